@@ -1,0 +1,22 @@
+# What a person calls; scripts/ holds what is done, so that CI does exactly the same.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check train clean
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
+
+demo: ## a picture becomes events at an MQTT subscriber; needs no broker, no camera, no data
+	@scripts/demo
+
+test: ## install everything and run the tests
+	@scripts/test
+
+check: ## ruff, mypy and the direction of imports
+	@scripts/check
+
+train: ## make the network: make train DATA=path/to/fer2013.csv (or DATA=toy)
+	@scripts/train "$(DATA)"
+
+clean: ## remove what make made (.venv, demo/, caches); runs/ stays
+	rm -rf .venv demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find device trainer tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,131 @@
+"""Every setting of the device, once: name, type, unit (in the name), default, bounds, meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.settings import load, section, setting
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Where frames come from."""
+
+    source: str = setting("picamera2://0", "picamera2://N, v4l2:///dev/videoN, or the path of a video, picture or folder")
+    width: int = setting(640, "asked of a live camera, pixels", ge=64, le=4096)
+    height: int = setting(480, "asked of a live camera, pixels", ge=64, le=4096)
+    fps: float = setting(15.0, "asked of a live camera; also the rate at which a folder of pictures plays", gt=0, le=120)
+    fast: bool = setting(False, "play files as fast as they can be worked on instead of in real time")
+    loop: bool = setting(False, "begin a file again when it ends")
+    timeout_s: float = setting(10.0, "no frame for this long means the camera is gone", gt=0, le=600)
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """How faces are found."""
+
+    kind: str = setting("blazeface", "which detector", choices=("blazeface", "haar"))
+    min_score: float = setting(0.5, "a detection below this is not a face (blazeface)", ge=0, le=1)
+    min_face_px: int = setting(24, "smaller faces are ignored, pixels of the frame", ge=1, le=4096)
+    max_faces: int = setting(32, "at most this many faces a frame, the largest first", ge=1, le=256)
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """How faces are followed."""
+
+    min_iou: float = setting(0.3, "overlap of boxes that makes them the same face", gt=0, lt=1)
+    confirm_frames: int = setting(3, "a face must be seen on this many frames before it counts", ge=1, le=100)
+    lost_s: float = setting(1.0, "a face not seen for this long has left", ge=0, le=60)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The expression network."""
+
+    path: str | None = setting(None, "the .tflite to run; null is the bundled one")
+    threads: int = setting(1, "threads for one inference; more is often slower for a net this small", ge=1, le=64)
+
+
+@dataclass(frozen=True)
+class SmootherConfig:
+    """How a track's readings become a steady label."""
+
+    kind: str = setting("ema", "ema: exponential filter with hysteresis; hmm: forward filter", choices=("ema", "hmm"))
+    time_constant_s: float = setting(0.5, "time constant of the exponential filter", gt=0, le=60)
+    stay_s: float = setting(2.0, "hmm: mean time an expression lasts", gt=0, le=600)
+    enter: float = setting(0.5, "confidence at which a new label is taken", ge=0, le=1)
+    leave: float = setting(0.35, "confidence below which the label becomes unknown", ge=0, le=1)
+    dwell_s: float = setting(0.5, "a label is kept at least this long", ge=0, le=60)
+    min_face_px: int = setting(32, "a smaller face is read as unknown, pixels of the frame", ge=1, le=4096)
+
+
+@dataclass(frozen=True)
+class MqttConfig:
+    """The broker, and what is said there."""
+
+    host: str | None = setting(None, "the broker; null prints events as JSON lines instead")
+    port: int = setting(1883, "TCP port", ge=1, le=65535)
+    username: str | None = setting(None, "user name; null connects without one")
+    password_file: str | None = setting(None, "file whose first line is the password; never the password itself")
+    tls: bool = setting(False, "encrypt the connection")
+    ca_file: str | None = setting(None, "certificate authority; null trusts the system's")
+    keepalive_s: int = setting(30, "the broker declares us offline after 1.5 times this", ge=5, le=3600)
+    connect_timeout_s: float = setting(10.0, "no connection at start within this is an error", gt=0, le=600)
+    base_topic: str = setting("emotion", "first part of every topic")
+    discovery_prefix: str | None = setting("homeassistant", "Home Assistant's prefix; null turns discovery off")
+    inflight: int = setting(20, "QoS 1 messages under way at once", ge=1, le=1000)
+
+
+@dataclass(frozen=True)
+class OutboxConfig:
+    """Events that could not be said yet, on disk."""
+
+    max_events: int = setting(20000, "when full the oldest is dropped, and counted", ge=1, le=10_000_000)
+    max_age_s: float = setting(86400.0, "older events are dropped, and counted", gt=0)
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """How often the regular messages are sent."""
+
+    summary_s: float = setting(1.0, "time between summaries while someone is seen", gt=0, le=3600)
+    health_s: float = setting(30.0, "time between health messages", gt=0, le=3600)
+
+
+@dataclass(frozen=True)
+class SelftestConfig:
+    """When a machine counts as fit."""
+
+    warmup: int = setting(5, "runs before timing starts", ge=0, le=1000)
+    runs: int = setting(50, "timed runs", ge=1, le=100_000)
+    budget_ms: float = setting(100.0, "p95 of one frame with one face must stay under this", gt=0)
+
+
+@dataclass(frozen=True)
+class DeviceConfig:
+    """Everything the device can be told."""
+
+    id: str | None = setting(None, "name in topics: letters, digits, - and _; null is the host name")
+    purpose: str | None = setting(None, "what the readings are for, in a few words; published in status")
+    state_dir: str | None = setting(None, "where the outbox lives; null is $STATE_DIRECTORY or ~/.local/state/emotion-edge")
+    camera: CameraConfig = section(CameraConfig)
+    detector: DetectorConfig = section(DetectorConfig)
+    tracker: TrackerConfig = section(TrackerConfig)
+    model: ModelConfig = section(ModelConfig)
+    smoother: SmootherConfig = section(SmootherConfig)
+    mqtt: MqttConfig = section(MqttConfig)
+    outbox: OutboxConfig = section(OutboxConfig)
+    report: ReportConfig = section(ReportConfig)
+    selftest: SelftestConfig = section(SelftestConfig)
+
+
+def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> DeviceConfig:
+    """Read the `device` section of a config file; None takes the defaults.
+
+    Raises:
+        ConfigError: see `device.settings.load`.
+    """
+    return load(DeviceConfig, "device", path, overrides)

@@ -1,0 +1,1 @@
+"""What runs on the workstation: teaches, distils, converts and scores the network the device runs."""

@@ -1,0 +1,114 @@
+"""Every setting of the trainer, once; read with the same strict loader as the device's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.settings import load, section, setting
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """One training run: how long, how fast, with what care."""
+
+    epochs: int = setting(40, "passes over Training", ge=1, le=100_000)
+    batch_size: int = setting(128, "faces a step", ge=2, le=65536)
+    optimizer: str = setting("sgd", "sgd (Nesterov), adam or adamw", choices=("sgd", "adam", "adamw"))
+    lr: float = setting(0.1, "highest learning rate", gt=0, le=10)
+    momentum: float = setting(0.9, "of sgd", ge=0, lt=1)
+    weight_decay: float = setting(5e-4, "on weights, never on biases and batch-norm", ge=0, lt=1)
+    schedule: str = setting("cosine", "cosine to zero, or plateau: lr x 0.1 when validation stalls", choices=("cosine", "plateau"))
+    warmup_epochs: float = setting(2.0, "lr grows from zero over this many epochs", ge=0)
+    plateau_epochs: int = setting(4, "plateau: epochs without a better accuracy before lr falls", ge=1)
+    patience_epochs: int | None = setting(None, "stop after this many epochs without a better accuracy; null never", ge=1)
+    label_smoothing: float = setting(0.0, "share of the target spread over all classes", ge=0, lt=1)
+    class_weights: bool = setting(False, "weigh classes by the inverse of their frequency")
+    mixup: float = setting(0.0, "alpha of mixup's Beta distribution; 0 turns it off", ge=0, le=10)
+    mixup_share: float = setting(1.0, "share of the batches that are mixed", ge=0, le=1)
+    votes_weight: float = setting(0.0, "weight of the second head, taught on FER+ votes where the data has them", ge=0, le=10)
+    ema: float = setting(0.998, "decay of the weight average that is scored and kept; 0 keeps the raw weights", ge=0, lt=1)
+    seed: int = setting(0, "of weights, order and augmentation", ge=0)
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """What a training face may go through; each view is drawn anew."""
+
+    flip: float = setting(0.5, "probability of mirroring", ge=0, le=1)
+    rotate_deg: float = setting(12.0, "largest rotation either way, degrees", ge=0, le=180)
+    scale: float = setting(0.15, "largest change of size either way, as a share", ge=0, lt=1)
+    shift: float = setting(0.1, "largest shift either way, as a share of the side", ge=0, le=1)
+    brightness: float = setting(0.2, "largest offset either way, of the range 0 to 1", ge=0, le=1)
+    contrast: float = setting(0.3, "largest change of contrast either way, as a share", ge=0, lt=1)
+    erase: float = setting(0.5, "probability of erasing a rectangle", ge=0, le=1)
+    erase_area: float = setting(0.2, "largest erased share of the face", gt=0, le=1)
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """The teacher's network and how it is taught."""
+
+    family: str = setting("se_resnet34", "architecture", choices=("se_resnet34", "resnet34", "se_resnet18", "resnet18"))
+    width: float = setting(1.0, "channels as a share of the original's", gt=0, le=4)
+    stem_stride: int = setting(1, "stride of the first convolution; 2 is about four times cheaper", ge=1, le=2)
+    dropout: float = setting(0.2, "before the head", ge=0, lt=1)
+    fit: FitConfig = section(FitConfig)
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """The student's network and how it is taught."""
+
+    channels: tuple[int, int, int] = setting((32, 64, 128), "of the three residual blocks", ge=8, le=1024)
+    tail: int = setting(96, "hidden channels of one more residual block at 6x6; 0 leaves it out", ge=0, le=1024)
+    stem_stride: int = setting(1, "stride of the first convolution; 2 is about four times cheaper", ge=1, le=2)
+    se: bool = setting(False, "squeeze-and-excitation at the end of each residual branch")
+    dropout: float = setting(0.1, "before the head", ge=0, lt=1)
+    fit: FitConfig = section(FitConfig)
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """What the student learns from its teachers."""
+
+    temperature: float = setting(3.0, "softens teacher and student alike", gt=0, le=100)
+    kl_weight: float = setting(0.9, "share of the loss that is KL to the teachers; the rest is cross-entropy", ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class ConvertConfig:
+    """Calibration, and the gates a converted model must pass."""
+
+    calibration_faces: int = setting(2000, "training faces whose activations set the ranges", ge=1)
+    clip_percentile: float = setting(99.99, "of each tensor's values kept inside its range", gt=50, le=100)
+    max_accuracy_drop: float = setting(0.003, "int8 against float, on PublicTest", ge=0, le=1)
+    min_agreement: float = setting(0.99, "share of faces on which int8 and float name the same emotion", ge=0, le=1)
+    max_parameters: int = setting(552_455, "of the student", ge=1)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything the trainer can be told."""
+
+    data: str | None = setting(None, "fer2013.csv, an image-folder tree, a folder of contact sheets, or toy")
+    runs: str = setting("runs", "folder that holds the run folders")
+    accelerator: str = setting("auto", "where to train", choices=("auto", "cpu", "cuda"))
+    threads: int | None = setting(None, "CPU threads; null takes every core", ge=1, le=1024)
+    bf16: bool = setting(True, "bfloat16 autocast")
+    compile: bool = setting(False, "torch.compile the network; worth it on long runs")
+    augment: AugmentConfig = section(AugmentConfig)
+    teacher: TeacherConfig = section(TeacherConfig)
+    student: StudentConfig = section(StudentConfig)
+    distill: DistillConfig = section(DistillConfig)
+    convert: ConvertConfig = section(ConvertConfig)
+
+
+def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> TrainConfig:
+    """Read the `trainer` section of a config file; None takes the defaults.
+
+    Raises:
+        ConfigError: see `device.settings.load`.
+    """
+    return load(TrainConfig, "trainer", path, overrides)
