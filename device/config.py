@@ -13,10 +13,14 @@ from device.settings import load, section, setting
 class CameraConfig:
     """Where frames come from."""
 
-    source: str = setting("picamera2://0", "picamera2://N, v4l2:///dev/videoN, or the path of a video, picture or folder")
+    source: str = setting(
+        "picamera2://0", "picamera2://N, v4l2:///dev/videoN, or the path of a video, picture or folder"
+    )
     width: int = setting(640, "asked of a live camera, pixels", ge=64, le=4096)
     height: int = setting(480, "asked of a live camera, pixels", ge=64, le=4096)
-    fps: float = setting(15.0, "asked of a live camera; also the rate at which a folder of pictures plays", gt=0, le=120)
+    fps: float = setting(
+        15.0, "asked of a live camera; also the rate at which a folder of pictures plays", gt=0, le=120
+    )
     fast: bool = setting(False, "play files as fast as they can be worked on instead of in real time")
     loop: bool = setting(False, "begin a file again when it ends")
     timeout_s: float = setting(10.0, "no frame for this long means the camera is gone", gt=0, le=600)
@@ -110,7 +114,9 @@ class DeviceConfig:
 
     id: str | None = setting(None, "name in topics: letters, digits, - and _; null is the host name")
     purpose: str | None = setting(None, "what the readings are for, in a few words; published in status")
-    state_dir: str | None = setting(None, "where the outbox lives; null is $STATE_DIRECTORY or ~/.local/state/emotion-edge")
+    state_dir: str | None = setting(
+        None, "where the outbox lives; null is $STATE_DIRECTORY or ~/.local/state/emotion-edge"
+    )
     camera: CameraConfig = section(CameraConfig)
     detector: DetectorConfig = section(DetectorConfig)
     tracker: TrackerConfig = section(TrackerConfig)

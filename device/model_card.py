@@ -1,7 +1,7 @@
 """The contract between trainer and device: what a .tflite says about itself.
 
-The card is one JSON file, `model_card.json`, appended to the flatbuffer as a ZIP entry. LiteRT reads the flatbuffer from
-the front and a ZIP reader finds its directory from the back, so the file stays one file that both can open.
+The card is one JSON file, `model_card.json`, appended to the flatbuffer as a ZIP entry. LiteRT reads the flatbuffer
+from the front and a ZIP reader finds its directory from the back, so the file stays one file that both can open.
 """
 
 from __future__ import annotations
@@ -146,7 +146,9 @@ def read_card(path: Path) -> ModelCard:
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise ModelError(f"{path}: the model card is not valid JSON; make the file again with `trainer convert`.") from error
+        raise ModelError(
+            f"{path}: the model card is not valid JSON; make the file again with `trainer convert`."
+        ) from error
     return _card(values, str(path))
 
 
@@ -172,7 +174,7 @@ def _card(values: Any, where: str) -> ModelCard:
 
 
 def _build(cls: Any, values: Any, where: str, key: str) -> Any:
-    """A dataclass from JSON: unknown keys are passed over (a later card may say more), missing ones must have a default."""
+    """A dataclass from JSON: unknown keys are passed over (a later card may say more), missing ones need a default."""
     if not isinstance(values, dict):
         raise ModelError(f"{where}: {key} in the model card must be a JSON object.")
     hints = typing.get_type_hints(cls)
@@ -200,8 +202,9 @@ def _typed(hint: Any, value: Any, where: str, key: str) -> Any:
 
 
 def _check(card: ModelCard, where: str) -> None:
+    quantisation = card.quantisation
     problems = {
-        "labels must name at least two emotions, each once": len(card.labels) < 2 or len(set(card.labels)) < len(card.labels),
+        "labels must name at least two emotions, each once": len(set(card.labels)) < max(2, len(card.labels)),
         "labels must not contain 'unknown', which the device says itself": "unknown" in card.labels,
         "input.size must lie between 8 and 512": not 8 <= card.input.size <= 512,
         "input.colour must be grey": card.input.colour != "grey",
@@ -210,8 +213,8 @@ def _check(card: ModelCard, where: str) -> None:
         "temperature must be above zero": not 0 < card.temperature < 1000,
         "crop_margin.scale must lie between 0.1 and 10": not 0.1 <= card.crop_margin.scale <= 10,
         "crop_margin.up must lie between -5 and 5": not -5 <= card.crop_margin.up <= 5,
-        "quantisation.dtype must be int8 or float32": card.quantisation.dtype not in ("int8", "float32"),
-        "quantisation scales must be above zero": not min(card.quantisation.input_scale, card.quantisation.output_scale) > 0,
+        "quantisation.dtype must be int8 or float32": quantisation.dtype not in ("int8", "float32"),
+        "quantisation scales must be above zero": not min(quantisation.input_scale, quantisation.output_scale) > 0,
     }
     for problem, present in problems.items():
         if present:

@@ -24,6 +24,7 @@ class Box(NamedTuple):
 
     @property
     def area(self) -> float:
+        """Square pixels."""
         return self.width * self.height
 
 
@@ -103,7 +104,8 @@ def to_input(faces: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
 
 def quantise(values: NDArray[np.float32], scale: float, zero_point: int) -> NDArray[np.int8]:
     """Real values to int8: `round(value / scale) + zero_point`, saturating."""
-    return np.clip(np.rint(values / np.float32(scale)) + zero_point, -128, 127).astype(np.int8)
+    packed: NDArray[np.int8] = np.clip(np.rint(values / np.float32(scale)) + zero_point, -128, 127).astype(np.int8)
+    return packed
 
 
 def dequantise(values: NDArray[np.int8], scale: float, zero_point: int) -> NDArray[np.float32]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Sequence
@@ -20,6 +22,7 @@ from device.errors import ConfigError
 
 T = TypeVar("T")
 
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 SECTIONS = ("device", "trainer")  # one config.yaml may serve both programs
 
 
@@ -94,6 +97,8 @@ def _read(path: Path) -> yaml.Node | None:
         raise ConfigError(f"{path}: the config cannot be read: {reason}.") from error
     try:
         return yaml.compose(text)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: the config is nested too deeply to be read.") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -117,10 +122,12 @@ def _pairs(node: yaml.Node, source: str) -> list[tuple[yaml.Node, yaml.Node]]:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, _ in node.value:
-            if str(key.value) in seen:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{_where(source, key)}: the name of a setting is expected before the colon.")
+            if key.value in seen:
                 raise ConfigError(f"{_where(source, key)}: {key.value} is set twice; keep one of the two.")
-            seen.add(str(key.value))
-        return node.value
+            seen.add(key.value)
+        return typing.cast(list[tuple[yaml.Node, yaml.Node]], node.value)
     if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
         return []
     raise ConfigError(f"{_where(source, node)}: settings (key: value) are expected here.")
@@ -152,8 +159,8 @@ def _override(config: T, text: str, name: str) -> T:
     if parts[0] != name:
         raise ConfigError(_unknown(key, [name], source))
     try:
-        node = yaml.compose(value) or yaml.compose("null")
-    except yaml.YAMLError as error:
+        node = yaml.compose(value) or yaml.ScalarNode("tag:yaml.org,2002:null", "")
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"--set {text}: the value is not valid YAML.") from error
     return _replaced(config, parts[1:], node, name, source)
 
@@ -178,15 +185,18 @@ def _replaced(config: T, parts: list[str], node: yaml.Node, prefix: str, source:
 
 def _value(field: dataclasses.Field[Any], hint: Any, node: yaml.Node, full: str, source: str) -> Any:
     """One checked value of a scalar, an optional scalar, or a tuple of scalars."""
-    raw = yaml.SafeLoader("").construct_document(node)
-    value = _typed(hint, raw)
     where = _where(source, node)
+    try:
+        raw = yaml.SafeLoader("").construct_document(node)
+    except (yaml.YAMLError, ValueError) as error:  # an unknown !tag, the 45th of May
+        raise ConfigError(f"{where}: {full} cannot be read, but must be {allowed(hint, field)}.") from error
+    value = _typed(hint, raw)
     if value is _WRONG:
-        raise ConfigError(f"{where}: {full} is {raw!r}, but must be {_allowed(hint, field)}.")
+        raise ConfigError(f"{where}: {full} is {raw!r}, but must be {allowed(hint, field)}.")
     items = value if isinstance(value, tuple) else (value,)
     for item in items:
         if item is not None and not _within(field, item):
-            raise ConfigError(f"{where}: {full} is {raw!r}, but must be {_allowed(hint, field)}.")
+            raise ConfigError(f"{where}: {full} is {raw!r}, but must be {allowed(hint, field)}.")
     return value
 
 
@@ -203,11 +213,22 @@ def _typed(hint: Any, raw: Any) -> Any:
         items = [_typed(args[0], item) for item in raw] if isinstance(raw, list) else [_WRONG]
         fixed = args[-1] is not Ellipsis and len(items) != len(args)
         return _WRONG if fixed or any(i is _WRONG for i in items) else tuple(items)
-    if hint is float and isinstance(raw, (int, float)) and not isinstance(raw, bool):
-        return float(raw)
+    if hint is float:
+        return _number(raw)
     if hint is int and isinstance(raw, int) and not isinstance(raw, bool):
         return raw
     return raw if hint in (bool, str) and isinstance(raw, hint) else _WRONG
+
+
+def _number(raw: Any) -> Any:
+    """A finite float; `1e-3`, which YAML 1.1 takes for text because it has no point, is one too."""
+    if isinstance(raw, bool) or (isinstance(raw, str) and not EXPONENT.fullmatch(raw)):
+        return _WRONG
+    try:
+        value = float(raw)
+    except (TypeError, ValueError, OverflowError):
+        return _WRONG
+    return value if math.isfinite(value) else _WRONG
 
 
 def _within(field: dataclasses.Field[Any], value: Any) -> bool:
@@ -224,7 +245,8 @@ def _within(field: dataclasses.Field[Any], value: Any) -> bool:
     )
 
 
-def _allowed(hint: Any, field: dataclasses.Field[Any]) -> str:
+def allowed(hint: Any, field: dataclasses.Field[Any]) -> str:
+    """What a setting may be, in words: "a whole number at least 1 and at most 65535"."""
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     args = [a for a in typing.get_args(hint) if a not in (type(None), Ellipsis)]
     word = words.get(args[0] if args else hint, "a value")

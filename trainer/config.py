@@ -19,16 +19,24 @@ class FitConfig:
     lr: float = setting(0.1, "highest learning rate", gt=0, le=10)
     momentum: float = setting(0.9, "of sgd", ge=0, lt=1)
     weight_decay: float = setting(5e-4, "on weights, never on biases and batch-norm", ge=0, lt=1)
-    schedule: str = setting("cosine", "cosine to zero, or plateau: lr x 0.1 when validation stalls", choices=("cosine", "plateau"))
+    schedule: str = setting(
+        "cosine", "cosine to zero, or plateau: lr x 0.1 when validation stalls", choices=("cosine", "plateau")
+    )
     warmup_epochs: float = setting(2.0, "lr grows from zero over this many epochs", ge=0)
     plateau_epochs: int = setting(4, "plateau: epochs without a better accuracy before lr falls", ge=1)
-    patience_epochs: int | None = setting(None, "stop after this many epochs without a better accuracy; null never", ge=1)
+    patience_epochs: int | None = setting(
+        None, "stop after this many epochs without a better accuracy; null never", ge=1
+    )
     label_smoothing: float = setting(0.0, "share of the target spread over all classes", ge=0, lt=1)
     class_weights: bool = setting(False, "weigh classes by the inverse of their frequency")
     mixup: float = setting(0.0, "alpha of mixup's Beta distribution; 0 turns it off", ge=0, le=10)
     mixup_share: float = setting(1.0, "share of the batches that are mixed", ge=0, le=1)
-    votes_weight: float = setting(0.0, "weight of the second head, taught on FER+ votes where the data has them", ge=0, le=10)
-    ema: float = setting(0.998, "decay of the weight average that is scored and kept; 0 keeps the raw weights", ge=0, lt=1)
+    votes_weight: float = setting(
+        0.0, "weight of the second head, taught on FER+ votes where the data has them", ge=0, le=10
+    )
+    ema: float = setting(
+        0.998, "decay of the weight average that is scored and kept; 0 keeps the raw weights", ge=0, lt=1
+    )
     seed: int = setting(0, "of weights, order and augmentation", ge=0)
 
 
@@ -74,7 +82,9 @@ class DistillConfig:
     """What the student learns from its teachers."""
 
     temperature: float = setting(3.0, "softens teacher and student alike", gt=0, le=100)
-    kl_weight: float = setting(0.9, "share of the loss that is KL to the teachers; the rest is cross-entropy", ge=0, le=1)
+    kl_weight: float = setting(
+        0.9, "share of the loss that is KL to the teachers; the rest is cross-entropy", ge=0, le=1
+    )
 
 
 @dataclass(frozen=True)
