@@ -81,6 +81,9 @@ class MqttConfig:
     base_topic: str = setting("emotion", "first part of every topic")
     discovery_prefix: str | None = setting("homeassistant", "Home Assistant's prefix; null turns discovery off")
     inflight: int = setting(20, "QoS 1 messages under way at once", ge=1, le=1000)
+    reconnect_min_s: float = setting(1.0, "a lost connection is tried again after about this, then twice, ...", gt=0, le=600)
+    reconnect_max_s: float = setting(60.0, "... but at most this", gt=0, le=3600)
+    close_timeout_s: float = setting(5.0, "at the end, wait this long for messages under way", ge=0, le=60)
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class ReportConfig:
 
     summary_s: float = setting(1.0, "time between summaries while someone is seen", gt=0, le=3600)
     health_s: float = setting(30.0, "time between health messages", gt=0, le=3600)
+    track_expiry_s: float = setting(60.0, "the broker forgets a face's state this long after the last word", ge=2, le=86400)
 
 
 @dataclass(frozen=True)
