@@ -1,0 +1,88 @@
+"""`trainer`: makes the network that the device runs. Heavy libraries are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from device.errors import EmotionEdgeError
+from trainer.config import TrainConfig, load_config
+
+DEFAULT_CONFIG = Path("config.yaml")
+SUBCOMMANDS = {
+    "data": "describe a data set: counts, duplicates, blanks, a contact sheet",
+    "teacher": "teach a teacher",
+    "distill": "teach a student from its teachers (and a teacher first, if there is none)",
+    "convert": "turn the newest student into an int8 .tflite with its card",
+    "evaluate": "score a checkpoint or a .tflite on a split",
+    "report": "draw pictures and tables of a run",
+}
+DESCRIPTION = """Makes the network that the device runs.
+
+  trainer distill --data fer2013.csv && trainer convert
+
+teaches a teacher, distils it into the student, and writes an int8 .tflite whose card tells the device everything."""
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """The command line; a subcommand's own options come from the module that does its work, imported for `command` only."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="F", help="config file (default: ./config.yaml where there is one)")
+    common.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a setting")
+    common.add_argument("--data", metavar="D", help="fer2013.csv, image-folder tree, folder of contact sheets, or toy")
+    common.add_argument("--runs", metavar="DIR", help="folder of the run folders (default: runs)")
+    parser = argparse.ArgumentParser("trainer", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in SUBCOMMANDS.items():
+        sub = commands.add_parser(
+            name, help=text, description=text.capitalize() + ".", parents=[common],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        if name == command:
+            sub.set_defaults(run=_add_arguments(name, sub))
+    return parser
+
+
+def _add_arguments(name: str, parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, TrainConfig], int]:
+    """Let the module behind a subcommand add its options; returns what runs it."""
+    module = importlib.import_module(f"trainer.{'describe' if name == 'data' else name}")
+    module.add_arguments(parser)
+    run: Callable[[argparse.Namespace, TrainConfig], int] = module.run
+    return run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0 good, 1 the work could not be done, 2 wrong usage."""
+    argv = sys.argv[1:] if argv is None else argv
+    args = build_parser(next((a for a in argv if a in SUBCOMMANDS), None)).parse_args(argv)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(args.run(args, _config(args)))
+    except EmotionEdgeError as error:
+        print(f"trainer: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        resume = "; go on with --resume" if args.command in ("teacher", "distill") else ""
+        print(f"trainer: stopped; every finished epoch is saved{resume}.", file=sys.stderr)
+        return 1
+
+
+def _config(args: argparse.Namespace) -> TrainConfig:
+    path = args.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
+    config = load_config(path, args.overrides)
+    named = {key: value for key, value in (("data", args.data), ("runs", args.runs)) if value is not None}
+    return replace(config, **named)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""`trainer teacher`: teach one teacher, in a run folder of its own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from trainer.checkpoint import Checkpoint, load_checkpoint
+from trainer.config import TrainConfig, load_config
+from trainer.dataset import Dataset, load_dataset
+from trainer.errors import CheckpointError, DataError
+from trainer.runs import CONFIG, RunFolder, new_run, newest_run, open_run
+from trainer.train import Task, fit
+
+EPILOG = """examples:
+  trainer teacher --data fer2013.csv
+  trainer teacher --data fer2013/ --set trainer.teacher.width=0.5 --set trainer.teacher.fit.epochs=30
+  trainer teacher --resume                      go on with the newest run that was cut off"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `trainer teacher`; `trainer distill` has them too."""
+    parser.epilog = parser.epilog or EPILOG
+    parser.add_argument("--run", type=Path, metavar="DIR", help="run folder to make, or with --resume to go on with")
+    parser.add_argument("--resume", action="store_true", help="go on from the last finished epoch")
+    parser.add_argument("--epochs", type=int, metavar="N", help="passes over Training, instead of the config's")
+    parser.add_argument("--json", action="store_true", help="print the run's summary as JSON")
+
+
+def run(args: argparse.Namespace, config: TrainConfig) -> int:
+    """Teach a teacher; prints its run folder."""
+    folder, config = begin("teacher", args, config)
+    dataset = open_data(config)
+    folder = folder or new_run(config, "teacher", args.run)
+    fit(Task("teacher", config, dataset), folder, args.resume)
+    say(folder, args.json)
+    return 0
+
+
+def load_teacher(path: Path) -> Checkpoint:
+    """The teacher of a run folder, or of a checkpoint.
+
+    Raises:
+        CheckpointError: there is none, or it is a student's.
+    """
+    checkpoint = load_checkpoint(open_run(path).best if path.is_dir() else path)
+    if checkpoint.kind != "teacher":
+        raise CheckpointError(f"{path}: this is a {checkpoint.kind}'s checkpoint, but a teacher's is needed.")
+    return checkpoint
+
+
+def newest_teacher(config: TrainConfig, dataset: Dataset) -> RunFolder:
+    """The newest teacher of this data set; a new one, or one that was cut off, is taught to its end where there is none."""
+    runs = Path(config.runs)
+    finished = newest_run(runs, "teacher")
+    if finished is not None and load_checkpoint(finished.best).data_digest == dataset.digest:
+        return finished
+    cut_off = newest_run(runs, "teacher", finished=False)
+    if cut_off is not None and cut_off.last.is_file() and load_checkpoint(cut_off.last).data_digest == dataset.digest:
+        print(f"trainer: going on with the teacher in {cut_off.path}", file=sys.stderr)
+        fit(Task("teacher", load_config(cut_off.path / CONFIG), dataset), cut_off, resume=True)
+        return cut_off
+    run = new_run(config, "teacher")
+    print(f"trainer: no teacher of this data under {runs}; teaching one in {run.path}", file=sys.stderr)
+    fit(Task("teacher", config, dataset), run)
+    return run
+
+
+def open_data(config: TrainConfig) -> Dataset:
+    """The data set that the settings name.
+
+    Raises:
+        DataError: none is named, or it cannot be read.
+    """
+    if config.data is None:
+        raise DataError("no data set is named; give --data with a fer2013.csv, an image-folder tree, contact sheets, or toy.")
+    return load_dataset(config.data)
+
+
+def say(run: RunFolder, as_json: bool) -> None:
+    """Print a finished run's folder and how it went."""
+    summary = run.summary()
+    if as_json:
+        print(json.dumps({"run": str(run.path)} | summary))
+    else:
+        print(f"{run.path}: {summary['accuracy']:.4f} on PublicTest after {summary['epochs']} epochs, {summary['seconds']:.0f} s")
+
+
+def begin(kind: str, args: argparse.Namespace, config: TrainConfig) -> tuple[RunFolder | None, TrainConfig]:
+    """With --resume the run to go on with and the config it was begun with; else no run yet, and the config as asked.
+
+    Raises:
+        CheckpointError: there is nothing to go on with.
+    """
+    if args.epochs is not None:
+        config = _with_epochs(config, args.epochs)
+    if not args.resume:
+        return None, config
+    run = open_run(args.run) if args.run else newest_run(Path(config.runs), kind, finished=False)
+    if run is None:
+        raise CheckpointError(f"{config.runs}: there is no {kind} run here that was cut off; start one without --resume.")
+    begun = load_config(run.path / CONFIG)
+    return run, replace(begun, data=config.data or begun.data)
+
+
+def _with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
+    """The config with another number of epochs for teacher and student."""
+    teacher = replace(config.teacher, fit=replace(config.teacher.fit, epochs=epochs))
+    student = replace(config.student, fit=replace(config.student.fit, epochs=epochs))
+    return replace(config, teacher=teacher, student=student)

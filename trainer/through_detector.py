@@ -1,0 +1,190 @@
+"""What the whole chain loses: each face is pasted into a frame, found by the detector, cropped, and only then read.
+
+The same frames give the crop margin: where the square that the network was taught on lies, seen from the detector's box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.config import DetectorConfig
+from device.model_card import CropMargin
+from device.preprocess import Box, crop_face, face_square
+
+if TYPE_CHECKING:
+    from device.detector import Detector
+
+FRAME_HEIGHT, FRAME_WIDTH = 480, 640
+FIT_SIZES = (160, 240)  # sizes at which nearly every face is found
+MIN_FOUND = 100  # fewer faces than this say nothing about the margin
+CHUNK = 256
+
+Grey = NDArray[np.uint8]
+Progress = Callable[[Iterable[int]], Iterable[int]]
+
+
+class Reader(Protocol):
+    """Whatever reads faces: uint8 (N, S, S) -> logits (N, K)."""
+
+    def logits(self, faces: Grey) -> NDArray[np.float32]:
+        """Logits (N, K) of faces (N, S, S)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A frame with one face, and the square that the face fills."""
+
+    frame: Grey
+    square: Box
+
+
+def place_face(face: Grey, size: int, index: int) -> Placed:
+    """Paste a face, enlarged to `size` pixels, somewhere into a 640x480 frame.
+
+    Background and place depend on `index` alone: plain, gradient and noise take turns.
+    """
+    import cv2
+
+    generator = np.random.default_rng((index, size))
+    frame = BACKGROUNDS[index % len(BACKGROUNDS)](generator)
+    x = int(generator.integers(0, FRAME_WIDTH - size + 1))
+    y = int(generator.integers(0, FRAME_HEIGHT - size + 1))
+    frame[y : y + size, x : x + size] = cv2.resize(face, (size, size), interpolation=cv2.INTER_CUBIC)
+    return Placed(frame, Box(x, y, size, size))
+
+
+def _plain(generator: np.random.Generator) -> Grey:
+    return np.full((FRAME_HEIGHT, FRAME_WIDTH), generator.integers(0, 256), np.uint8)
+
+
+def _gradient(generator: np.random.Generator) -> Grey:
+    """From one grey to another, in a random direction."""
+    middle, reach, angle = generator.uniform(60, 195), generator.uniform(0, 60), generator.uniform(0, 2 * np.pi)
+    x = np.linspace(-1, 1, FRAME_WIDTH, dtype=np.float32) * np.cos(angle)
+    y = np.linspace(-1, 1, FRAME_HEIGHT, dtype=np.float32) * np.sin(angle)
+    return (middle + reach / 2**0.5 * (y[:, np.newaxis] + x)).astype(np.uint8)
+
+
+def _noise(generator: np.random.Generator) -> Grey:
+    darkest = generator.integers(0, 136)
+    return generator.integers(darkest, darkest + 120, (FRAME_HEIGHT, FRAME_WIDTH), np.uint8)
+
+
+BACKGROUNDS = (_plain, _gradient, _noise)
+
+
+def open_face_detector() -> Detector:
+    """The device's detector with the device's defaults."""
+    from device.detector import open_detector
+
+    return open_detector(DetectorConfig())
+
+
+def find(detector: Detector, placed: Placed) -> Box | None:
+    """The surest box whose centre lies in the pasted face; None where the face is missed."""
+    square = placed.square
+    hits = []
+    for detection in detector.detect(placed.frame):
+        x, y = detection.box.x + detection.box.width / 2, detection.box.y + detection.box.height / 2
+        if square.x <= x <= square.x + square.width and square.y <= y <= square.y + square.height:
+            hits.append(detection)
+    return max(hits, key=lambda d: d.score).box if hits else None
+
+
+def fit_margin(faces: Grey, detector: Detector, sizes: Sequence[int] = FIT_SIZES) -> tuple[CropMargin, int]:
+    """The margin that brings the detector's box back to the training crop: medians over all faces found.
+
+    Args:
+        faces: uint8 (N, S, S), framed as the training faces are.
+
+    Returns:
+        the margin, and the number of boxes it rests on; below 100 the margin is the default one.
+    """
+    measured = []
+    for size in sizes:
+        for index, face in enumerate(faces):
+            placed = place_face(face, size, index)
+            box = find(detector, placed)
+            if box is not None:
+                measured.append(_margin(box, placed.square))
+    if len(measured) < MIN_FOUND:
+        return CropMargin(), len(measured)
+    scale, up = np.median(measured, axis=0)
+    return CropMargin(round(float(scale), 3), round(float(up), 3)), len(measured)
+
+
+def _margin(box: Box, square: Box) -> tuple[float, float]:
+    """(scale, up) that would turn this box into this square; see `device.preprocess.face_square`."""
+    up = (box.y + box.height / 2) - (square.y + square.height / 2)
+    return square.width / box.mean_side, up / box.mean_side
+
+
+def read_through(
+    reader: Reader,
+    detector: Detector,
+    margin: CropMargin,
+    faces: Grey,
+    labels: NDArray[np.int64],
+    sizes: Sequence[int],
+    progress: Progress = iter,
+) -> dict[str, dict[str, Any]]:
+    """Score the chain at several face sizes.
+
+    Args:
+        faces: uint8 (N, S, S); labels: (N,).
+        sizes: sides of the pasted faces, pixels of a 640x480 frame.
+        progress: wraps the indices of the faces, to show how far it is.
+
+    Returns:
+        by size: n, detected (share), accuracy_through_detector and accuracy_direct on the faces found, points_lost.
+    """
+    direct = _in_chunks(reader, faces).argmax(1) == labels
+    return {str(size): _at_size(reader, detector, margin, faces, labels, direct, size, progress) for size in sizes}
+
+
+def _at_size(
+    reader: Reader,
+    detector: Detector,
+    margin: CropMargin,
+    faces: Grey,
+    labels: NDArray[np.int64],
+    direct: NDArray[np.bool_],
+    size: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    found, crops = [], []
+    for index in progress(range(len(faces))):
+        crop = _crop(detector, margin, place_face(faces[index], size, index), faces.shape[1])
+        if crop is not None:
+            found.append(index)
+            crops.append(crop)
+    scores: dict[str, Any] = {"n": len(faces), "detected": len(found) / len(faces)}
+    if not found:
+        return scores | {"accuracy_through_detector": None, "accuracy_direct": None, "points_lost": None}
+    through = float((_in_chunks(reader, np.stack(crops)).argmax(1) == labels[found]).mean())
+    before = float(direct[found].mean())
+    return scores | {
+        "accuracy_through_detector": through,
+        "accuracy_direct": before,
+        "points_lost": 100 * (before - through),
+    }
+
+
+def _crop(detector: Detector, margin: CropMargin, placed: Placed, side: int) -> Grey | None:
+    box = find(detector, placed)
+    return None if box is None else crop_face(placed.frame, face_square(box, margin), side)
+
+
+def _in_chunks(reader: Reader, faces: Grey) -> NDArray[np.float32]:
+    return np.concatenate([reader.logits(part) for part in _chunks(faces)])
+
+
+def _chunks(faces: Grey) -> Iterator[Grey]:
+    for start in range(0, len(faces), CHUNK):
+        yield faces[start : start + CHUNK]
