@@ -70,15 +70,17 @@ class Dataset:
         return state.hexdigest()
 
 
-def load_dataset(source: str) -> Dataset:
+def load_dataset(source: str | None) -> Dataset:
     """Read a data set, whatever its form.
 
     Args:
         source: path of a csv, of a folder of contact sheets (with labels.csv), of an image-folder tree, or "toy".
 
     Raises:
-        DataError: missing, cut short, or not of any of these forms.
+        DataError: none is named, it is missing, cut short, or not of any of these forms.
     """
+    if source is None:
+        raise DataError("no data set is named; give --data with a fer2013.csv, an image-folder tree, contact sheets, or toy.")
     if source == "toy":
         from trainer.toy import toy_dataset
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from trainer import teacher
 from trainer.config import TrainConfig
+from trainer.dataset import load_dataset
 from trainer.runs import new_run
 from trainer.train import Task, fit
 
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Teach a student, teaching a teacher first where there is none; prints the student's run folder."""
     folder, config = teacher.begin("student", args, config)
-    dataset = teacher.open_data(config)
+    dataset = load_dataset(config.data)
     named = args.teacher or [Path(t) for t in config.distill.teachers]
     paths = named or [teacher.newest_teacher(config, dataset).path]
     teachers = [teacher.load_teacher(path) for path in paths]

@@ -11,7 +11,7 @@ from pathlib import Path
 from trainer.checkpoint import Checkpoint, load_checkpoint
 from trainer.config import TrainConfig, load_config
 from trainer.dataset import Dataset, load_dataset
-from trainer.errors import CheckpointError, DataError
+from trainer.errors import CheckpointError
 from trainer.runs import CONFIG, RunFolder, new_run, newest_run, open_run
 from trainer.train import Task, fit
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Teach a teacher; prints its run folder."""
     folder, config = begin("teacher", args, config)
-    dataset = open_data(config)
+    dataset = load_dataset(config.data)
     folder = folder or new_run(config, "teacher", args.run)
     fit(Task("teacher", config, dataset), folder, args.resume)
     say(folder, args.json)
@@ -67,17 +67,6 @@ def newest_teacher(config: TrainConfig, dataset: Dataset) -> RunFolder:
     print(f"trainer: no teacher of this data under {runs}; teaching one in {run.path}", file=sys.stderr)
     fit(Task("teacher", config, dataset), run)
     return run
-
-
-def open_data(config: TrainConfig) -> Dataset:
-    """The data set that the settings name.
-
-    Raises:
-        DataError: none is named, or it cannot be read.
-    """
-    if config.data is None:
-        raise DataError("no data set is named; give --data with a fer2013.csv, an image-folder tree, contact sheets, or toy.")
-    return load_dataset(config.data)
 
 
 def say(run: RunFolder, as_json: bool) -> None:
