@@ -23,6 +23,7 @@ class CameraConfig:
     )
     fast: bool = setting(False, "play files as fast as they can be worked on instead of in real time")
     loop: bool = setting(False, "begin a file again when it ends")
+    picture_s: float = setting(3.0, "a single picture is shown for this long", gt=0, le=3600)
     timeout_s: float = setting(10.0, "no frame for this long means the camera is gone", gt=0, le=600)
 
 
@@ -31,6 +32,11 @@ class DetectorConfig:
     """How faces are found."""
 
     kind: str = setting("blazeface", "which detector", choices=("blazeface", "haar"))
+    view: str = setting(
+        "squares",
+        "blazeface: look at overlapping squares of the frame, or at the whole (half the time; faces must be larger)",
+        choices=("squares", "whole"),
+    )
     min_score: float = setting(0.5, "a detection below this is not a face (blazeface)", ge=0, le=1)
     min_face_px: int = setting(24, "smaller faces are ignored, pixels of the frame", ge=1, le=4096)
     max_faces: int = setting(32, "at most this many faces a frame, the largest first", ge=1, le=256)
@@ -81,7 +87,7 @@ class MqttConfig:
     base_topic: str = setting("emotion", "first part of every topic")
     discovery_prefix: str | None = setting("homeassistant", "Home Assistant's prefix; null turns discovery off")
     inflight: int = setting(20, "QoS 1 messages under way at once", ge=1, le=1000)
-    reconnect_min_s: float = setting(1.0, "a lost connection is tried again after about this, then twice, ...", gt=0, le=600)
+    reconnect_min_s: float = setting(1.0, "a lost connection is tried again after this, then twice, ...", gt=0, le=600)
     reconnect_max_s: float = setting(60.0, "... but at most this", gt=0, le=3600)
     close_timeout_s: float = setting(5.0, "at the end, wait this long for messages under way", ge=0, le=60)
 
@@ -100,7 +106,7 @@ class ReportConfig:
 
     summary_s: float = setting(1.0, "time between summaries while someone is seen", gt=0, le=3600)
     health_s: float = setting(30.0, "time between health messages", gt=0, le=3600)
-    track_expiry_s: float = setting(60.0, "the broker forgets a face's state this long after the last word", ge=2, le=86400)
+    track_expiry_s: float = setting(60.0, "the broker forgets a face's state after this silence", ge=2, le=86400)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,9 @@ class EmotionEvent:
     """A face appeared, its expression changed, or it left."""
 
     id: str = said("unique name of the event, 32 hexadecimal digits", default_factory=lambda: uuid.uuid4().hex)
-    seq: int | None = said("grows by one an event, across restarts; null until the outbox gave it one", ge=1, default=None)
+    seq: int | None = said(
+        "grows by one an event, across restarts; null until the outbox gave it one", ge=1, default=None
+    )
     type: EventType = said("start: a face was confirmed; update: its expression changed; end: it left")
     track: int = said("which face; ids are not reused while the device runs", ge=1)
     ts: float = said("when it happened, UNIX seconds", digits=3, ge=0)
@@ -130,7 +132,9 @@ class Health:
     fps: float | None = said("frames worked on a second, lately; null before the first second", digits=2, ge=0)
     frames: int = said("frames worked on since the process began", ge=0)
     skipped: int = said("frames that the camera gave and nobody had time for", ge=0)
-    last_frame_age_s: float | None = said("time since the last frame was worked on; null before the first", digits=1, ge=0)
+    last_frame_age_s: float | None = said(
+        "time since the last frame was worked on; null before the first", digits=1, ge=0
+    )
     stages: dict[str, Stage] = said("timings of each stage of the chain")
     temperature_c: float | None = said("of the processor; null where the board does not tell", digits=1)
     throttling: Throttling | None = said("null where the board does not tell")
@@ -162,6 +166,7 @@ class Status:
     version: str = said("of emotion-edge")
     python: str = said("version of the interpreter")
     platform: str = said("kernel and machine")
+    board: str | None = said("the board's name; null where it does not tell")
     model: ModelInfo = said("the network")
     config_digest: str = said("sha256 of the settings in force; equal settings, equal digest")
     camera: CameraState = said("starting, running, ended (a file's end), stopped (on request) or failed")
@@ -186,6 +191,6 @@ def _plain(value: Any, digits: int) -> Any:
         return [_plain(item, digits) for item in value]
     if value is None or isinstance(value, (bool, str)):
         return value
-    if isinstance(value, numbers.Integral):  # numpy's numbers are registered with `numbers`, and json knows none of them
+    if isinstance(value, numbers.Integral):  # numpy's numbers too, which json does not know
         return int(value)
     return round(float(value), digits or None)

@@ -1,0 +1,129 @@
+"""Keeps a connection to the broker: makes it, notices its loss, waits, makes the next."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Iterator
+
+from device.config import MqttConfig
+from device.errors import EmotionEdgeError
+from device.session import Acknowledged, Connection, Post, dial
+from device.topics import Message
+
+log = logging.getLogger(__name__)
+
+
+class Link:
+    """The broker, as seen by the one thread that speaks to it; made without a connection.
+
+    Args:
+        config: where to, as whom, and how patiently.
+        client_id: unique among the broker's clients.
+        will: what the broker says for us when we are gone.
+        post: called with everything that happens on a connection.
+    """
+
+    def __init__(self, config: MqttConfig, client_id: str, will: Message, post: Post) -> None:
+        self.reconnects = -1  # connections after the first
+        self.due_s = 0.0  # when to try again, monotonic seconds; means nothing while connected
+        self._config = config
+        self._client_id = client_id
+        self._will = will
+        self._post = post
+        self._connection: Connection | None = None
+        self._since_s = 0.0
+        self._delays = self._new_delays()
+        self._unanswered: set[int] = set()
+
+    @property
+    def up(self) -> bool:
+        """There is a connection."""
+        return self._connection is not None
+
+    @property
+    def settled(self) -> bool:
+        """The broker has answered to everything."""
+        return not self._unanswered
+
+    def is_current(self, connection: Connection) -> bool:
+        """Whether this is the connection in use, not one that was given up."""
+        return connection is self._connection
+
+    def open(self) -> None:
+        """Connect.
+
+        Raises:
+            BrokerError, ConfigError: see `device.session.dial`.
+        """
+        self._connection = dial(self._config, self._client_id, self._will, self._post)
+        self._since_s = time.monotonic()
+        self._unanswered.clear()
+        self.reconnects += 1
+        log.info("connected to the MQTT broker at %s (MQTT %d)", self._where(), self._connection.version)
+
+    def reopen(self) -> bool:
+        """Try to connect again if it is time to; returns whether there is a new connection."""
+        if self.up or time.monotonic() < self.due_s:
+            return False
+        try:
+            self.open()
+        except EmotionEdgeError as error:
+            log.warning("%s Trying again in %.1f s.", error, self._wait())
+        return self.up
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone."""
+        self._connection = None
+        if time.monotonic() - self._since_s > self._config.reconnect_max_s:
+            self._delays = self._new_delays()  # it was a good one: begin with short waits again
+        log.warning("lost the MQTT broker at %s: %s; trying again in %.1f s", self._where(), reason, self._wait())
+        if reason == "Session taken over":
+            log.warning("another client calls itself %s too: give each device its own device.id", self._client_id)
+
+    def subscribe(self, topics: list[str]) -> None:
+        """Ask for topics; each new connection must ask again."""
+        if self._connection is not None:
+            self._connection.subscribe(topics)
+
+    def send(self, message: Message) -> int:
+        """Send now, or never if there is no connection; returns the number the answer will carry, or 0."""
+        if self._connection is None:
+            return 0
+        number = self._connection.send(message)
+        if message.qos > 0:
+            self._unanswered.add(number)
+        return number
+
+    def answered(self, item: Acknowledged) -> None:
+        """The broker answered to a message."""
+        self._unanswered.discard(item.number)
+
+    def close(self) -> None:
+        """Leave in peace."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _wait(self) -> float:
+        delay_s = next(self._delays)
+        self.due_s = time.monotonic() + delay_s
+        return delay_s
+
+    def _where(self) -> str:
+        return f"{self._config.host}:{self._config.port}"
+
+    def _new_delays(self) -> Iterator[float]:
+        return backoff(self._config.reconnect_min_s, self._config.reconnect_max_s)
+
+
+def backoff(least_s: float, most_s: float) -> Iterator[float]:
+    """Waiting times that double from about `least_s` to at most `most_s`, seconds.
+
+    Each is shortened by up to half at random, so that a fleet does not come back in one instant.
+    """
+    delay_s = min(least_s, most_s)
+    while True:
+        yield delay_s * random.uniform(0.5, 1.0)
+        delay_s = min(2 * delay_s, most_s)

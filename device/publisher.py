@@ -1,0 +1,138 @@
+"""How it is said: the session with the broker on a thread of its own, or JSON lines on standard output.
+
+The main thread writes events into the outbox and leaves the rest in an inbox; the session's thread alone speaks MQTT.
+So a broker that is slow, away or back never holds up the chain.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import TimeoutError as Expired
+from typing import Protocol
+
+from device.config import DeviceConfig
+from device.errors import BrokerError, EmotionEdgeError, StateError
+from device.events import CameraState, EmotionEvent, ModelInfo, TrackState
+from device.outbox import Outbox, state_dir
+from device.speaker import Camera, Close, Inbox, Seen, Speaker
+from device.vitals import Progress
+
+
+class Publisher(Protocol):
+    """Where the chain leaves what it found. Every method may raise EmotionEdgeError if that is no longer possible."""
+
+    def observe(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
+        """One frame's worth: what happened, and how each face that was seen reads."""
+
+    def report(self, progress: Progress) -> None:
+        """How the chain is doing; about once a second is often enough."""
+
+    def camera(self, state: CameraState) -> None:
+        """What the camera does from now on."""
+
+    def close(self) -> None:
+        """Say what can still be said, then take leave."""
+
+
+def open_publisher(config: DeviceConfig, model: ModelInfo) -> Publisher:
+    """The publisher that the settings ask for.
+
+    Raises:
+        BrokerError: there is no broker at device.mqtt.host, or it refuses us.
+        ConfigError: a setting cannot stand in a topic; the password or the certificate authority cannot be read.
+        StateError: the state folder cannot be written.
+    """
+    if config.mqtt.host is None:
+        return JsonLinesPublisher()
+    return MqttPublisher(config, model)
+
+
+class JsonLinesPublisher:
+    """Prints events, one JSON object a line, and nothing else. `seq` counts from 1 in each run."""
+
+    def __init__(self) -> None:
+        self._seq = itertools.count(1)
+
+    def observe(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
+        """Print the events.
+
+        Raises:
+            StateError: nobody reads standard output any more.
+        """
+        try:
+            for event in events:
+                print(dataclasses.replace(event, seq=next(self._seq)).to_json(), flush=True)
+        except BrokenPipeError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at exit
+            raise StateError("standard output is closed: whoever read the events has gone.") from error
+
+    def report(self, progress: Progress) -> None:
+        """Nothing: the lines are events."""
+
+    def camera(self, state: CameraState) -> None:
+        """Nothing: the lines are events."""
+
+    def close(self) -> None:
+        """Nothing is left to say."""
+
+
+class MqttPublisher:
+    """Speaks to a broker; the topics and their meaning stand in docs/events.md. Raises what `open_publisher` raises."""
+
+    def __init__(self, config: DeviceConfig, model: ModelInfo) -> None:
+        self._config = config.mqtt
+        self._inbox: Inbox = queue.SimpleQueue()
+        self._outbox = Outbox(state_dir(config), config.outbox.max_events, config.outbox.max_age_s)
+        self._speaker = Speaker(config, model, self._outbox, self._inbox)
+        self._thread = threading.Thread(target=self._speaker.run, name="mqtt", daemon=True)
+        self._thread.start()
+        self._await_connection()
+
+    def observe(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
+        """Write the events down, and have the rest said."""
+        self._check()
+        for event in events:
+            self._outbox.append(event)
+        ended = tuple(event.track for event in events if event.type == "end")
+        self._inbox.put(Seen(time.monotonic(), tuple(faces), ended))
+
+    def report(self, progress: Progress) -> None:
+        """Keep the figures for the next health message."""
+        self._inbox.put(progress)
+
+    def camera(self, state: CameraState) -> None:
+        """Say it in `status`."""
+        self._inbox.put(Camera(state))
+
+    def close(self) -> None:
+        """Wait for what is under way, at most mqtt.close_timeout_s, then say `offline`; what is left stays on disk."""
+        self._inbox.put(Close(self._config.close_timeout_s))
+        self._thread.join(self._config.close_timeout_s + 2.0)
+        self._outbox.close()
+        self._check()
+
+    def _await_connection(self) -> None:
+        try:
+            self._speaker.opened.result(self._config.connect_timeout_s)
+        except Expired as error:  # a name server that is silent holds up even a connect with a time limit
+            self._inbox.put(Close(0.0))  # should it come after all
+            where = f"{self._config.host}:{self._config.port}"
+            raise BrokerError(
+                f"the MQTT broker at {where} does not answer within {self._config.connect_timeout_s:g} s; "
+                "check device.mqtt.host and port."
+            ) from error
+        except EmotionEdgeError:
+            self._outbox.close()
+            raise
+
+    def _check(self) -> None:
+        """What went wrong on the session's thread is raised on the main one."""
+        if self._speaker.failure is not None:
+            raise self._speaker.failure

@@ -1,0 +1,216 @@
+"""One connection to the MQTT broker, from its beginning to its end; a lost one is replaced, never revived.
+
+paho would resend by itself what a lost connection had under way, and knows nothing of the outbox; so each connection is
+a client of its own, and what was not acknowledged comes from the outbox again.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from device.config import MqttConfig
+from device.errors import BrokerError, ConfigError
+from device.topics import Message
+
+if TYPE_CHECKING:  # paho is imported where it is used: `device --help` does without
+    from paho.mqtt.client import Client, MQTTMessage
+    from paho.mqtt.properties import Properties
+    from paho.mqtt.reasoncodes import ReasonCode
+
+VERSION_REFUSED = "Unsupported protocol version"
+UNAUTHORISED = ("Not authorized", "Bad user name or password", "Bad authentication method")
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """The broker answered to a message of ours; `taken` is false if it refused it, then `reason` tells why."""
+
+    connection: Connection
+    number: int
+    taken: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A message on a topic we subscribed to."""
+
+    connection: Connection
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The connection ended without our asking."""
+
+    connection: Connection
+    reason: str
+
+
+Post = Callable[[Acknowledged | Heard | Lost], None]
+
+
+class VersionError(BrokerError):
+    """The broker does not speak this version of MQTT."""
+
+
+def dial(config: MqttConfig, client_id: str, will: Message, post: Post) -> Connection:
+    """Connect, with MQTT 5 if the broker speaks it, else with 3.1.1.
+
+    Args:
+        config: where to, and as whom.
+        client_id: unique among the broker's clients.
+        will: what the broker says for us when we are gone.
+        post: called on the connection's own thread with everything that happens; must return at once.
+
+    Raises:
+        BrokerError: there is no broker, or it refuses us.
+        ConfigError: the password or the certificate authority cannot be read.
+    """
+    try:
+        return Connection(config, client_id, will, post, version=5)
+    except VersionError:
+        return Connection(config, client_id, will, post, version=3)
+
+
+class Connection:
+    """An open connection; made with `dial`. Raises what `dial` raises."""
+
+    def __init__(self, config: MqttConfig, client_id: str, will: Message, post: Post, version: int) -> None:
+        self.version = version
+        self._config = config
+        self._post = post
+        self._answered = threading.Event()  # the broker took us, refused us, or went away
+        self._ended = threading.Event()
+        self._refusal: str | None = None
+        self._client = self._make_client(client_id, will)
+        self._open()
+
+    def send(self, message: Message) -> int:
+        """Hand a message over; returns the number its acknowledgement will carry."""
+        payload, expiry_s = message.payload.encode(), message.expiry_s
+        properties = _expiry(expiry_s) if expiry_s is not None and self.version == 5 else None
+        return self._client.publish(message.topic, payload, message.qos, message.retain, properties).mid
+
+    def subscribe(self, topics: list[str]) -> None:
+        """Ask for topics, QoS 1; where MQTT allows it, without what we say there ourselves."""
+        from paho.mqtt.subscribeoptions import SubscribeOptions
+
+        if self.version == 5:
+            self._client.subscribe([(topic, SubscribeOptions(qos=1, noLocal=True)) for topic in topics])
+        else:
+            self._client.subscribe([(topic, 1) for topic in topics])
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Leave in peace: the broker keeps the last will to itself."""
+        self._answered.set()
+        self._client.disconnect()
+        self._ended.wait(timeout_s)  # the thread is paho's and a daemon: a broker that hangs does not hold us
+
+    def _make_client(self, client_id: str, will: Message) -> Client:
+        from paho.mqtt.client import Client, MQTTv5, MQTTv311
+        from paho.mqtt.enums import CallbackAPIVersion
+
+        protocol = MQTTv5 if self.version == 5 else MQTTv311
+        client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=protocol, reconnect_on_failure=False)
+        client.connect_timeout = self._config.connect_timeout_s
+        client.max_inflight_messages_set(self._config.inflight)
+        client.will_set(will.topic, will.payload, will.qos, will.retain)
+        if self._config.username is not None:
+            client.username_pw_set(self._config.username, _password(self._config))
+        if self._config.tls:
+            client.tls_set_context(_tls(self._config))
+        client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
+        client.on_publish, client.on_message = self._on_publish, self._on_message
+        return client
+
+    def _open(self) -> None:
+        where = f"{self._config.host}:{self._config.port}"
+        try:
+            self._client.connect(self._config.host or "", self._config.port, self._config.keepalive_s)
+        except (OSError, ValueError) as error:  # ValueError: a host name that cannot be one
+            raise BrokerError(_unreachable(self._config, error)) from error
+        self._client.loop_start()
+        if not self._answered.wait(self._config.connect_timeout_s):
+            self.close(timeout_s=0)
+            raise BrokerError(f"{where} does not answer as an MQTT broker; check device.mqtt.host, port and tls.")
+        if self._refusal is not None:
+            raise _refused(self._config, self._refusal, self.version)
+
+    def _on_connect(self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
+        if reason.is_failure:
+            self._refusal = str(reason)
+        self._answered.set()
+
+    def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
+        self._ended.set()
+        if not self._answered.is_set():
+            self._refusal = "closed"
+            self._answered.set()
+        elif self._refusal is None:
+            self._post(Lost(self, str(reason)))
+
+    def _on_publish(self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Any) -> None:
+        self._post(Acknowledged(self, mid, not reason.is_failure, str(reason)))
+
+    def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
+        self._post(Heard(self, message.topic, bytes(message.payload), message.retain))
+
+
+def _expiry(seconds: int) -> Properties:
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.MessageExpiryInterval = seconds
+    return properties
+
+
+def _password(config: MqttConfig) -> str | None:
+    """The first line of the password file."""
+    if config.password_file is None:
+        return None
+    try:
+        return (Path(config.password_file).expanduser().read_text(encoding="utf-8").splitlines() or [""])[0]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"device.mqtt.password_file: {config.password_file} cannot be read: {reason}.") from error
+
+
+def _tls(config: MqttConfig) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=config.ca_file)
+    except OSError as error:  # ssl.SSLError is one, for a file that is no certificate
+        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigError(f"device.mqtt.ca_file: {config.ca_file} cannot be used: {reason}.") from error
+
+
+def _unreachable(config: MqttConfig, error: Exception) -> str:
+    where = f"the MQTT broker at {config.host}:{config.port}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"{where} shows no certificate to trust: {error.verify_message}; check device.mqtt.ca_file and host."
+    if isinstance(error, ssl.SSLError):
+        return f"{where} does not speak TLS as asked ({error.reason}); check device.mqtt.port and tls."
+    if isinstance(error, TimeoutError):
+        return f"{where} does not answer within {config.connect_timeout_s:g} s; check device.mqtt.host and port."
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return f"{where} cannot be reached: {reason}; check device.mqtt.host and port, and that the broker runs."
+
+
+def _refused(config: MqttConfig, reason: str, version: int) -> BrokerError:
+    where = f"the MQTT broker at {config.host}:{config.port}"
+    if version == 5 and reason in (VERSION_REFUSED, "closed"):  # some brokers of old hang up on version 5
+        return VersionError(f"{where} does not speak MQTT 5.")
+    if reason in UNAUTHORISED:
+        who = "a client without a user name" if config.username is None else f"user {config.username!r}"
+        return BrokerError(f"{where} refuses {who}: {reason}; check device.mqtt.username and password_file.")
+    if reason == "closed":
+        return BrokerError(f"{where} hangs up before answering; check device.mqtt.port and tls.")
+    return BrokerError(f"{where} refuses the connection: {reason}.")

@@ -1,0 +1,206 @@
+"""The session's thread: keeps a connection, and says everything in its time. Only this thread speaks MQTT."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from device import discovery, vitals
+from device.config import DeviceConfig
+from device.courier import Courier
+from device.events import CameraState, EmotionEvent, ModelInfo, Status, TrackState
+from device.link import Link
+from device.outbox import Outbox
+from device.presence import Presence
+from device.session import Acknowledged, Heard, Lost
+from device.topics import AVAILABILITY, EVENTS, HEALTH, OFFLINE, ONLINE, STATUS, TRACK_STATE, Message, Topics
+from device.vitals import Progress
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One frame, finished at a monotonic second: the faces on it, and the tracks that ended with it."""
+
+    at_s: float
+    faces: tuple[TrackState, ...]
+    ended: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """What the camera does from now on."""
+
+    state: CameraState
+
+
+@dataclass(frozen=True)
+class Close:
+    """Say what can still be said within so many seconds, then end."""
+
+    timeout_s: float
+
+
+Item: TypeAlias = Seen | Progress | Camera | Close | Acknowledged | Heard | Lost
+Inbox: TypeAlias = "queue.SimpleQueue[Item]"
+
+
+class Speaker:
+    """What runs on the session's thread.
+
+    Args:
+        config: the device's settings.
+        model: what `status` says about the network.
+        outbox: where the events wait.
+        inbox: what the main thread and the connection leave here.
+
+    Raises:
+        ConfigError: device.id or device.mqtt.base_topic cannot stand in a topic.
+    """
+
+    def __init__(self, config: DeviceConfig, model: ModelInfo, outbox: Outbox, inbox: Inbox) -> None:
+        self.opened: Future[None] = Future()  # done with the first connection, or with the reason why there is none
+        self.failure: Exception | None = None  # what ended the thread before its time
+        self._config = config
+        self._model = model
+        self._outbox = outbox
+        self._inbox = inbox
+        self._topics = Topics(config)
+        self._birth = discovery.birth_topic(config)
+        self._presence = Presence(self._topics, model.labels, config.report)
+        self._courier = Courier(outbox, config.mqtt.inflight)
+        will = self._topics.message(AVAILABILITY, OFFLINE)
+        self._link = Link(config.mqtt, f"emotion-edge-{self._topics.device}", will, inbox.put)
+        self._camera: CameraState = "starting"
+        self._progress: Progress | None = None
+        self._last_frame_s: float | None = None
+        self._health_due_s = 0.0
+        self._closed = False
+
+    def run(self) -> None:
+        """Connect, then speak until closed. What goes wrong is kept in `opened` or `failure`."""
+        try:
+            self._link.open()
+            self._welcome()
+            self.opened.set_result(None)
+            while not self._closed:
+                self._take_one(self._patience_s())
+                self._do_what_is_due()
+        except Exception as error:
+            self.failure = error
+            if not self.opened.done():
+                self.opened.set_exception(error)
+
+    def _patience_s(self) -> float:
+        """How long nothing needs to be done."""
+        due_s = self._health_due_s if self._link.up else self._link.due_s
+        return min(60.0, max(0.0, due_s - time.monotonic()))
+
+    def _do_what_is_due(self) -> None:
+        if not self._closed and self._link.reopen():
+            self._welcome()
+        now_s = time.monotonic()
+        if now_s >= self._health_due_s:
+            self._health_due_s = now_s + self._config.report.health_s
+            self._say_health()
+
+    def _take_one(self, patience_s: float) -> None:
+        try:
+            item = self._inbox.get(timeout=patience_s)
+        except queue.Empty:
+            return
+        if not isinstance(item, (Acknowledged, Heard, Lost)):
+            self._take(item)
+        elif self._link.is_current(item.connection):
+            self._hear(item)
+
+    def _take(self, item: Seen | Progress | Camera | Close) -> None:
+        """Something from the main thread."""
+        match item:
+            case Seen(at_s, faces, ended):
+                self._last_frame_s = at_s
+                self._say(*self._presence.observe(faces, ended, at_s))
+                self._courier.pump()
+            case Progress():
+                self._health_due_s = 0.0 if self._progress is None else self._health_due_s
+                self._progress = item
+            case Camera(state):
+                self._camera = state
+                self._say(self._status_message(self._status()))
+            case Close(timeout_s):
+                self._close(time.monotonic() + timeout_s)
+
+    def _hear(self, item: Acknowledged | Heard | Lost) -> None:
+        """Something from the connection."""
+        match item:
+            case Acknowledged():
+                self._link.answered(item)
+                if self._courier.acknowledged(item.number, item.taken) and not item.taken:
+                    topic = self._topics.of(EVENTS)
+                    log.warning("the broker refuses an event: %s; check that we may write to %s", item.reason, topic)
+            case Heard():
+                self._listen(item)
+            case Lost(_, reason):
+                self._courier.lost()
+                self._link.lost(reason)
+
+    def _listen(self, heard: Heard) -> None:
+        if heard.topic == self._birth:
+            if heard.payload == b"online" and not heard.retained:  # a retained one is older than our own announcement
+                self._announce()
+        elif heard.retained and (correction := self._presence.correction(heard.topic, heard.payload)):
+            self._say(correction)
+
+    def _welcome(self) -> None:
+        """What every new connection begins with."""
+        self._announce()
+        # The states of faces come back to us, so that those of an earlier life, killed, do not stand for ever.
+        self._link.subscribe([self._topics.of(TRACK_STATE), *([self._birth] if self._birth else [])])
+        self._courier.connected(self._offer)
+
+    def _announce(self) -> None:
+        """Who and how we are, for a broker or a Home Assistant that may know nothing."""
+        status = self._status()
+        self._say(self._topics.message(AVAILABILITY, ONLINE), self._status_message(status))
+        if entities := discovery.message(self._config, self._topics, status):
+            self._say(entities)
+        self._say(*self._presence.announce(time.monotonic()))
+        self._health_due_s = 0.0
+
+    def _close(self, deadline_s: float) -> None:
+        self._closed = True
+        self._listen_until(lambda: self._courier.idle, deadline_s)
+        self._say(self._topics.message(AVAILABILITY, OFFLINE))
+        self._listen_until(lambda: self._link.settled, deadline_s)
+        self._link.close()
+
+    def _listen_until(self, done: Callable[[], bool], deadline_s: float) -> None:
+        while self._link.up and not done() and (left_s := deadline_s - time.monotonic()) > 0:
+            self._take_one(left_s)
+
+    def _say(self, *messages: Message) -> None:
+        """Send now; without a connection nothing is lost, for the next one begins with an announcement."""
+        for message in messages:
+            self._link.send(message)
+
+    def _say_health(self) -> None:
+        if self._progress is not None and self._link.up:
+            said = vitals.health(self._progress, self._last_frame_s, self._outbox, self._link.reconnects)
+            self._say(self._topics.message(HEALTH, said.to_json()))
+
+    def _offer(self, event: EmotionEvent) -> int:
+        """Hand an event over; the broker keeps it for an absent subscriber only as long as the outbox would."""
+        expiry_s = max(1, round(self._config.outbox.max_age_s - max(0.0, time.time() - event.ts)))
+        return self._link.send(self._topics.message(EVENTS, event.to_json(), expiry_s=expiry_s))
+
+    def _status(self) -> Status:
+        return vitals.status(self._config, self._model, self._camera)
+
+    def _status_message(self, status: Status) -> Message:
+        return self._topics.message(STATUS, status.to_json())

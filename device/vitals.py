@@ -1,0 +1,76 @@
+"""How the device is, put together: what the chain, the outbox, the session and the board each know."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from device import board
+from device.config import DeviceConfig
+from device.events import CameraState, Health, ModelInfo, OutboxFigures, Stage, Status
+from device.outbox import Outbox
+from device.settings import to_dict
+from device.topics import device_id
+
+STARTED_S = time.monotonic()  # this module is loaded when the process begins
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How the chain is doing: frames a second lately, frames and skipped frames in all, timings of the stages."""
+
+    fps: float | None = None
+    frames: int = 0
+    skipped: int = 0
+    stages: dict[str, Stage] | None = None
+
+
+def status(config: DeviceConfig, model: ModelInfo, camera: CameraState) -> Status:
+    """What the device is and runs."""
+    return Status(
+        ts=time.time(),
+        device=device_id(config),
+        version=version("emotion-edge"),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        board=board.model(),
+        model=model,
+        config_digest=config_digest(config),
+        camera=camera,
+        purpose=config.purpose,
+    )
+
+
+def config_digest(config: DeviceConfig) -> str:
+    """sha256 of the settings in force, hexadecimal; a setting left out equals its default written down."""
+    return hashlib.sha256(json.dumps(to_dict(config), sort_keys=True).encode()).hexdigest()
+
+
+def health(progress: Progress, last_frame_s: float | None, outbox: Outbox, reconnects: int) -> Health:
+    """How the device is doing.
+
+    Args:
+        progress: what the chain told last.
+        last_frame_s: when a frame was finished last, monotonic seconds.
+        outbox: counted as it is now.
+        reconnects: connections to the broker after the first.
+    """
+    now_s = time.monotonic()
+    return Health(
+        ts=time.time(),
+        uptime_s=now_s - STARTED_S,
+        fps=progress.fps,
+        frames=progress.frames,
+        skipped=progress.skipped,
+        last_frame_age_s=None if last_frame_s is None else max(0.0, now_s - last_frame_s),
+        stages=progress.stages or {},
+        temperature_c=board.temperature_c(),
+        throttling=board.throttling(),
+        memory_mb=board.memory_mb(),
+        outbox=OutboxFigures(depth=outbox.depth, dropped=outbox.dropped, oldest_age_s=outbox.oldest_age_s),
+        reconnects=reconnects,
+    )
