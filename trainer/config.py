@@ -96,6 +96,16 @@ class ConvertConfig:
     max_accuracy_drop: float = setting(0.003, "int8 against float, on PublicTest", ge=0, le=1)
     min_agreement: float = setting(0.99, "share of faces on which int8 and float name the same emotion", ge=0, le=1)
     max_parameters: int = setting(552_455, "of the student", ge=1)
+    margin_faces: int = setting(300, "PublicTest faces, pasted into frames at two sizes, that set the crop margin", ge=0)
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """How a network is scored."""
+
+    frame_face_px: tuple[int, ...] = setting(
+        (96, 160, 240), "through the detector: sides of the pasted faces, pixels of a 640x480 frame", ge=24, le=480
+    )
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,7 @@ class TrainConfig:
     student: StudentConfig = section(StudentConfig)
     distill: DistillConfig = section(DistillConfig)
     convert: ConvertConfig = section(ConvertConfig)
+    evaluate: EvaluateConfig = section(EvaluateConfig)
 
 
 def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> TrainConfig:

@@ -14,6 +14,7 @@ from trainer.errors import GateError
 from trainer.quantise import Ranges
 
 MAX_BYTES = 600_000
+MAX_EXPORT_ERROR = 1e-3  # of the largest logit; the order of additions differs
 MIN_RANGE = 1e-6  # below this a tensor is dead, and LiteRT refuses the file
 
 
@@ -57,15 +58,16 @@ def size(model: bytes) -> Gate:
 def partition(interpreter: Any) -> Gate:
     """XNNPACK takes the whole graph as one piece.
 
-    LiteRT lists a DELEGATE operator for each piece taken, beside the graph's own operators. One piece that begins at the
-    graph's input and ends at its output leaves nothing to the slow built-in kernels.
+    LiteRT lists a DELEGATE operator for each piece taken, beside the graph's own operators. One piece that begins at
+    the graph's input and ends at its output leaves nothing to the slow built-in kernels.
     """
     pieces = [op for op in interpreter._get_ops_details() if op["op_name"] == "DELEGATE"]
     entrance = interpreter.get_input_details()[0]["index"]
     exit_ = interpreter.get_output_details()[0]["index"]
     whole = len(pieces) == 1 and entrance in pieces[0]["inputs"] and exit_ in pieces[0]["outputs"]
-    detail = f"{len(pieces)} pieces for XNNPACK" if len(pieces) != 1 else "1 piece, the whole graph" if whole else "1 piece, not all"
-    return Gate("partition", whole, detail)
+    return Gate(
+        "partition", whole, f"XNNPACK takes {len(pieces)} piece(s), {'the whole graph' if whole else 'not all of it'}"
+    )
 
 
 def int8(interpreter: Any) -> Gate:
@@ -80,6 +82,12 @@ def int8(interpreter: Any) -> Gate:
     return Gate("int8", not odd, "; ".join(odd[:3]) or f"all {len(interpreter.get_tensor_details())} tensors")
 
 
+def export(logits: NDArray[np.float32], source: NDArray[np.float32]) -> Gate:
+    """The exported float network says what the PyTorch one says, up to rounding."""
+    worst = float(np.abs(logits - source).max() / max(1.0, float(np.abs(source).max())))
+    return Gate("export", worst < MAX_EXPORT_ERROR, f"largest difference {worst:.1e}, below {MAX_EXPORT_ERROR:g}")
+
+
 def agreement(logits: NDArray[np.float32], reference: NDArray[np.float32], config: ConvertConfig) -> Gate:
     """int8 names the emotion that float names, on nearly every face."""
     share = float((logits.argmax(1) == reference.argmax(1)).mean())
@@ -92,6 +100,8 @@ def accuracy(
 ) -> Gate:
     """int8 loses next to nothing against float."""
     read, before = (float((values.argmax(1) == labels).mean()) for values in (logits, reference))
-    allowed = 100 * config.max_accuracy_drop
-    detail = f"{100 * read:.2f} % against {100 * before:.2f} % in float on {len(labels):,} faces, at most {allowed:g} points lost"
-    return Gate("accuracy", before - read <= config.max_accuracy_drop, detail)
+    detail = (
+        f"{100 * read:.2f} % against {100 * before:.2f} % in float on {len(labels):,} faces,"
+        f" at most {100 * config.max_accuracy_drop:g} points lost"
+    )
+    return Gate("accuracy", before - read <= config.max_accuracy_drop + 1e-9, detail)

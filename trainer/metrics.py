@@ -34,8 +34,8 @@ def summarise(scores: Scores, labels: Labels, names: Sequence[str]) -> dict[str,
         names: the K classes.
 
     Returns:
-        n, accuracy, macro_f1, weighted_f1, top5, ece, brier, nll, per_class {name: {precision, recall, f1, auc, support}},
-        confusion (rows are the truth), coverage (what the most confident 80 % of faces score).
+        n, accuracy, macro_f1, weighted_f1, top5, ece, brier, nll, coverage (of the most confident 80 % of faces),
+        per_class {name: {precision, recall, f1, auc, support}}, confusion (rows are the truth).
     """
     matrix = confusion(scores.argmax(1), labels, len(names))
     classes = per_class(scores, labels, matrix)
@@ -64,7 +64,7 @@ def confusion(predicted: Labels, labels: Labels, classes: int) -> NDArray[np.int
 
 
 def per_class(scores: Scores, labels: Labels, matrix: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """Precision, recall, F1, one-against-rest AUC and support of each class; what is undefined is 0, or None for AUC."""
+    """Precision, recall, F1, one-against-rest AUC and support of each class; undefined ones are 0, or None for AUC."""
     hits = np.diag(matrix)
     precision = hits / np.maximum(matrix.sum(0), 1)
     recall = hits / np.maximum(matrix.sum(1), 1)
@@ -103,7 +103,7 @@ def ece(scores: Scores, labels: Labels, bins: int = ECE_BINS) -> float:
 
 
 def reliability(scores: Scores, labels: Labels, bins: int = ECE_BINS) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Faces in order of confidence, cut into bins of equal mass: (confidences, was right) of each bin that holds any."""
+    """Faces in order of confidence, cut into bins of equal mass: (confidences, was right) of each that holds any."""
     confidence = scores.max(1)
     right = scores.argmax(1) == labels
     order = np.argsort(confidence, kind="stable")

@@ -1,8 +1,8 @@
 """PyTorch -> float .tflite -> full-int8 .tflite, with calibration ranges of our own.
 
-The quantizer's own calibration is a moving average of per-sample extremes, which depends on the order of the samples and
-clips tails at random. Here each tensor's range is a percentile over many faces, and the input's range is [0, 1] exactly,
-so that its scale is 1/255 and its zero point -128: raw pixels minus 128 go in.
+The quantizer's own calibration is a moving average of per-sample extremes, which depends on the order of the samples
+and clips tails at random. Here each tensor's range is a percentile over many faces, and the input's range is [0, 1]
+exactly, so that its scale is 1/255 and its zero point -128: raw pixels minus 128 go in.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def fold_batch_norm(model: ExpressionNet) -> ExpressionNet:
 
 
 def _with_short_names(model: bytes) -> bytes:
-    """Tensors named by their place and operator: the exporter's names are paths of modules that fill a twentieth of the file."""
+    """Tensors named by place and operator: the exporter's names are paths of modules, a twentieth of the file."""
     from ai_edge_litert.tools import flatbuffer_utils as flatbuffer
 
     content = flatbuffer.read_model_from_bytearray(bytearray(model))

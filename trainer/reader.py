@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.model_card import CropMargin, InputSpec
 from device.preprocess import to_input
-from trainer.checkpoint import Checkpoint, load_checkpoint
 from trainer.dataset import SIDE
+
+if TYPE_CHECKING:
+    from trainer.checkpoint import Checkpoint
 
 BATCH = 256  # faces at once; bounds memory, changes no result
 
@@ -50,7 +52,8 @@ class CheckpointReader:
 
         outputs = []
         with torch.inference_mode():
-            for part in batches(faces):
+            for start in range(0, len(faces), BATCH):
+                part = faces[start : start + BATCH]
                 inputs = torch.from_numpy(to_input(part, InputSpec(SIDE))).permute(0, 3, 1, 2)
                 outputs.append(self._model(inputs).numpy())
         return np.concatenate(outputs)
@@ -72,7 +75,7 @@ class ModelFileReader:
 
     def logits(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits (N, K) of faces, uint8 (N, S, S)."""
-        return np.concatenate([self._classifier.logits(part) for part in batches(faces)])
+        return self._classifier.logits(faces)
 
 
 def open_reader(path: Path) -> Reader:
@@ -82,9 +85,8 @@ def open_reader(path: Path) -> Reader:
         ModelError: a .tflite that the device refuses.
         CheckpointError: a checkpoint that cannot be read.
     """
-    return ModelFileReader(path) if path.suffix == ".tflite" else CheckpointReader(load_checkpoint(path))
+    if path.suffix == ".tflite":
+        return ModelFileReader(path)
+    from trainer.checkpoint import load_checkpoint  # PyTorch, which a .tflite does not need
 
-
-def batches(faces: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Faces (N, S, S) in parts of at most 256."""
-    return [faces[start : start + BATCH] for start in range(0, len(faces), BATCH)]
+    return CheckpointReader(load_checkpoint(path))

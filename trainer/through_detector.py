@@ -1,13 +1,14 @@
 """What the whole chain loses: each face is pasted into a frame, found by the detector, cropped, and only then read.
 
-The same frames give the crop margin: where the square that the network was taught on lies, seen from the detector's box.
+The same frames give the crop margin: where the square that the network was taught on lies, seen from the detector's
+box.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +19,14 @@ from device.preprocess import Box, crop_face, face_square
 
 if TYPE_CHECKING:
     from device.detector import Detector
+    from trainer.reader import Reader
 
 FRAME_HEIGHT, FRAME_WIDTH = 480, 640
 FIT_SIZES = (160, 240)  # sizes at which nearly every face is found
 MIN_FOUND = 100  # fewer faces than this say nothing about the margin
-CHUNK = 256
 
 Grey = NDArray[np.uint8]
 Progress = Callable[[Iterable[int]], Iterable[int]]
-
-
-class Reader(Protocol):
-    """Whatever reads faces: uint8 (N, S, S) -> logits (N, K)."""
-
-    def logits(self, faces: Grey) -> NDArray[np.float32]:
-        """Logits (N, K) of faces (N, S, S)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -68,7 +61,7 @@ def _gradient(generator: np.random.Generator) -> Grey:
     middle, reach, angle = generator.uniform(60, 195), generator.uniform(0, 60), generator.uniform(0, 2 * np.pi)
     x = np.linspace(-1, 1, FRAME_WIDTH, dtype=np.float32) * np.cos(angle)
     y = np.linspace(-1, 1, FRAME_HEIGHT, dtype=np.float32) * np.sin(angle)
-    return (middle + reach / 2**0.5 * (y[:, np.newaxis] + x)).astype(np.uint8)
+    return np.asarray(middle + reach / 2**0.5 * (y[:, np.newaxis] + x), np.uint8)
 
 
 def _noise(generator: np.random.Generator) -> Grey:
@@ -97,14 +90,24 @@ def find(detector: Detector, placed: Placed) -> Box | None:
     return max(hits, key=lambda d: d.score).box if hits else None
 
 
-def fit_margin(faces: Grey, detector: Detector, sizes: Sequence[int] = FIT_SIZES) -> tuple[CropMargin, int]:
+@dataclass(frozen=True)
+class MarginFit:
+    """A crop margin, the number of detector's boxes it was measured on, and whether they were enough."""
+
+    margin: CropMargin
+    boxes: int
+    measured: bool
+
+
+def fit_margin(faces: Grey, detector: Detector, sizes: Sequence[int] = FIT_SIZES) -> MarginFit:
     """The margin that brings the detector's box back to the training crop: medians over all faces found.
+
+    With fewer than 100 boxes the margin is the usual one.
 
     Args:
         faces: uint8 (N, S, S), framed as the training faces are.
-
-    Returns:
-        the margin, and the number of boxes it rests on; below 100 the margin is the default one.
+        detector: the device's.
+        sizes: sides of the pasted faces, pixels.
     """
     measured = []
     for size in sizes:
@@ -114,9 +117,9 @@ def fit_margin(faces: Grey, detector: Detector, sizes: Sequence[int] = FIT_SIZES
             if box is not None:
                 measured.append(_margin(box, placed.square))
     if len(measured) < MIN_FOUND:
-        return CropMargin(), len(measured)
+        return MarginFit(CropMargin(), len(measured), False)
     scale, up = np.median(measured, axis=0)
-    return CropMargin(round(float(scale), 3), round(float(up), 3)), len(measured)
+    return MarginFit(CropMargin(round(float(scale), 3), round(float(up), 3)), len(measured), True)
 
 
 def _margin(box: Box, square: Box) -> tuple[float, float]:
@@ -144,7 +147,7 @@ def read_through(
     Returns:
         by size: n, detected (share), accuracy_through_detector and accuracy_direct on the faces found, points_lost.
     """
-    direct = _in_chunks(reader, faces).argmax(1) == labels
+    direct = reader.logits(faces).argmax(1) == labels
     return {str(size): _at_size(reader, detector, margin, faces, labels, direct, size, progress) for size in sizes}
 
 
@@ -167,7 +170,7 @@ def _at_size(
     scores: dict[str, Any] = {"n": len(faces), "detected": len(found) / len(faces)}
     if not found:
         return scores | {"accuracy_through_detector": None, "accuracy_direct": None, "points_lost": None}
-    through = float((_in_chunks(reader, np.stack(crops)).argmax(1) == labels[found]).mean())
+    through = float((reader.logits(np.stack(crops)).argmax(1) == labels[found]).mean())
     before = float(direct[found].mean())
     return scores | {
         "accuracy_through_detector": through,
@@ -179,12 +182,3 @@ def _at_size(
 def _crop(detector: Detector, margin: CropMargin, placed: Placed, side: int) -> Grey | None:
     box = find(detector, placed)
     return None if box is None else crop_face(placed.frame, face_square(box, margin), side)
-
-
-def _in_chunks(reader: Reader, faces: Grey) -> NDArray[np.float32]:
-    return np.concatenate([reader.logits(part) for part in _chunks(faces)])
-
-
-def _chunks(faces: Grey) -> Iterator[Grey]:
-    for start in range(0, len(faces), CHUNK):
-        yield faces[start : start + CHUNK]
