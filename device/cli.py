@@ -1,0 +1,246 @@
+"""The `device` command. What a subcommand needs is imported when it runs, so that `device --help` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from device.errors import EmotionEdgeError
+
+if TYPE_CHECKING:
+    from device.config import DeviceConfig
+
+DESCRIPTION = """\
+Sees faces, reads their expression with a small network on this very machine,
+and says over MQTT what changed. No picture leaves the device or is kept."""
+
+EPILOG = """\
+a first look:
+  device demo                           a bundled picture, to a broker and back
+  device run --source clip.mp4          a video's events, as JSON lines
+  device run --set device.mqtt.host=localhost     the camera's, to a broker
+
+exit codes:
+  0 good   1 the check failed or the work could not be done   2 wrong usage"""
+
+RUN = """\
+Plays a source through the chain and says what happens: to the broker of
+device.mqtt.host, or as JSON lines on standard output where that is null.
+Ctrl-C or SIGTERM ends it cleanly, with an `end` for every face in view."""
+
+RUN_EPILOG = """\
+sources:
+  picamera2://0         a Raspberry Pi camera (apt install python3-picamera2)
+  v4l2:///dev/video0    a USB camera
+  clip.mp4 face.jpg frames/     a video, a picture, or a folder of pictures
+
+examples:
+  device run --source v4l2:///dev/video0 --set device.mqtt.host=broker.local
+  device run --source clip.mp4 --fast | jq .emotion"""
+
+SELFTEST = """\
+Asks this machine whether it is fit: config, model, golden outputs, the bundled
+face, camera, broker, state folder, board, and the time a frame takes against
+device.selftest.budget_ms. Exit code 0 means yes."""
+
+DEMO = """\
+Plays a bundled public-domain picture as a moving clip through the whole chain
+to a real broker (Mosquitto where it is installed, else a small one inside),
+subscribes as a consumer would, prints what arrives, and leaves an annotated
+picture."""
+
+MODEL = """\
+Prints what a model file says about itself: labels, input, quantisation,
+metrics, where it comes from."""
+
+CHECK_CONFIG = """\
+Reads a config as `device run` would, and says what is wrong with it (file,
+line, key, what is allowed) or what differs from the defaults."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit code."""
+    args = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = args.command
+    try:
+        code = command(args)
+        sys.stdout.flush()
+    except EmotionEdgeError as error:
+        print(f"device: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("device: stopped.", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read our output has left; keep the interpreter from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="device",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    run = _command(commands, "run", _run, "camera or file to events", RUN, RUN_EPILOG)
+    _config_options(run)
+    _source_option(run)
+    run.add_argument("--fast", action="store_true", help="play a file as fast as it can be worked on")
+    run.add_argument("--loop", action="store_true", help="begin a file again when it ends")
+
+    selftest = _command(commands, "selftest", _selftest, "is this machine fit?", SELFTEST)
+    _config_options(selftest)
+    _source_option(selftest)
+    selftest.add_argument("--no-camera", action="store_true", help="leave the camera out")
+    _json_option(selftest)
+
+    demo = _command(commands, "demo", _demo, "the whole chain, with nothing but this program", DEMO)
+    demo.add_argument(
+        "--out", type=Path, default=Path("demo/emotion-edge-demo.png"), metavar="PNG", help="the picture (%(default)s)"
+    )
+    demo.add_argument("--model", type=Path, metavar="FILE", help="a .tflite instead of the bundled one")
+    demo.add_argument(
+        "--broker", choices=("auto", "mosquitto", "amqtt"), default="auto", help="auto: Mosquitto where it is installed"
+    )
+
+    model = _command(commands, "model", _model, "print a model's card", MODEL)
+    model.add_argument("path", nargs="?", type=Path, metavar="FILE", help="default: the config's, else the bundled one")
+    _config_options(model)
+    _json_option(model)
+
+    check = _command(commands, "check-config", _check_config, "read a config and say what is wrong", CHECK_CONFIG)
+    _config_options(check)
+    check.add_argument("--print", action="store_true", help="print every setting in force, with its meaning, as YAML")
+    _json_option(check)
+    return parser
+
+
+def _command(
+    commands: Any, name: str, function: Callable[[argparse.Namespace], int], line: str, text: str, epilog: str = ""
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=line,
+        description=text,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _config_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings (default: config.yaml here, else the built-in defaults)"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as device.mqtt.port=1884"
+    )
+
+
+def _source_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", metavar="URI", help="instead of device.camera.source")
+
+
+def _json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+class _Version(argparse.Action):
+    """`--version`, whose look-up costs time only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"emotion-edge {version('emotion-edge')}")
+        parser.exit()
+
+
+def _config_path(args: argparse.Namespace) -> Path | None:
+    """The file that was named, else ./config.yaml where there is one."""
+    if args.config is not None:
+        return Path(args.config)
+    here = Path("config.yaml")
+    return here if here.exists() else None
+
+
+def _config(args: argparse.Namespace) -> DeviceConfig:
+    """The settings in force: defaults, file, --set, then the options that have a name of their own."""
+    from device.config import load_config
+
+    config = load_config(_config_path(args), args.set)
+    camera = {key: getattr(args, key) for key in ("source", "fast", "loop") if getattr(args, key, None)}
+    return dataclasses.replace(config, camera=dataclasses.replace(config.camera, **camera))
+
+
+def _run(args: argparse.Namespace) -> int:
+    config = _config(args)
+    from device.service import run
+
+    return run(config)
+
+
+def _selftest(args: argparse.Namespace) -> int:
+    config = _config(args)
+    from device.selftest import selftest
+
+    report = selftest(config, camera=not args.no_camera)
+    print(report.to_json() if args.json else report.table())
+    return 0 if report.ok else 1
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from device.demo import demo
+
+    return demo(args.out, args.model, args.broker)
+
+
+def _model(args: argparse.Namespace) -> int:
+    from device.classifier import BUNDLED
+    from device.model_card import digest, read_card
+    from device.model_text import describe
+
+    configured = _config(args).model.path
+    path = args.path or (Path(configured) if configured else BUNDLED)
+    card, sha256 = read_card(path), digest(path)
+    if args.json:
+        print(json.dumps({"file": str(path), "digest": sha256, "card": dataclasses.asdict(card)}, indent=2))
+    else:
+        print(describe(card, path, sha256))
+    return 0
+
+
+def _check_config(args: argparse.Namespace) -> int:
+    from device.settings import to_dict
+    from device.settings_yaml import changes, render
+    from device.smoother import make_smoother
+    from device.topics import Topics
+
+    config = _config(args)
+    Topics(config)  # the id, the base topic and the thresholds have rules of their own
+    make_smoother(config.smoother, ("any", "other"))
+    where = str(_config_path(args) or "built-in defaults")
+    changed = changes(config, "device")
+    if args.json:
+        values = {key: value for key, (value, _) in changed.items()}
+        print(json.dumps({"ok": True, "file": where, "changed": values, "device": to_dict(config)}, indent=2))
+    elif args.print:
+        print(render({"device": config}), end="")
+    else:
+        print(f"{where}: good, {len(changed) or 'no'} settings differ from the defaults")
+        for key, (value, default) in changed.items():
+            print(f"  {key}: {value!r} (default {default!r})")
+    return 0

@@ -1,0 +1,132 @@
+"""Write docs/events.schema.json and docs/asyncapi.yaml from the message types. Run it after changing one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from device.config import DeviceConfig
+from device.events import EmotionEvent, Health, Status, Summary, TrackState
+from device.topics import CHANNELS, Channel
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+SCHEMA, ASYNCAPI = DOCS / "events.schema.json", DOCS / "asyncapi.yaml"
+MESSAGES: tuple[type, ...] = (EmotionEvent, TrackState, Summary, Health, Status)
+PLAIN = {int: "integer", float: "number", str: "string", bool: "boolean"}
+
+
+def json_schema() -> str:
+    """What docs/events.schema.json should hold."""
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What an emotion-edge device says over MQTT",
+        "description": "Made by scripts/schemas.py from device/events.py. Which message travels where: docs/events.md.",
+        "anyOf": [{"$ref": f"#/$defs/{cls.__name__}"} for cls in MESSAGES],
+        "$defs": _definitions("#/$defs/"),
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def asyncapi() -> str:
+    """What docs/asyncapi.yaml should hold."""
+    document = {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "emotion-edge device",
+            "version": "1.0.0",
+            "description": "Made by scripts/schemas.py from device/events.py and device/topics.py.",
+        },
+        "defaultContentType": "application/json",
+        "channels": {channel.name: _channel(channel) for channel in CHANNELS},
+        "operations": {f"say_{channel.name}": _operation(channel) for channel in CHANNELS},
+        "components": {"schemas": _definitions("#/components/schemas/")},
+    }
+    return yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)
+
+
+def _definitions(ref: str) -> dict[str, Any]:
+    """Every message type and every type inside one, by name."""
+    found: dict[str, Any] = {}
+    todo = list(MESSAGES)
+    while todo:
+        cls = todo.pop(0)
+        if cls.__name__ not in found:
+            found[cls.__name__] = _object(cls, ref, todo)
+    return found
+
+
+def _object(cls: type, ref: str, todo: list[type]) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    fields = dataclasses.fields(cls)
+    return {
+        "type": "object",
+        "description": (cls.__doc__ or "").splitlines()[0],
+        "properties": {
+            field.name: {"description": field.metadata["doc"], **_value(hints[field.name], field, ref, todo)}
+            for field in fields
+        },
+        "required": [field.name for field in fields],  # more may come in later versions, none goes
+    }
+
+
+def _value(hint: Any, field: dataclasses.Field[Any], ref: str, todo: list[type]) -> dict[str, Any]:
+    """The schema of one value; dataclasses met on the way are put on the list of what is still to do."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        todo.append(typing.cast(type, hint))
+        return {"$ref": f"{ref}{typing.cast(type, hint).__name__}"}
+    if origin is typing.Literal:
+        return {"type": "string", "enum": list(args)}
+    if origin in (typing.Union, types.UnionType):
+        inner = next(a for a in args if a is not type(None))
+        return {"anyOf": [_value(inner, field, ref, todo), {"type": "null"}]}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _value(args[1], field, ref, todo)}
+    if origin is tuple:
+        length = {} if args[-1] is Ellipsis else {"minItems": len(args), "maxItems": len(args)}
+        return {"type": "array", "items": _value(args[0], field, ref, todo), **length}
+    whole = hint is float and field.metadata["digits"] == 0
+    bounds = {"minimum": field.metadata["ge"], "maximum": field.metadata["le"]}
+    limits = {name: bound for name, bound in bounds.items() if bound is not None and hint in (int, float)}
+    return {"type": "integer" if whole else PLAIN[hint], **limits}
+
+
+def _channel(channel: Channel) -> dict[str, Any]:
+    names = ["base", "device"] + (["track"] if "{track}" in channel.address else [])
+    meaning = {
+        "base": {"description": "device.mqtt.base_topic", "default": DeviceConfig().mqtt.base_topic},
+        "device": {"description": "device.id, or the host's name"},
+        "track": {"description": "which face"},
+    }
+    return {
+        "address": f"{{base}}/{{device}}/{channel.address}",
+        "description": channel.doc,
+        "parameters": {name: meaning[name] for name in names},
+        "messages": {channel.name: _message(channel)},
+    }
+
+
+def _message(channel: Channel) -> dict[str, Any]:
+    if isinstance(channel.payload, tuple):
+        return {"contentType": "text/plain", "payload": {"type": "string", "enum": list(channel.payload)}}
+    return {"payload": {"$ref": f"#/components/schemas/{channel.payload.__name__}"}}
+
+
+def _operation(channel: Channel) -> dict[str, Any]:
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{channel.name}"},
+        "bindings": {"mqtt": {"qos": channel.qos, "retain": channel.retain, "bindingVersion": "0.2.0"}},
+    }
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(json_schema(), encoding="utf-8")
+    ASYNCAPI.write_text(asyncapi(), encoding="utf-8")
+    print(f"{SCHEMA} and {ASYNCAPI} are current")
