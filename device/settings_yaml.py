@@ -65,3 +65,15 @@ def _scalar(value: Any) -> str:
     """One value as YAML on one line."""
     plain = list(value) if isinstance(value, tuple) else value
     return yaml.safe_dump(plain, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
+
+
+def changes(config: Any, name: str) -> dict[str, tuple[Any, Any]]:
+    """The settings that differ from the defaults: full key, as `--set` takes it -> (value, default)."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for field in dataclasses.fields(config):
+        key, value = f"{name}.{field.name}", getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            found |= changes(value, key)
+        elif value != field.default:
+            found[key] = (value, field.default)
+    return found
