@@ -27,6 +27,23 @@ class Box(NamedTuple):
         """Square pixels."""
         return self.width * self.height
 
+    @property
+    def mean_side(self) -> float:
+        """Side of the square of the same area, pixels."""
+        return float(self.area**0.5)
+
+    def overlap(self, other: Box) -> float:
+        """Area that both cover, square pixels."""
+        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        return max(0.0, width) * max(0.0, height)
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union, in [0, 1]."""
+        shared = self.overlap(other)
+        union = self.area + other.area - shared
+        return shared / union if union > 0 else 0.0
+
 
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Grey picture of a BGR, BGRA or grey one.
@@ -47,15 +64,28 @@ def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(image, code), dtype=np.uint8)
 
 
+def to_bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """BGR picture of a BGR, BGRA or grey one.
+
+    Args:
+        image: uint8, (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    if image.ndim == 3 and image.shape[2] >= 3:
+        return image[:, :, :3]
+    return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
+
+
 def face_square(box: Box, margin: CropMargin) -> Box:
     """The square around a detector's box that is framed as the training faces are.
 
     The side is `margin.scale` times the box's mean side; the centre stands `margin.up` mean sides above the box's.
     """
-    mean_side = (box.width * box.height) ** 0.5
-    side = margin.scale * mean_side
+    side = margin.scale * box.mean_side
     centre_x = box.x + box.width / 2
-    centre_y = box.y + box.height / 2 - margin.up * mean_side
+    centre_y = box.y + box.height / 2 - margin.up * box.mean_side
     return Box(centre_x - side / 2, centre_y - side / 2, side, side)
 
 

@@ -1,0 +1,184 @@
+"""The chain: a frame goes in, and what is seen on it and what changed comes out."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.camera import Frame
+from device.classifier import Classifier, Prediction
+from device.config import DeviceConfig
+from device.detector import Detector, open_detector
+from device.events import EmotionEvent, EventType, Stage, TrackState
+from device.preprocess import Box, crop_face, face_square, to_grey
+from device.smoother import Reading, Smoother, make_smoother
+from device.tracker import Track, Tracker
+
+LATEST = 1000  # runs of a stage that its figures stand on, at most
+
+
+@dataclass(frozen=True)
+class FaceReading:
+    """A face on one frame, and how it reads."""
+
+    track: Track
+    reading: Reading
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What one frame showed."""
+
+    frame: Frame
+    labels: tuple[str, ...]  # of the scores in the readings
+    faces: list[FaceReading]  # confirmed, and seen on this frame
+    events: list[EmotionEvent]  # ends, then starts and updates; without seq
+
+    def states(self) -> list[TrackState]:
+        """How each face that was seen reads, as it is said."""
+        return [
+            TrackState(
+                track=face.track.id,
+                ts=self.frame.timestamp,
+                emotion=face.reading.emotion,
+                confidence=face.reading.confidence,
+                scores=dict(zip(self.labels, face.reading.scores, strict=True)),
+                box=face.track.box,
+            )
+            for face in self.faces
+        ]
+
+
+class StageTimings:
+    """How long each stage took, over its latest runs.
+
+    Args:
+        latest: how many runs of a stage are kept.
+    """
+
+    def __init__(self, latest: int = LATEST) -> None:
+        self._latest = latest
+        self._runs: dict[str, deque[float]] = {}
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Time what happens inside the `with`, unless it fails."""
+        began_s = time.perf_counter()
+        yield
+        self.add(stage, time.perf_counter() - began_s)
+
+    def add(self, stage: str, took_s: float) -> None:
+        """Count one run of a stage, seconds."""
+        self._runs.setdefault(stage, deque(maxlen=self._latest)).append(took_s * 1000.0)
+
+    def reset(self) -> None:
+        """Forget every run."""
+        self._runs.clear()
+
+    def stages(self) -> dict[str, Stage]:
+        """The figures of each stage that has run."""
+        return {stage: _figures(runs) for stage, runs in self._runs.items()}
+
+
+class Pipeline:
+    """Detector, tracker, classifier and smoother, one after the other.
+
+    Its `timings` hold the stages detect, track, classify, smooth and their total; who reads the camera and who speaks
+    may add capture and publish.
+    """
+
+    def __init__(self, detector: Detector, tracker: Tracker, classifier: Classifier, smoother: Smoother) -> None:
+        self.timings = StageTimings()
+        self.labels = classifier.labels
+        self._detector = detector
+        self._tracker = tracker
+        self._classifier = classifier
+        self._smoother = smoother
+        self._readings: dict[int, Reading] = {}  # the last of each track that started and did not end
+        self._timestamp = 0.0
+
+    def process(self, frame: Frame) -> Observation:
+        """Work on one frame; frames must come in the order of their times."""
+        with self.timings.measure("total"):
+            with self.timings.measure("detect"):
+                detections = self._detector.detect(frame.image)
+            with self.timings.measure("track"):
+                update = self._tracker.update(detections, frame.time_s)
+            with self.timings.measure("classify"):
+                predictions = self._classify(frame.image, [track.box for track in update.live])
+            with self.timings.measure("smooth"):
+                faces = self._read(update.live, predictions, frame.time_s)
+                self._timestamp = frame.timestamp
+                events = self._ended(update.ended) + self._changed(faces)
+        return Observation(frame, self.labels, faces, events)
+
+    def finish(self) -> list[EmotionEvent]:
+        """End every track that is left, as of the last frame; for when no more frames will come."""
+        return self._ended(self._tracker.finish())
+
+    def _classify(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> list[Prediction]:
+        """All faces of a frame in one call."""
+        if not boxes:
+            return []
+        grey, card = to_grey(image), self._classifier.card
+        crops = [crop_face(grey, face_square(box, card.crop_margin), card.input.size) for box in boxes]
+        return self._classifier.classify(np.stack(crops))
+
+    def _read(self, tracks: list[Track], predictions: list[Prediction], time_s: float) -> list[FaceReading]:
+        return [
+            FaceReading(track, self._smoother.update(track.id, seen.scores, time_s, track.box.mean_side))
+            for track, seen in zip(tracks, predictions, strict=True)
+        ]
+
+    def _changed(self, faces: list[FaceReading]) -> list[EmotionEvent]:
+        """A start for each face that is new, an update for each that reads otherwise than before."""
+        events = []
+        for face in faces:
+            if face.track.id not in self._readings:
+                events.append(self._event("start", face.track, face.reading))
+            elif face.reading.changed:
+                events.append(self._event("update", face.track, face.reading))
+            self._readings[face.track.id] = face.reading
+        return events
+
+    def _ended(self, tracks: list[Track]) -> list[EmotionEvent]:
+        for track in tracks:
+            self._smoother.forget(track.id)
+        return [self._event("end", track, self._readings.pop(track.id)) for track in tracks]
+
+    def _event(self, kind: EventType, track: Track, reading: Reading) -> EmotionEvent:
+        return EmotionEvent(
+            type=kind,
+            track=track.id,
+            ts=self._timestamp,
+            emotion=reading.emotion,
+            confidence=reading.confidence,
+            scores=dict(zip(self.labels, reading.scores, strict=True)),
+            previous=reading.previous,
+            box=None if kind == "end" else track.box,
+        )
+
+
+def from_config(config: DeviceConfig) -> Pipeline:
+    """The chain that the settings describe.
+
+    Raises:
+        ModelError: a model cannot be loaded, or its card cannot be honoured.
+        ConfigError: settings contradict each other.
+    """
+    path = Path(config.model.path).expanduser() if config.model.path is not None else None
+    classifier = Classifier(path, config.model.threads)
+    smoother = make_smoother(config.smoother, classifier.labels)
+    return Pipeline(open_detector(config.detector), Tracker(config.tracker), classifier, smoother)
+
+
+def _figures(runs: Sequence[float]) -> Stage:
+    p50, p95 = np.percentile(runs, (50, 95))
+    return Stage(p50_ms=float(p50), p95_ms=float(p95), max_ms=max(runs), n=len(runs))
