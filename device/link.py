@@ -14,6 +14,8 @@ from device.topics import Message
 
 log = logging.getLogger(__name__)
 
+SUSPICIOUS = 3  # so many short connections in a row: two clients of one name throw each other out
+
 
 class Link:
     """The broker, as seen by the one thread that speaks to it; made without a connection.
@@ -34,6 +36,7 @@ class Link:
         self._post = post
         self._connection: Connection | None = None
         self._since_s = 0.0
+        self._short_lived = 0  # connections in a row that did not last
         self._delays = self._new_delays()
         self._unanswered: set[int] = set()
 
@@ -77,10 +80,13 @@ class Link:
         """The connection is gone."""
         self._connection = None
         if time.monotonic() - self._since_s > self._config.reconnect_max_s:
+            self._short_lived = 0
             self._delays = self._new_delays()  # it was a good one: begin with short waits again
+        else:
+            self._short_lived += 1
         log.warning("lost the MQTT broker at %s: %s; trying again in %.1f s", self._where(), reason, self._wait())
-        if reason == "Session taken over":
-            log.warning("another client calls itself %s too: give each device its own device.id", self._client_id)
+        if reason == "Session taken over" or self._short_lived == SUSPICIOUS:  # Mosquitto 2.0 does not give the reason
+            log.warning("if another client calls itself %s too, give each device its own device.id", self._client_id)
 
     def subscribe(self, topics: list[str]) -> None:
         """Ask for topics; each new connection must ask again."""

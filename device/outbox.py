@@ -33,7 +33,7 @@ SELECT max(
 )
 """
 # FULL: a commit is on the medium when it returns. EXCLUSIVE: two processes on one folder would send everything twice.
-PRAGMAS = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=0;"
+PRAGMAS = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 
 
 def state_dir(config: DeviceConfig) -> Path:
@@ -132,7 +132,7 @@ class Outbox:
             if path is not None:
                 path.mkdir(parents=True, exist_ok=True)
             name = ":memory:" if path is None else self._where
-            db = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
+            db = sqlite3.connect(name, isolation_level=None, timeout=0, check_same_thread=False)
             db.executescript(PRAGMAS + SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise StateError(_sentence(self._where, error)) from error

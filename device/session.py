@@ -198,6 +198,8 @@ def _unreachable(config: MqttConfig, error: Exception) -> str:
         return f"{where} shows no certificate to trust: {error.verify_message}; check device.mqtt.ca_file and host."
     if isinstance(error, ssl.SSLError):
         return f"{where} does not speak TLS as asked ({error.reason}); check device.mqtt.port and tls."
+    if config.tls and isinstance(error, ConnectionResetError):
+        return f"{where} hangs up when asked for TLS; check device.mqtt.port and tls."
     if isinstance(error, TimeoutError):
         return f"{where} does not answer within {config.connect_timeout_s:g} s; check device.mqtt.host and port."
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)

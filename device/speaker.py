@@ -125,8 +125,8 @@ class Speaker:
         match item:
             case Seen(at_s, faces, ended):
                 self._last_frame_s = at_s
-                self._say(*self._presence.observe(faces, ended, at_s))
                 self._courier.pump()
+                self._say(*self._presence.observe(faces, ended, at_s))
             case Progress():
                 self._health_due_s = 0.0 if self._progress is None else self._health_due_s
                 self._progress = item

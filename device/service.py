@@ -1,0 +1,194 @@
+"""A process's life: builds the chain, feeds it frames until they end or somebody says stop, and takes leave."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+from device.camera import Camera, Frame, open_camera
+from device.classifier import BUNDLED
+from device.config import DeviceConfig
+from device.errors import EmotionEdgeError
+from device.events import CameraState, ModelInfo
+from device.model_card import digest, read_card
+from device.pipeline import Pipeline, from_config
+from device.publisher import Publisher, open_publisher
+from device.systemd import Notifier
+from device.vitals import Progress
+
+REPORT_S = 1.0  # between two reports of progress; what is said of them, and when, is the publisher's business
+FPS_REPORTS = 10  # the frame rate is taken over so many reports
+
+
+class StoppedError(Exception):
+    """Somebody said stop while we waited for something."""
+
+
+class StopSignals:
+    """SIGTERM and SIGINT ask for an orderly end; a second one takes it at once. Outside the main thread: none come."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._waiting = False
+        self._before: dict[signal.Signals, signal._HANDLER] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """A signal breaks off what happens inside.
+
+        Raises:
+            StoppedError: from wherever the signal found us, or at once if it came before.
+        """
+        self._waiting = True
+        try:
+            if self.requested:
+                raise StoppedError
+            yield
+        finally:
+            self._waiting = False
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+        for known in self._before:
+            signal.signal(known, signal.SIG_DFL)
+        if self._waiting:
+            raise StoppedError
+
+
+class Pace:
+    """Frames a second, over the last reports."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._marks: deque[tuple[float, int]] = deque(maxlen=FPS_REPORTS + 1)
+
+    def mark(self, now_s: float) -> float | None:
+        """Frames a second since the oldest mark that is kept; None at the first."""
+        self._marks.append((now_s, self.frames))
+        then_s, before = self._marks[0]
+        return (self.frames - before) / (now_s - then_s) if now_s > then_s else None
+
+
+class Service:
+    """The loop between camera and publisher.
+
+    Args:
+        pipeline: what reads the frames.
+        publisher: what says the result.
+        notifier: systemd.
+    """
+
+    def __init__(self, pipeline: Pipeline, publisher: Publisher, notifier: Notifier) -> None:
+        self._pipeline = pipeline
+        self._publisher = publisher
+        self._notifier = notifier
+        self._pace = Pace()
+        self._report_due_s = 0.0
+
+    def work(self, camera: Camera, stop: StopSignals) -> CameraState:
+        """Feed frames through the chain until they end or a signal comes; returns which of the two it was."""
+        for frame in self._frames(camera, stop):
+            if self._pace.frames == 0:
+                self._publisher.camera("running")
+                self._notifier.ready()
+            observation = self._pipeline.process(frame)
+            with self._pipeline.timings.measure("publish"):
+                self._publisher.observe(observation.events, observation.states())
+            self._pace.frames += 1
+            self._notifier.alive()  # here and nowhere else: only a finished frame is a sign of life
+            self._report(camera)
+        return "stopped" if stop.requested else "ended"
+
+    def finish(self, camera: CameraState) -> None:
+        """End every track, say why there are no more frames, and take leave."""
+        self._notifier.stopping()
+        try:
+            self._publisher.observe(self._pipeline.finish(), [])
+            self._publisher.camera(camera)
+        finally:
+            self._publisher.close()
+
+    def _frames(self, camera: Camera, stop: StopSignals) -> Iterator[Frame]:
+        while True:
+            try:
+                with stop.interruptible(), self._pipeline.timings.measure("capture"):
+                    frame = next(camera, None)
+            except StoppedError:
+                return
+            if frame is None:
+                return
+            yield frame
+
+    def _report(self, camera: Camera) -> None:
+        now_s = time.monotonic()
+        if now_s < self._report_due_s:
+            return
+        self._report_due_s = now_s + REPORT_S
+        fps = self._pace.mark(now_s)
+        self._publisher.report(Progress(fps, self._pace.frames, camera.skipped, self._pipeline.timings.stages()))
+        self._notifier.status(f"{self._pace.frames} frames" + (f", {fps:.1f} a second" if fps is not None else ""))
+
+
+def run(config: DeviceConfig) -> int:
+    """Run the device until its source ends or SIGTERM or SIGINT comes.
+
+    Returns:
+        0, the exit code.
+
+    Raises:
+        EmotionEdgeError: the model, the camera, the broker or the state folder fails; tracks have been ended and
+            `offline` been said as far as that was possible.
+    """
+    logging.basicConfig(level=logging.INFO, format="device: %(message)s")
+    notifier = Notifier.from_environment()
+    with StopSignals() as stop:
+        try:
+            with stop.interruptible():
+                pipeline = from_config(config)
+                publisher = open_publisher(config, _model_info(config))
+        except StoppedError:
+            return 0
+        service = Service(pipeline, publisher, notifier)
+        try:
+            with _camera(config, stop) as camera:
+                state = service.work(camera, stop)
+        except StoppedError:
+            state = "stopped"
+        except Exception:
+            with suppress(EmotionEdgeError):  # the first error is the one to tell
+                service.finish("failed")
+            raise
+        service.finish(state)
+    return 0
+
+
+@contextmanager
+def _camera(config: DeviceConfig, stop: StopSignals) -> Iterator[Camera]:
+    with stop.interruptible():
+        camera = open_camera(config.camera)
+    with camera:
+        yield camera
+
+
+def _model_info(config: DeviceConfig) -> ModelInfo:
+    path = Path(config.model.path).expanduser() if config.model.path is not None else BUNDLED
+    card = read_card(path)
+    return ModelInfo(name=card.name, version=card.version, digest=digest(path), labels=card.labels)
