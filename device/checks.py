@@ -61,17 +61,16 @@ def check_model(config: DeviceConfig) -> str:
 def check_golden(config: DeviceConfig) -> str:
     """The model says here what it said where it was made."""
     path = _model_path(config)
-    stored = golden.read(path)
+    model_digest, stored = digest(path), golden.read(path)
     if stored is None:
-        raise NotApplicableError(f"no golden outputs beside {path.name}")
-    if stored.model_digest != digest(path):
+        raise NotApplicableError(f"no golden outputs beside {path}")
+    if stored.model_digest != model_digest:
         raise ModelError(f"{path}: this is not the model the golden outputs beside it were made with; copy both again.")
     off = stored.steps_off(golden.measure(path, Classifier(path, config.model.threads)))
+    told = f"outputs {off:.1f} steps off the golden ones, at most {GOLDEN_STEPS:g} may be"
     if off > GOLDEN_STEPS:
-        raise CheckError(
-            f"{path}: outputs are {off:.1f} int8 steps off the golden ones; at most {GOLDEN_STEPS:g} may be."
-        )
-    return f"{off:.1f} int8 steps off, at most {GOLDEN_STEPS:g} may be"
+        raise CheckError(f"{path}: {told}; another runtime or a damaged file runs here, install emotion-edge again.")
+    return told
 
 
 def check_face(config: DeviceConfig) -> str:

@@ -16,7 +16,7 @@ from device import checks, golden
 from device.camera import Frame
 from device.config import CameraConfig, DeviceConfig
 from device.errors import EmotionEdgeError
-from device.events import Stage
+from device.events import Stage, to_json
 from device.pipeline import from_config
 from device.terminal import paint
 
@@ -61,7 +61,7 @@ class Report:
         values = {
             "ok": self.ok,
             "checks": [dataclasses.asdict(outcome) for outcome in self.outcomes],
-            "stages": {name: dataclasses.asdict(stage) for name, stage in self.stages.items()},
+            "stages": {name: json.loads(to_json(stage)) for name, stage in self.stages.items()},
         }
         return json.dumps(values, indent=2)
 

@@ -1,0 +1,29 @@
+"""The real `device` command, as a user starts it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+DEVICE = Path(sys.executable).with_name("device")
+
+
+def device(*args: object, cwd: Path | None = None, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run it to its end; its state folder lies in `cwd`, so that nothing of this machine is touched."""
+    assert DEVICE.exists(), "emotion-edge is not installed in this environment: run `make test`"
+    environment = os.environ | ({"STATE_DIRECTORY": str(cwd / "state")} if cwd else {})
+    return subprocess.run(
+        [DEVICE, *map(str, args)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout_s
+    )
+
+
+def refusal(done: subprocess.CompletedProcess[str], code: int) -> str:
+    """The one sentence of a command that refused, checked for being one."""
+    assert done.returncode == code, (done.returncode, done.stderr)
+    assert "Traceback" not in done.stderr
+    *_, sentence = done.stderr.strip().splitlines()
+    assert done.stderr.count("\n") == 1, f"more than one sentence: {done.stderr}"
+    assert sentence.startswith("device: ") and sentence.endswith((".", "?", ")")), sentence
+    return sentence
