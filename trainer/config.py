@@ -85,6 +85,7 @@ class DistillConfig:
     kl_weight: float = setting(
         0.9, "share of the loss that is KL to the teachers; the rest is cross-entropy", ge=0, le=1
     )
+    teachers: tuple[str, ...] = setting((), "run folders or checkpoints of teachers; empty takes the newest teacher")
 
 
 @dataclass(frozen=True)

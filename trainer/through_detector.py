@@ -6,7 +6,7 @@ box.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from device.config import DetectorConfig
 from device.model_card import CropMargin
 from device.preprocess import Box, crop_face, face_square
+from trainer.dataset import LABELS, FaceSet
 
 if TYPE_CHECKING:
     from device.detector import Detector
@@ -26,7 +27,6 @@ FIT_SIZES = (160, 240)  # sizes at which nearly every face is found
 MIN_FOUND = 100  # fewer faces than this say nothing about the margin
 
 Grey = NDArray[np.uint8]
-Progress = Callable[[Iterable[int]], Iterable[int]]
 
 
 @dataclass(frozen=True)
@@ -129,56 +129,41 @@ def _margin(box: Box, square: Box) -> tuple[float, float]:
 
 
 def read_through(
-    reader: Reader,
-    detector: Detector,
-    margin: CropMargin,
-    faces: Grey,
-    labels: NDArray[np.int64],
-    sizes: Sequence[int],
-    progress: Progress = iter,
-) -> dict[str, dict[str, Any]]:
-    """Score the chain at several face sizes.
+    reader: Reader, detector: Detector, faces: FaceSet, size: int, indices: Iterable[int] | None = None
+) -> dict[str, Any]:
+    """Score the chain on faces of one size.
 
     Args:
-        faces: uint8 (N, S, S); labels: (N,).
-        sizes: sides of the pasted faces, pixels of a 640x480 frame.
-        progress: wraps the indices of the faces, to show how far it is.
+        reader: the network, and the margin to crop with.
+        detector: the device's.
+        faces: to paste into frames, one a frame.
+        size: side of the pasted faces, pixels of a 640x480 frame.
+        indices: of the faces, wrapped to show how far it is.
 
     Returns:
-        by size: n, detected (share), accuracy_through_detector and accuracy_direct on the faces found, points_lost.
+        faces_pasted, detected (share), and on those found accuracy_through_detector, accuracy_direct, points_lost.
     """
-    direct = reader.logits(faces).argmax(1) == labels
-    return {str(size): _at_size(reader, detector, margin, faces, labels, direct, size, progress) for size in sizes}
-
-
-def _at_size(
-    reader: Reader,
-    detector: Detector,
-    margin: CropMargin,
-    faces: Grey,
-    labels: NDArray[np.int64],
-    direct: NDArray[np.bool_],
-    size: int,
-    progress: Progress,
-) -> dict[str, Any]:
     found, crops = [], []
-    for index in progress(range(len(faces))):
-        crop = _crop(detector, margin, place_face(faces[index], size, index), faces.shape[1])
-        if crop is not None:
+    for index in range(len(faces)) if indices is None else indices:
+        placed = place_face(faces.images[index], size, index)
+        box = find(detector, placed)
+        if box is not None:
             found.append(index)
-            crops.append(crop)
-    scores: dict[str, Any] = {"n": len(faces), "detected": len(found) / len(faces)}
-    if not found:
-        return scores | {"accuracy_through_detector": None, "accuracy_direct": None, "points_lost": None}
-    through = float((reader.logits(np.stack(crops)).argmax(1) == labels[found]).mean())
-    before = float(direct[found].mean())
-    return scores | {
+            crops.append(crop_face(placed.frame, face_square(box, reader.margin), faces.images.shape[1]))
+    through = direct = lost = None
+    if found:
+        through = _accuracy(reader, np.stack(crops), faces.labels[found])
+        direct = _accuracy(reader, faces.images[found], faces.labels[found])
+        lost = 100 * (direct - through)
+    return {
+        "faces_pasted": len(faces),
+        "detected": len(found) / len(faces),
         "accuracy_through_detector": through,
-        "accuracy_direct": before,
-        "points_lost": 100 * (before - through),
+        "accuracy_direct": direct,
+        "points_lost": lost,
     }
 
 
-def _crop(detector: Detector, margin: CropMargin, placed: Placed, side: int) -> Grey | None:
-    box = find(detector, placed)
-    return None if box is None else crop_face(placed.frame, face_square(box, margin), side)
+def _accuracy(reader: Reader, faces: Grey, labels: NDArray[np.int64]) -> float:
+    names = [reader.labels[k] for k in reader.logits(faces).argmax(1)]
+    return float(np.mean([name == LABELS[label] for name, label in zip(names, labels, strict=True)]))
