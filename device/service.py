@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -19,13 +19,15 @@ from device.config import DeviceConfig
 from device.errors import EmotionEdgeError
 from device.events import CameraState, ModelInfo
 from device.model_card import digest, read_card
-from device.pipeline import Pipeline, from_config
+from device.pipeline import Observation, Pipeline, from_config
 from device.publisher import Publisher, open_publisher
 from device.systemd import Notifier
 from device.vitals import Progress
 
 REPORT_S = 1.0  # between two reports of progress; what is said of them, and when, is the publisher's business
 FPS_REPORTS = 10  # the frame rate is taken over so many reports
+
+Watch = Callable[[Observation], None]
 
 
 class StoppedError(Exception):
@@ -94,12 +96,16 @@ class Service:
         pipeline: what reads the frames.
         publisher: what says the result.
         notifier: systemd.
+        watch: is shown every frame after it was published; None if nobody looks on.
     """
 
-    def __init__(self, pipeline: Pipeline, publisher: Publisher, notifier: Notifier) -> None:
+    def __init__(
+        self, pipeline: Pipeline, publisher: Publisher, notifier: Notifier, watch: Watch | None = None
+    ) -> None:
         self._pipeline = pipeline
         self._publisher = publisher
         self._notifier = notifier
+        self._watch = watch
         self._pace = Pace()
         self._report_due_s = 0.0
 
@@ -112,6 +118,8 @@ class Service:
             observation = self._pipeline.process(frame)
             with self._pipeline.timings.measure("publish"):
                 self._publisher.observe(observation.events, observation.states())
+            if self._watch is not None:
+                self._watch(observation)
             self._pace.frames += 1
             self._notifier.alive()  # here and nowhere else: only a finished frame is a sign of life
             self._report(camera)
@@ -147,8 +155,12 @@ class Service:
         self._notifier.status(f"{self._pace.frames} frames" + (f", {fps:.1f} a second" if fps is not None else ""))
 
 
-def run(config: DeviceConfig) -> int:
+def run(config: DeviceConfig, watch: Watch | None = None) -> int:
     """Run the device until its source ends or SIGTERM or SIGINT comes.
+
+    Args:
+        config: what to run.
+        watch: see `Service`.
 
     Returns:
         0, the exit code.
@@ -166,7 +178,7 @@ def run(config: DeviceConfig) -> int:
                 publisher = open_publisher(config, _model_info(config))
         except StoppedError:
             return 0
-        service = Service(pipeline, publisher, notifier)
+        service = Service(pipeline, publisher, notifier, watch)
         try:
             with _camera(config, stop) as camera:
                 state = service.work(camera, stop)

@@ -32,6 +32,7 @@ class Consumer:
         from paho.mqtt.enums import CallbackAPIVersion
 
         self.events: list[dict[str, Any]] = []
+        self.said: dict[str, Any] = {}  # channel -> its latest message
         self.heard: Counter[str] = Counter()  # channel -> messages
         self._root = root
         self._began_s = time.monotonic()
@@ -65,6 +66,7 @@ class Consumer:
         values: Any = payload
         with suppress(ValueError):
             values = json.loads(payload)
+        self.said[channel] = values
         if channel == "events":
             self.events.append(values)
         print(f"{time.monotonic() - self._began_s:5.1f} s  {_line(channel, values)}", flush=True)
@@ -89,7 +91,8 @@ def _gist(channel: str, said: Any) -> str:
         counts = ", ".join(f"{count} {emotion}" for emotion, count in said["counts"].items() if count)
         return f"{said['faces']} face{'' if said['faces'] == 1 else 's'}{': ' if counts else ''}{counts}"
     if channel == "health":
-        return f"{said['fps'] or 0:.1f} frames/s, {said['skipped']} skipped"
+        took = said["stages"].get("total", {}).get("p50_ms", 0)
+        return f"{said['fps'] or 0:.1f} frames/s, {said['skipped']} skipped, {took:.1f} ms a frame"
     if channel.startswith("tracks/"):
         return f"{said['emotion']} {said['confidence']:.2f} (retained)" if said else "cleared"
     return str(said)
