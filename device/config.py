@@ -80,6 +80,11 @@ class MqttConfig:
     port: int = setting(1883, "TCP port", ge=1, le=65535)
     username: str | None = setting(None, "user name; null connects without one")
     password_file: str | None = setting(None, "file whose first line is the password; never the password itself")
+    protocol: str = setting(
+        "auto",
+        "version of MQTT; auto: 5, and 3.1.1 where the broker refuses that",
+        choices=("auto", "v5", "v3.1.1"),
+    )
     tls: bool = setting(False, "encrypt the connection")
     ca_file: str | None = setting(None, "certificate authority; null trusts the system's")
     keepalive_s: int = setting(30, "the broker declares us offline after 1.5 times this", ge=5, le=3600)

@@ -62,7 +62,7 @@ class VersionError(BrokerError):
 
 
 def dial(config: MqttConfig, client_id: str, will: Message, post: Post) -> Connection:
-    """Connect, with MQTT 5 if the broker speaks it, else with 3.1.1.
+    """Connect, with MQTT 5 if the broker speaks it, else with 3.1.1; or with what device.mqtt.protocol says.
 
     Args:
         config: where to, and as whom.
@@ -75,9 +75,12 @@ def dial(config: MqttConfig, client_id: str, will: Message, post: Post) -> Conne
         ConfigError: the password or the certificate authority cannot be read.
     """
     try:
-        return Connection(config, client_id, will, post, version=5)
+        if config.protocol != "v3.1.1":
+            return Connection(config, client_id, will, post, version=5)
     except VersionError:
-        return Connection(config, client_id, will, post, version=3)
+        if config.protocol == "v5":
+            raise
+    return Connection(config, client_id, will, post, version=3)
 
 
 class Connection:

@@ -72,7 +72,7 @@ def _config(folder: Path, model: Path | None, broker: Broker) -> DeviceConfig:
         state_dir=str(folder / "state"),
         camera=CameraConfig(source=str(clip), fps=FPS),
         model=ModelConfig(path=str(model) if model is not None else None),
-        mqtt=MqttConfig(host=broker.host, port=broker.port),
+        mqtt=MqttConfig(host=broker.host, port=broker.port, protocol=broker.protocol),
         report=dataclasses.replace(ReportConfig(), health_s=HEALTH_S),
     )
 

@@ -37,7 +37,7 @@ class Consumer:
         self._root = root
         self._began_s = time.monotonic()
         self._subscribed, self._offline = threading.Event(), threading.Event()
-        version = MQTTv5 if broker.speaks_v5 else MQTTv311
+        version = MQTTv5 if broker.protocol == "v5" else MQTTv311
         self._client = Client(CallbackAPIVersion.VERSION2, client_id="demo-consumer", protocol=version)
         self._client.on_connect, self._client.on_message = self._on_connect, self._on_message
         self._client.on_subscribe = lambda *_: self._subscribed.set()
