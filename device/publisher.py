@@ -14,15 +14,16 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import TimeoutError as Expired
 from typing import Protocol
 
 from device.config import DeviceConfig
-from device.errors import BrokerError, EmotionEdgeError, StateError
+from device.errors import BrokerError, StateError
 from device.events import CameraState, EmotionEvent, ModelInfo, TrackState
 from device.outbox import Outbox, state_dir
 from device.speaker import Camera, Close, Inbox, Seen, Speaker
 from device.vitals import Progress
+
+SLICE_S = 0.2  # a signal that comes just before a wait does not end it, so no wait is long
 
 
 class Publisher(Protocol):
@@ -119,18 +120,16 @@ class MqttPublisher:
         self._check()
 
     def _await_connection(self) -> None:
-        try:
-            self._speaker.opened.result(self._config.connect_timeout_s)
-        except Expired as error:  # a name server that is silent holds up even a connect with a time limit
-            self._inbox.put(Close(0.0))  # should it come after all
-            where = f"{self._config.host}:{self._config.port}"
-            raise BrokerError(
-                f"the MQTT broker at {where} does not answer within {self._config.connect_timeout_s:g} s; "
-                "check device.mqtt.host and port."
-            ) from error
-        except EmotionEdgeError:
+        patience_s = self._config.connect_timeout_s
+        deadline_s = time.monotonic() + patience_s
+        while not self._speaker.opened.wait(SLICE_S):
+            if time.monotonic() > deadline_s:  # a name server that is silent holds up even a connect with a time limit
+                self._inbox.put(Close(0.0))  # should it come after all
+                where = f"the MQTT broker at {self._config.host}:{self._config.port}"
+                raise BrokerError(f"{where} does not answer within {patience_s:g} s; check device.mqtt.host and port.")
+        if self._speaker.failure is not None:
             self._outbox.close()
-            raise
+            raise self._speaker.failure
 
     def _check(self) -> None:
         """What went wrong on the session's thread is raised on the main one."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import queue
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -65,7 +65,7 @@ class Speaker:
     """
 
     def __init__(self, config: DeviceConfig, model: ModelInfo, outbox: Outbox, inbox: Inbox) -> None:
-        self.opened: Future[None] = Future()  # done with the first connection, or with the reason why there is none
+        self.opened = threading.Event()  # there is a first connection, or there is none and `failure` says why
         self.failure: Exception | None = None  # what ended the thread before its time
         self._config = config
         self._model = model
@@ -84,18 +84,18 @@ class Speaker:
         self._closed = False
 
     def run(self) -> None:
-        """Connect, then speak until closed. What goes wrong is kept in `opened` or `failure`."""
+        """Connect, then speak until closed; what goes wrong is kept in `failure`."""
         try:
             self._link.open()
             self._welcome()
-            self.opened.set_result(None)
+            self.opened.set()
             while not self._closed:
                 self._take_one(self._patience_s())
                 self._do_what_is_due()
         except Exception as error:
             self.failure = error
-            if not self.opened.done():
-                self.opened.set_exception(error)
+        finally:
+            self.opened.set()
 
     def _patience_s(self) -> float:
         """How long nothing needs to be done."""

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+SOCKET_TIMEOUT_S = 1.0  # should systemd itself hang, the device does not hang with it
+
 
 class Notifier:
     """One datagram a state, as sd_notify(3) describes.
@@ -58,4 +60,5 @@ class Notifier:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as end:
+            end.settimeout(SOCKET_TIMEOUT_S)
             end.sendto(state.encode(), address)
