@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,7 +63,7 @@ def _mosquitto(path: str, folder: Path) -> Iterator[Broker]:
     config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\n")
     process = subprocess.Popen([path, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _wait(port, "Mosquitto", alive=lambda: process.poll() is None)
+        _wait(port, process)
         yield Broker("127.0.0.1", port, "Mosquitto", "v5")
     finally:
         process.terminate()
@@ -83,10 +83,10 @@ def _amqtt() -> Iterator[Broker]:
     broker = _on(loop, _made(broker_class, config))
     try:
         _on(loop, broker.start())
-        _wait(port, "the embedded broker", alive=thread.is_alive)
         yield Broker("127.0.0.1", port, "amqtt (embedded)", "v3.1.1")
-        _on(loop, broker.shutdown())
     finally:
+        with suppress(Exception):  # it may never have started
+            _on(loop, broker.shutdown())
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
@@ -113,13 +113,12 @@ def _on(loop: asyncio.AbstractEventLoop, work: Any) -> Any:
     return asyncio.run_coroutine_threadsafe(work, loop).result(timeout=START_S)
 
 
-def _wait(port: int, name: str, alive: Any) -> None:
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
     """Return when the port answers."""
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and alive():
+    deadline_s = time.monotonic() + START_S
+    while time.monotonic() < deadline_s and process.poll() is None:
         with socket.socket() as probe:
-            probe.settimeout(1)
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise BrokerError(f"{name} did not start on 127.0.0.1:{port}.")
+    raise BrokerError(f"Mosquitto does not start on 127.0.0.1:{port}; try `device demo --broker amqtt`.")

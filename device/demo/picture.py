@@ -87,9 +87,7 @@ def save_picture(path: Path, shot: Shot, film: Sequence[Moment], marks: Sequence
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(cv2.imencode(".png", canvas.finished())[1].tobytes())
     except OSError as error:
-        raise EmotionEdgeError(
-            f"{path}: the picture cannot be written: {error.strerror}; choose another --out."
-        ) from error
+        raise EmotionEdgeError(f"{path}: cannot be written: {error.strerror}; choose another --out.") from error
 
 
 def colour_of(emotion: str, labels: Sequence[str]) -> Colour:

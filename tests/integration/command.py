@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 DEVICE = Path(sys.executable).with_name("device")
 
 
-def device(*args: object, cwd: Path | None = None, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+def device(*args: object, cwd: Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run it to its end; its state folder lies in `cwd`, so that nothing of this machine is touched."""
     assert DEVICE.exists(), "emotion-edge is not installed in this environment: run `make test`"
-    environment = os.environ | ({"STATE_DIRECTORY": str(cwd / "state")} if cwd else {})
-    return subprocess.run(
-        [DEVICE, *map(str, args)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout_s
-    )
+    around = os.environ | {"STATE_DIRECTORY": str(cwd / "state")} | dict(environment or {})
+    return subprocess.run([DEVICE, *map(str, args)], cwd=cwd, env=around, capture_output=True, text=True, timeout=120)
 
 
 def refusal(done: subprocess.CompletedProcess[str], code: int) -> str:

@@ -156,7 +156,7 @@ SOURCES = {
     "absent": (lambda f: f / "nowhere.mp4", "there is no such file or folder"),
     "unreadable": (lambda f: Path("/proc/self/mem"), "the file cannot be read"),
     "empty": (lambda f: bare(f / "a.mp4", b""), "the file is empty"),
-    "not a video": (lambda f: bare(f / "a.mp4", b"words" * 999), "no video or picture that can be played"),
+    "not a video": (lambda f: bare(f / "a.mp4", b"words" * 999), "damaged or cut short"),
     "not a picture": (lambda f: bare(f / "a.png", b"words" * 999), "the picture cannot be decoded"),
     "empty folder": (lambda f: a_folder(f / "d"), "there is no picture in this folder"),
     "folder of other things": (lambda f: a_folder(f / "d", "a.txt"), "there is no picture in this folder"),
