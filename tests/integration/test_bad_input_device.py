@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from device.model_card import attach, read_card
 from tests.fixtures.tiny_models import LABELS, tiny_card, tiny_model, write_tiny
@@ -89,7 +93,7 @@ def bare(path: Path, data: bytes) -> Path:
     return path
 
 
-MODELS = {
+MODELS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no card": (no_card, "there is no model card inside"),
     "unknown schema": (lambda p: lying(p, schema_version=99), "the model card has schema_version 99"),
     "label count": (lambda p: lying(p, labels=LABELS[:-1]), "the card names 6 labels"),
@@ -140,7 +144,7 @@ def model(tmp_path: Path) -> str:
     return f"device.model.path={path}"
 
 
-def write_picture(path: Path, image: np.ndarray) -> Path:
+def write_picture(path: Path, image: NDArray[np.integer]) -> Path:
     assert cv2.imwrite(str(path), image)
     return path
 
@@ -152,7 +156,7 @@ def a_folder(path: Path, *names: str) -> Path:
     return path
 
 
-SOURCES = {
+SOURCES: dict[str, tuple[Callable[[Path], Path | str], str]] = {
     "absent": (lambda f: f / "nowhere.mp4", "there is no such file or folder"),
     "unreadable": (lambda f: Path("/proc/self/mem"), "the file cannot be read"),
     "empty": (lambda f: bare(f / "a.mp4", b""), "the file is empty"),
@@ -177,7 +181,7 @@ def test_a_wrong_source(tmp_path: Path, model: str, name: str) -> None:
     assert done.stdout == ""
 
 
-def noise(*shape: int, dtype: type = np.uint8) -> np.ndarray:
+def noise(*shape: int, dtype: type = np.uint8) -> NDArray[np.integer]:
     return np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype)
 
 
@@ -256,9 +260,6 @@ def to_broker(port: int) -> list[str]:
 
 def hashed(passwords: Path) -> Path:
     """Mosquitto wants its password file hashed; its own tool does it in place."""
-    import shutil
-    import subprocess
-
     tool = shutil.which("mosquitto_passwd") or pytest.skip("mosquitto_passwd is not installed")
     subprocess.run([str(tool), "-U", passwords], check=True)
     return passwords
