@@ -82,7 +82,7 @@ class MqttConfig:
     password_file: str | None = setting(None, "file whose first line is the password; never the password itself")
     protocol: str = setting(
         "auto",
-        "version of MQTT; auto: 5, and 3.1.1 where the broker refuses that",
+        "version of MQTT; auto: 5, and 3.1.1 where the broker does not answer to that",
         choices=("auto", "v5", "v3.1.1"),
     )
     tls: bool = setting(False, "encrypt the connection")

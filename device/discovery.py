@@ -54,7 +54,9 @@ def payload(config: DeviceConfig, topics: Topics, status: Status) -> dict[str, A
             name: {
                 **entity,
                 "unique_id": f"emotion_edge_{topics.device}_{name}",
-                "default_entity_id": f"{entity['platform']}.emotion_edge_{topics.device}_{name}".lower(),
+                "default_entity_id": f"{entity['platform']}.emotion_edge_{topics.device}_{name}".lower().replace(
+                    "-", "_"
+                ),
             }
             for name, entity in _entities(config, topics, status.model.labels).items()
         },

@@ -47,7 +47,10 @@ class Presence:
         left = before > 0 and not self._faces
         if left or (self._faces and now_s >= self._summary_due_s):
             messages.append(self.summary())
-            self._summary_due_s = now_s + self._config.summary_s
+            late_s = now_s - self._summary_due_s  # by a part of a frame, which must not add up; or nobody was here
+            self._summary_due_s = (
+                now_s + self._config.summary_s - (late_s if 0 <= late_s < self._config.summary_s else 0)
+            )
         return messages
 
     def announce(self, now_s: float) -> list[Message]:

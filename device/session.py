@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # paho is imported where it is used: `device --help` does wit
     from paho.mqtt.reasoncodes import ReasonCode
 
 VERSION_REFUSED = "Unsupported protocol version"
+HUNG_UP, SILENT = "hung up", "silent"  # ours; the broker gave no reason
 UNAUTHORISED = ("Not authorized", "Bad user name or password", "Bad authentication method")
 
 
@@ -135,15 +136,15 @@ class Connection:
         return client
 
     def _open(self) -> None:
-        where = f"{self._config.host}:{self._config.port}"
         try:
             self._client.connect(self._config.host or "", self._config.port, self._config.keepalive_s)
         except (OSError, ValueError) as error:  # ValueError: a host name that cannot be one
             raise BrokerError(_unreachable(self._config, error)) from error
         self._client.loop_start()
-        if not self._answered.wait(self._config.connect_timeout_s):
+        two_tries = self._config.protocol == "auto"
+        if not self._answered.wait(self._config.connect_timeout_s / (2 if two_tries else 1)):
             self.close(timeout_s=0)
-            raise BrokerError(f"{where} does not answer as an MQTT broker; check device.mqtt.host, port and tls.")
+            self._refusal = SILENT
         if self._refusal is not None:
             raise _refused(self._config, self._refusal, self.version)
 
@@ -155,7 +156,7 @@ class Connection:
     def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
         self._ended.set()
         if not self._answered.is_set():
-            self._refusal = "closed"
+            self._refusal = HUNG_UP
             self._answered.set()
         elif self._refusal is None:
             self._post(Lost(self, str(reason)))
@@ -211,11 +212,13 @@ def _unreachable(config: MqttConfig, error: Exception) -> str:
 
 def _refused(config: MqttConfig, reason: str, version: int) -> BrokerError:
     where = f"the MQTT broker at {config.host}:{config.port}"
-    if version == 5 and reason in (VERSION_REFUSED, "closed"):  # some brokers of old hang up on version 5
-        return VersionError(f"{where} does not speak MQTT 5.")
+    if version == 5 and reason in (VERSION_REFUSED, HUNG_UP, SILENT):  # what brokers of old do with version 5
+        return VersionError(f"{where} does not answer to MQTT 5; check device.mqtt.port, tls and protocol.")
     if reason in UNAUTHORISED:
         who = "a client without a user name" if config.username is None else f"user {config.username!r}"
         return BrokerError(f"{where} refuses {who}: {reason}; check device.mqtt.username and password_file.")
-    if reason == "closed":
+    if reason == HUNG_UP:
         return BrokerError(f"{where} hangs up before answering; check device.mqtt.port and tls.")
+    if reason == SILENT:
+        return BrokerError(f"{where} takes the connection and says nothing; check device.mqtt.port and tls.")
     return BrokerError(f"{where} refuses the connection: {reason}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from device.config import DeviceConfig, load_config
+from device.demo.broker import open_broker
 from device.errors import BrokerError, ConfigError
 from device.events import EmotionEvent, EventType, ModelInfo, Stage, TrackState
 from device.publisher import MqttPublisher, open_publisher
@@ -330,12 +332,10 @@ def test_no_broker_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_port_where_something_else_listens_is_one_sentence(tmp_path: Path) -> None:
-    import socket
-
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
-        with pytest.raises(BrokerError, match=r"does not answer"):
+        with pytest.raises(BrokerError, match=r"says nothing; check|does not answer within"):
             publish(mute.getsockname()[1], tmp_path, "device.mqtt.connect_timeout_s=0.5")
 
 
@@ -390,6 +390,17 @@ def test_events_that_the_broker_refuses_are_kept(tmp_path: Path, caplog: pytest.
         assert listener.wait_objects(f"{ROOT}/events")[0]["seq"] == 1
         publisher.close()
     broker.kill()
+
+
+def test_a_broker_of_mqtt_3_1_1_is_spoken_to_in_its_own_tongue(tmp_path: Path) -> None:
+    pytest.importorskip("amqtt", reason="amqtt is not installed")
+    with open_broker(tmp_path, "amqtt") as broker:
+        publisher = publish(broker.port, tmp_path, "device.mqtt.connect_timeout_s=4")
+        publisher.observe([event("start")], [face()])
+        wait_for(lambda: publisher._outbox.depth == 0, "an empty outbox")
+        publisher.close()
+        with pytest.raises(BrokerError, match=r"does not answer to MQTT 5; check device\.mqtt\.port, tls and protocol"):
+            publish(broker.port, tmp_path, "device.mqtt.connect_timeout_s=1", "device.mqtt.protocol=v5")
 
 
 def test_open_publisher_follows_the_config(mosquitto: Mosquitto, tmp_path: Path) -> None:
