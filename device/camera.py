@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from device.capture import Every, Newest, Taker
 from device.config import CameraConfig
 from device.errors import SourceError
-from device.playback import play
+from device.playback import hush, play
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +189,7 @@ def _open_v4l2(path: Path, config: CameraConfig) -> Any:
         raise SourceError(f"{path}: there is no such camera; `ls /dev/video*` shows those that are there.")
     if not os.access(path, os.R_OK | os.W_OK):
         raise SourceError(f"{path}: this user may not open it; run `sudo usermod -aG video $USER` and log in again.")
+    hush()
     capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2)
     if not capture.isOpened():
         raise SourceError(f"{path}: this device gives no pictures; try the other numbers of `ls /dev/video*`.")

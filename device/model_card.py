@@ -10,8 +10,11 @@ import dataclasses
 import hashlib
 import io
 import json
+import math
+import struct
 import typing
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,9 @@ from device.errors import ModelError
 SCHEMA_VERSION = 1
 ENTRY = "model_card.json"
 FLATBUFFER_ID = b"TFL3"
+
+# What zipfile lets through where bytes were changed: sizes, offsets, methods, flags and the packed text itself.
+DAMAGE = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError, RuntimeError, OSError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,7 @@ def read_card(path: Path) -> ModelCard:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             text = archive.read(ENTRY)
-    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+    except DAMAGE as error:
         raise ModelError(
             f"{path}: there is no model card inside, or the file is cut short; make it with `trainer convert`."
         ) from error
@@ -203,18 +209,20 @@ def _typed(hint: Any, value: Any, where: str, key: str) -> Any:
 
 def _check(card: ModelCard, where: str) -> None:
     quantisation = card.quantisation
+    scales = (quantisation.input_scale, quantisation.output_scale)
     problems = {
         "labels must name at least two emotions, each once": len(set(card.labels)) < max(2, len(card.labels)),
         "labels must not contain 'unknown', which the device says itself": "unknown" in card.labels,
         "input.size must lie between 8 and 512": not 8 <= card.input.size <= 512,
         "input.colour must be grey": card.input.colour != "grey",
-        "input.scale must be above zero": not card.input.scale > 0,
+        "input.scale must be above zero": not 0 < card.input.scale < math.inf,
+        "input.offset must be a number": not math.isfinite(card.input.offset),
         "input.resize must be area-or-linear": card.input.resize != "area-or-linear",
         "temperature must be above zero": not 0 < card.temperature < 1000,
         "crop_margin.scale must lie between 0.1 and 10": not 0.1 <= card.crop_margin.scale <= 10,
         "crop_margin.up must lie between -5 and 5": not -5 <= card.crop_margin.up <= 5,
         "quantisation.dtype must be int8 or float32": quantisation.dtype not in ("int8", "float32"),
-        "quantisation scales must be above zero": not min(quantisation.input_scale, quantisation.output_scale) > 0,
+        "quantisation scales must be above zero": not all(0 < scale < math.inf for scale in scales),
     }
     for problem, present in problems.items():
         if present:

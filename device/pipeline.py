@@ -7,13 +7,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.camera import Frame
-from device.classifier import Classifier, Prediction
+from device.classifier import Classifier, Prediction, model_path
 from device.config import DeviceConfig
 from device.detector import Detector, open_detector
 from device.events import EmotionEvent, EventType, Stage, TrackState
@@ -173,8 +172,7 @@ def from_config(config: DeviceConfig) -> Pipeline:
         ModelError: a model cannot be loaded, or its card cannot be honoured.
         ConfigError: settings contradict each other.
     """
-    path = Path(config.model.path).expanduser() if config.model.path is not None else None
-    classifier = Classifier(path, config.model.threads)
+    classifier = Classifier(model_path(config.model), config.model.threads)
     smoother = make_smoother(config.smoother, classifier.labels)
     return Pipeline(open_detector(config.detector), Tracker(config.tracker), classifier, smoother)
 

@@ -96,9 +96,9 @@ def _natural(path: Path) -> list[int | str]:
 
 def _video(path: Path, fps: float) -> Iterator[Still]:
     """The file's own time stamps; where they stand still or run back, the frame rate goes on."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its complaints are said in our own sentence
     import cv2
 
+    hush()
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
@@ -117,6 +117,14 @@ def _video(path: Path, fps: float) -> Iterator[Still]:
         capture.release()
 
 
+def hush() -> None:
+    """Keep OpenCV and FFmpeg from complaining on stderr: what fails is said in a sentence of our own."""
+    import cv2
+
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # heeded if it stands before the first video is opened
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """A picture file of any depth and colour as uint8 BGR (H, W, 3), upright where its EXIF tells.
 
@@ -125,6 +133,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     """
     import cv2
 
+    hush()
     try:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     except cv2.error:  # more pixels than OpenCV will take

@@ -1,0 +1,142 @@
+"""Faces are found on real pictures, framed alike by both detectors, and never where there is none."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.config import DetectorConfig
+from device.detector import BLAZEFACE, Detector, anchors, merge, open_detector, views
+from device.preprocess import Box
+from tests.fixtures.clips import Image, portrait, scene
+
+FACE = Box(178, 81, 94, 94)  # of the portrait, as BlazeFace frames it
+
+
+@pytest.fixture(scope="module")
+def blazeface() -> Detector:
+    return open_detector(DetectorConfig())
+
+
+@pytest.fixture(scope="module")
+def haar() -> Detector:
+    return open_detector(DetectorConfig(kind="haar"))
+
+
+def test_the_vendored_file_is_the_one_in_notice() -> None:
+    digest = hashlib.sha256(BLAZEFACE.read_bytes()).hexdigest()
+    assert digest == "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"
+
+
+def test_blazeface_finds_the_portrait(blazeface: Detector) -> None:
+    (found,) = blazeface.detect(portrait())
+    assert found.score == pytest.approx(0.92, abs=0.02)
+    assert found.box.iou(FACE) > 0.9
+
+
+def test_haar_frames_a_face_as_blazeface_does(haar: Detector) -> None:
+    (found,) = haar.detect(portrait())
+    assert found.box.iou(FACE) > 0.75
+    assert found.box.mean_side == pytest.approx(FACE.mean_side, rel=0.12)
+
+
+DISGUISES: dict[str, Callable[[Image], Image]] = {
+    "grey": lambda image: np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8),
+    "bgra": lambda image: np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2BGRA), np.uint8),
+    "one channel": lambda image: np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)[:, :, np.newaxis],
+    "odd size": lambda image: image[:, :511],
+    "view of a larger": lambda image: np.pad(image, ((9, 9), (9, 9), (0, 0)))[9:-9, 9:-9],
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_any_colour_and_layout_will_do(blazeface: Detector, haar: Detector, disguise: str) -> None:
+    image = DISGUISES[disguise](portrait())
+    for detector in (blazeface, haar):
+        (found,) = detector.detect(image)
+        assert found.box.iou(FACE) > 0.7
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (2, 3, 4), (1, 3000, 3), (3000, 1), (480, 640, 3)])
+def test_nothing_is_found_on_nothing(blazeface: Detector, haar: Detector, shape: tuple[int, ...]) -> None:
+    for detector in (blazeface, haar):
+        assert detector.detect(np.full(shape, 90, np.uint8)) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (1280, 720)])
+def test_a_face_is_found_once_wherever_it_is(blazeface: Detector, width: int, height: int) -> None:
+    """Also where the squares overlap, and where one cuts it."""
+    side = height // 3
+    for x in range(0, width - side + 1, side // 4):
+        y = (height - side) // 2
+        (found,) = blazeface.detect(scene([(x, y, side)], width, height))
+        assert found.box.x + found.box.width / 2 == pytest.approx(x + 0.52 * side, abs=0.12 * side)
+
+
+EIGHT = [(160 * column, 20 + 220 * row, 150) for row in range(2) for column in range(4)]
+
+
+def test_eight_faces_are_eight(blazeface: Detector) -> None:
+    assert len(blazeface.detect(scene(EIGHT))) == 8
+
+
+def test_squares_find_smaller_faces_than_the_whole(blazeface: Detector) -> None:
+    image = scene([(250, 150, 130)])
+    assert len(blazeface.detect(image)) == 1
+    assert open_detector(DetectorConfig(view="whole")).detect(image) == []
+
+
+def test_small_and_surplus_faces_are_left_out() -> None:
+    image = scene([(20, 20, 240), (400, 200, 170)])
+    assert len(open_detector(DetectorConfig()).detect(image)) == 2
+    for config in (DetectorConfig(max_faces=1), DetectorConfig(min_face_px=80)):
+        (found,) = open_detector(config).detect(image)
+        assert found.box.x < 260
+
+
+def test_a_higher_threshold_finds_no_more(blazeface: Detector) -> None:
+    assert open_detector(DetectorConfig(min_score=0.95)).detect(portrait()) == []
+
+
+def test_anchors_are_those_of_the_network() -> None:
+    centres = anchors()
+    assert centres.shape == (896, 2)
+    assert centres[:2].tolist() == [[1 / 32, 1 / 32]] * 2
+    assert centres[2].tolist() == [3 / 32, 1 / 32]
+    assert centres[512:518].tolist() == [[1 / 16, 1 / 16]] * 6
+    assert centres[-1].tolist() == [15 / 16, 15 / 16]
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from(["squares", "whole"]))
+def test_views_show_the_whole_frame(width: int, height: int, kind: str) -> None:
+    squares = views(width, height, kind)
+    assert len(squares) <= 5
+    assert min(s.x for s in squares) <= 0
+    assert min(s.y for s in squares) <= 0
+    assert max(s.x + s.width for s in squares) >= width
+    assert max(s.y + s.height for s in squares) >= height
+    for before, after in pairwise(squares):
+        assert before.overlap(after) >= 0.49 * before.area  # a face up to half a square is whole in one of them
+
+
+rows = st.lists(
+    st.tuples(*[st.floats(0, 500)] * 2, *[st.floats(5, 200)] * 2, st.floats(0.5, 1)).map(list), min_size=1, max_size=20
+)
+
+
+@given(rows, st.randoms(use_true_random=False))
+def test_merging_leaves_faces_apart_whatever_the_order(found: list[list[float]], random: object) -> None:
+    merged = merge(np.array(found))
+    shuffled = list(found)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert merge(np.array(shuffled)) == merged
+    assert 1 <= len(merged) <= len(found)
+    assert merged[0].score == max(row[4] for row in found)
+    assert all(0.5 <= detection.score <= 1 for detection in merged)

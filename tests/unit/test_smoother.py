@@ -1,0 +1,187 @@
+"""A label that is worth saying: steady, honest about what it does not know, and the same at any frame rate."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from device.config import SmootherConfig
+from device.errors import ConfigError
+from device.smoother import UNKNOWN, Reading, Smoother, make_smoother
+
+LABELS = ("angry", "happy", "neutral")
+KINDS = ("ema", "hmm")
+LARGE = 100.0  # a face of that many pixels
+
+
+def sure(label: str, score: float = 0.9) -> NDArray[np.float64]:
+    scores = np.full(len(LABELS), (1 - score) / (len(LABELS) - 1))
+    scores[LABELS.index(label)] = score
+    return scores
+
+
+def run(smoother: Smoother, script: list[NDArray[np.float64]], fps: float = 15.0, track: int = 1) -> list[Reading]:
+    return [smoother.update(track, scores, n / fps, LARGE) for n, scores in enumerate(script)]
+
+
+def smoother(kind: str = "ema", **settings: float) -> Smoother:
+    return make_smoother(SmootherConfig(kind=kind, **settings), LABELS)  # type: ignore[arg-type]
+
+
+# ---- examples, for both filters
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_face_is_unknown_at_first_and_then_named(kind: str) -> None:
+    readings = run(smoother(kind), [sure("happy")] * 30)
+    assert (readings[0].emotion, readings[0].previous, readings[0].changed) == (UNKNOWN, None, False)
+    assert readings[0].scores == pytest.approx([1 / 3] * 3)
+    assert readings[0].confidence == pytest.approx(1 / 3)
+    assert readings[-1].emotion == "happy"
+    (change,) = [reading for reading in readings if reading.changed]
+    assert (change.previous, change.emotion) == (UNKNOWN, "happy")
+    assert readings[-1].previous == UNKNOWN
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_odd_frame_changes_nothing(kind: str) -> None:
+    script = [sure("happy")] * 30 + [sure("angry", 0.99)] + [sure("happy")] * 30
+    assert sum(reading.changed for reading in run(smoother(kind), script)) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_lasting_change_is_said_once(kind: str) -> None:
+    readings = run(smoother(kind), [sure("happy")] * 45 + [sure("angry")] * 45)
+    assert [reading.emotion for reading in readings if reading.changed][-1] == "angry"
+    assert readings[-1].emotion == "angry"
+    assert sum(reading.changed for reading in readings) <= 3  # by way of unknown, at most
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_ambiguous_face_becomes_unknown(kind: str) -> None:
+    readings = run(smoother(kind, leave=0.45), [sure("happy")] * 30 + [np.full(3, 1 / 3)] * 90)
+    assert readings[29].emotion == "happy"
+    assert readings[-1].emotion == UNKNOWN
+    assert readings[-1].previous == "happy"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_face_too_small_says_nothing(kind: str) -> None:
+    small = smoother(kind, min_face_px=32, leave=0.45)
+    assert [small.update(1, sure("happy"), n / 15, 31.9).emotion for n in range(60)] == [UNKNOWN] * 60
+    run(small, [sure("happy")] * 60, track=2)
+    assert [small.update(2, sure("happy"), 4 + n / 15, 10.0).emotion for n in range(90)][-1] == UNKNOWN
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tracks_do_not_know_each_other_and_are_forgotten(kind: str) -> None:
+    together, alone = smoother(kind), smoother(kind)
+    for n in range(30):
+        first = together.update(1, sure("happy"), n / 15, LARGE)
+        together.update(2, sure("angry"), n / 15, LARGE)
+        assert first == alone.update(1, sure("happy"), n / 15, LARGE)
+    together.forget(1)
+    together.forget(99)
+    assert together.update(1, sure("happy"), 2.0, LARGE).emotion == UNKNOWN
+    assert together.update(2, sure("angry"), 2.0, LARGE).emotion == "angry"
+
+
+def test_the_exponential_filter_follows_a_step_by_its_time_constant() -> None:
+    reading = run(smoother(time_constant_s=1.0), [np.array([0.0, 1.0, 0.0])] * 16, fps=15)[-1]
+    assert reading.scores[1] == pytest.approx(1 - math.exp(-1) * 2 / 3)
+
+
+def test_the_forward_filter_is_surer_the_longer_it_looks_and_doubts_when_blind() -> None:
+    seen = run(smoother("hmm"), [sure("happy", 0.6)] * 60)
+    assert seen[-1].confidence > 0.75  # more than any single frame said
+    assert list(np.diff([reading.scores[1] for reading in seen])) == pytest.approx([0] * 59, abs=0.1)
+
+
+def test_a_zero_does_not_bar_a_label_for_ever() -> None:
+    script = [np.array([0.0, 1.0, 0.0])] * 150 + [np.array([1.0, 0.0, 0.0])] * 150
+    assert run(smoother("hmm"), script)[-1].emotion == "angry"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_time_that_stands_still_or_runs_back_does_no_harm(kind: str) -> None:
+    steady = smoother(kind)
+    readings = [steady.update(1, sure("happy"), time_s, LARGE) for time_s in (0.0, 5.0, 5.0, 4.0, 4.5, 5.1)]
+    assert readings[-1].emotion == "happy"
+    assert all(sum(reading.scores) == pytest.approx(1) for reading in readings)
+
+
+def test_leaving_above_entering_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"device\.smoother\.leave is 0\.6, above device\.smoother\.enter"):
+        smoother(enter=0.5, leave=0.6)
+
+
+# ---- properties, for both filters and any setting
+
+score_rows = st.lists(st.integers(0, 20), min_size=3, max_size=3).filter(any)
+scripts = st.lists(score_rows.map(lambda row: np.array(row) / sum(row)), min_size=1, max_size=60)
+configs = st.builds(
+    SmootherConfig,
+    kind=st.sampled_from(KINDS),
+    time_constant_s=st.floats(0.05, 5),
+    stay_s=st.floats(0.1, 20),
+    enter=st.floats(0.4, 0.9),
+    leave=st.floats(0.0, 0.4),
+    dwell_s=st.floats(0, 2),
+)
+steps = st.lists(st.floats(0, 2), min_size=60, max_size=60)  # frame rates vary when a Pi throttles
+
+
+@given(configs, scripts, steps)
+def test_every_reading_is_sound(config: SmootherConfig, script: list[NDArray[np.float64]], gaps: list[float]) -> None:
+    steady, last = make_smoother(config, LABELS), None
+    for scores, time_s in zip(script, np.cumsum(gaps), strict=False):
+        reading = steady.update(1, scores, float(time_s), LARGE)
+        assert all(0 <= score <= 1 for score in reading.scores)
+        assert sum(reading.scores) == pytest.approx(1)
+        assert 0 <= reading.confidence <= 1
+        assert reading.emotion in (*LABELS, UNKNOWN)
+        assert reading.changed == (reading.emotion != (last.emotion if last else UNKNOWN))
+        assert not reading.changed or reading.previous == (last.emotion if last else UNKNOWN)
+        assert not (reading.changed and reading.emotion in LABELS) or reading.confidence >= config.enter
+        last = reading
+
+
+@given(configs, scripts, steps)
+def test_no_label_changes_within_the_dwell(
+    config: SmootherConfig, script: list[NDArray[np.float64]], gaps: list[float]
+) -> None:
+    steady = make_smoother(config, LABELS)
+    times = [float(time_s) for time_s in np.cumsum(gaps)][: len(script)]
+    readings = [steady.update(1, scores, time_s, LARGE) for scores, time_s in zip(script, times, strict=True)]
+    changes = [time_s for time_s, reading in zip(times, readings, strict=True) if reading.changed]
+    assert all(after - before >= config.dwell_s for before, after in pairwise(changes))
+
+
+@given(configs, score_rows, st.floats(5, 60), st.floats(5, 60))
+def test_the_frame_rate_changes_nothing(config: SmootherConfig, row: list[int], one: float, other: float) -> None:
+    """The belief after two seconds of one expression and two of another, at two frame rates."""
+    first, second = np.array(row) / sum(row), np.array(row[::-1]) / sum(row)
+
+    def belief(fps: float) -> NDArray[np.float64]:
+        steady = make_smoother(config, LABELS)
+        times = [*np.arange(0, 2, 1 / fps), 2.0, *np.arange(2 + 1 / fps, 4, 1 / fps), 4.0]
+        return np.array([steady.update(1, first if t <= 2 else second, float(t), LARGE).scores for t in times][-1])
+
+    # The exponential filter is exact. The forward one takes turns at forgetting and seeing, which a long step coarsens.
+    tolerance = 1e-6 if config.kind == "ema" else 0.02 + 0.3 * max(1 / one, 1 / other) / min(config.stay_s, 0.5)
+    assert np.abs(belief(one) - belief(other)).max() <= tolerance
+
+
+@given(configs, scripts)
+def test_names_are_interchangeable(config: SmootherConfig, script: list[NDArray[np.float64]]) -> None:
+    """No label is favoured: turning the scores round turns the readings round."""
+    readings = run(make_smoother(config, LABELS), script)
+    turned = run(make_smoother(config, LABELS[::-1]), [scores[::-1] for scores in script])
+    for reading, other in zip(readings, turned, strict=True):
+        assert reading.scores == pytest.approx(other.scores[::-1])

@@ -1,0 +1,142 @@
+"""Ids are stable, never used twice, and every track that starts ends exactly once."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.config import TrackerConfig
+from device.detector import Detection
+from device.preprocess import Box
+from device.tracker import Tracker, TrackUpdate
+
+CONFIG = TrackerConfig(min_iou=0.3, confirm_frames=3, lost_s=1.0)
+FRAME_S = 0.1
+
+
+def face(x: float = 100, y: float = 100, side: float = 50, score: float = 0.9) -> Detection:
+    return Detection(Box(x, y, side, side), score)
+
+
+def follow(tracker: Tracker, frames: list[list[Detection]], start_s: float = 0.0) -> list[TrackUpdate]:
+    return [tracker.update(found, start_s + n * FRAME_S) for n, found in enumerate(frames)]
+
+
+# ---- examples
+
+
+def test_a_face_counts_from_its_third_frame() -> None:
+    updates = follow(Tracker(CONFIG), [[face()]] * 4)
+    assert [len(update.live) for update in updates] == [0, 0, 1, 1]
+    assert [[track.id for track in update.started] for update in updates] == [[], [], [1], []]
+    track = updates[-1].live[0]
+    assert (track.frames, track.first_s, track.last_s) == (4, 0.0, pytest.approx(0.3))
+
+
+def test_a_moving_face_keeps_its_id() -> None:
+    updates = follow(Tracker(CONFIG), [[face(x=10 * n)] for n in range(30)])
+    assert {track.id for update in updates for track in update.live} == {1}
+    assert updates[-1].live[0].box.x == 290
+
+
+def test_a_face_may_be_hidden_for_a_moment() -> None:
+    updates = follow(Tracker(CONFIG), [[face()]] * 5 + [[]] * 9 + [[face()]] * 2)
+    assert [track.id for track in updates[-1].live] == [1]
+    assert not any(update.ended for update in updates)
+
+
+def test_a_face_that_is_gone_ends_once_after_the_hold_off() -> None:
+    updates = follow(Tracker(CONFIG), [[face()]] * 5 + [[]] * 30)
+    ended = [(n, track.id) for n, update in enumerate(updates) for track in update.ended]
+    assert ended == [(14, 1)]  # last seen on frame 4, and 1 s later
+
+
+def test_a_hold_off_of_zero_ends_at_the_first_miss() -> None:
+    updates = follow(Tracker(TrackerConfig(lost_s=0.0)), [[face()]] * 5 + [[]] * 2)
+    assert [len(update.ended) for update in updates] == [0, 0, 0, 0, 0, 1, 0]
+
+
+def test_false_alarms_use_up_no_ids() -> None:
+    tracker = Tracker(CONFIG)
+    follow(tracker, [[face(x=200 * n)] for n in range(20)])
+    (started,) = follow(tracker, [[face()]] * 3, start_s=60.0)[-1].started
+    assert started.id == 1
+
+
+def test_faces_that_pass_each_other_are_told_apart_by_overlap() -> None:
+    frames = [[face(x=100 + 5 * n, y=100), face(x=200 - 5 * n, y=130)] for n in range(20)]
+    updates = follow(Tracker(CONFIG), frames)
+    assert {track.id: track.box.y for track in updates[-1].live} == {1: 100, 2: 130}
+
+
+def test_finishing_ends_confirmed_tracks_and_forgets_all() -> None:
+    tracker = Tracker(CONFIG)
+    follow(tracker, [[face()], [face()], [face(), face(x=400)]])
+    assert [track.id for track in tracker.finish()] == [1]
+    assert tracker.finish() == []
+    (started,) = follow(tracker, [[face()]] * 3, start_s=1.0)[-1].started
+    assert started.id == 2
+
+
+# ---- properties
+
+detections = st.builds(
+    face,
+    x=st.sampled_from([0, 10, 30, 60, 200]),  # few places, so that faces meet, overlap and coincide
+    y=st.sampled_from([0, 10, 100]),
+    side=st.sampled_from([20, 50, 60]),
+    score=st.sampled_from([0.6, 0.9]),
+)
+films = st.lists(st.lists(detections, max_size=5), max_size=30)
+configs = st.builds(
+    TrackerConfig,
+    min_iou=st.sampled_from([0.05, 0.3, 0.9]),
+    confirm_frames=st.integers(1, 4),
+    lost_s=st.sampled_from([0.0, 0.1, 0.35, 5.0]),
+)
+
+
+@given(configs, films)
+def test_every_track_that_starts_ends_exactly_once(config: TrackerConfig, film: list[list[Detection]]) -> None:
+    tracker = Tracker(config)
+    updates = follow(tracker, film)
+    started = [track.id for update in updates for track in update.started]
+    ended = [track.id for update in updates for track in update.ended] + [track.id for track in tracker.finish()]
+    assert started == list(range(1, len(started) + 1))  # from 1, in order, never again
+    assert Counter(ended) == Counter(started)
+
+
+@given(configs, films)
+def test_a_track_is_live_only_between_start_and_end(config: TrackerConfig, film: list[list[Detection]]) -> None:
+    running: set[int] = set()
+    for update in follow(Tracker(config), film):
+        ids = [track.id for track in update.live]
+        assert len(set(ids)) == len(ids)
+        started, ended = {track.id for track in update.started}, {track.id for track in update.ended}
+        assert started <= set(ids)
+        assert ended <= running
+        assert not ended & set(ids)
+        running = (running | started) - ended
+        assert set(ids) <= running
+
+
+@given(configs, films)
+def test_live_tracks_are_this_frames_detections(config: TrackerConfig, film: list[list[Detection]]) -> None:
+    for n, (found, update) in enumerate(zip(film, follow(Tracker(config), film), strict=True)):
+        seen = Counter(Detection(track.box, track.score) for track in update.live)
+        assert seen <= Counter(found)
+        for track in update.live:
+            assert track.last_s == n * FRAME_S
+            assert config.confirm_frames <= track.frames <= n + 1
+            assert track.first_s <= track.last_s
+
+
+@given(configs, films, st.integers(0, 2**32))
+def test_the_order_of_detections_does_not_matter(config: TrackerConfig, film: list[list[Detection]], seed: int) -> None:
+    shuffler = random.Random(seed)
+    shuffled = [shuffler.sample(found, len(found)) for found in film]
+    assert follow(Tracker(config), shuffled) == follow(Tracker(config), film)
