@@ -9,12 +9,11 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeAlias
 
 from device import board, golden
 from device.camera import open_camera
-from device.classifier import BUNDLED, Classifier
+from device.classifier import Classifier, model_path
 from device.config import DeviceConfig
 from device.detector import open_detector
 from device.errors import BrokerError, EmotionEdgeError, ModelError, SourceError, StateError
@@ -51,7 +50,7 @@ def check_config(config: DeviceConfig) -> str:
 
 def check_model(config: DeviceConfig) -> str:
     """The model loads, and its card can be honoured."""
-    path = _model_path(config)
+    path = model_path(config.model)
     card = Classifier(path, config.model.threads).card
     return (
         f"{card.name} {card.version}, {card.quantisation.dtype}, {len(card.labels)} labels, sha256 {digest(path)[:12]}"
@@ -60,7 +59,7 @@ def check_model(config: DeviceConfig) -> str:
 
 def check_golden(config: DeviceConfig) -> str:
     """The model says here what it said where it was made."""
-    path = _model_path(config)
+    path = model_path(config.model)
     model_digest, stored = digest(path), golden.read(path)
     if stored is None:
         raise NotApplicableError(f"no golden outputs beside {path}")
@@ -154,10 +153,6 @@ def check_board(_: DeviceConfig) -> str:
     if throttling is not None:
         told.append(f"held back since boot: {', '.join(throttling.since_boot) or 'never'}")
     return ", ".join(told)
-
-
-def _model_path(config: DeviceConfig) -> Path:
-    return Path(config.model.path) if config.model.path else BUNDLED
 
 
 def _round_trip(send: Callable[[Message], int], said: Message, heard: Post, timeout_s: float) -> float | None:

@@ -209,12 +209,11 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _model(args: argparse.Namespace) -> int:
-    from device.classifier import BUNDLED
+    from device.classifier import model_path
     from device.model_card import digest, read_card
     from device.model_text import describe
 
-    configured = _config(args).model.path
-    path = args.path or (Path(configured) if configured else BUNDLED)
+    path = args.path or model_path(_config(args).model)
     card, sha256 = read_card(path), digest(path)
     if args.json:
         print(json.dumps({"file": str(path), "digest": sha256, "card": dataclasses.asdict(card)}, indent=2))

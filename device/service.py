@@ -9,12 +9,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType
 from typing import Self
 
 from device.camera import Camera, Frame, open_camera
-from device.classifier import BUNDLED
+from device.classifier import model_path
 from device.config import DeviceConfig
 from device.errors import EmotionEdgeError
 from device.events import CameraState, ModelInfo
@@ -201,6 +200,6 @@ def _camera(config: DeviceConfig, stop: StopSignals) -> Iterator[Camera]:
 
 
 def _model_info(config: DeviceConfig) -> ModelInfo:
-    path = Path(config.model.path).expanduser() if config.model.path is not None else BUNDLED
+    path = model_path(config.model)
     card = read_card(path)
     return ModelInfo(name=card.name, version=card.version, digest=digest(path), labels=card.labels)
