@@ -31,4 +31,4 @@ class Film:
 
 def _worth(face: Face) -> float:
     """Large, confident faces are worth showing; unknown ones only for want of better."""
-    return face.box.area * face.confidence if face.emotion != UNKNOWN else 0.0
+    return face.box.area * (face.confidence if face.emotion != UNKNOWN else 0.001)
