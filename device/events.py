@@ -39,7 +39,7 @@ class EmotionEvent:
 
     id: str = said("unique name of the event, 32 hexadecimal digits", default_factory=lambda: uuid.uuid4().hex)
     seq: int | None = said(
-        "grows by one an event, across restarts; null until the outbox gave it one", ge=1, default=None
+        "grows by one an event, across restarts; null only inside the device", ge=1, default=None
     )
     type: EventType = said("start: a face was confirmed; update: its expression changed; end: it left")
     track: int = said("which face; ids are not reused while the device runs", ge=1)

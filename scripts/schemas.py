@@ -1,9 +1,13 @@
-"""Write docs/events.schema.json and docs/asyncapi.yaml from the message types. Run it after changing one."""
+"""Write docs/events.schema.json, docs/asyncapi.yaml and the tables of docs/events.md from the message types.
+
+Run it after changing one.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from pathlib import Path
@@ -16,7 +20,7 @@ from device.events import EmotionEvent, Health, Status, Summary, TrackState
 from device.topics import CHANNELS, Channel
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-SCHEMA, ASYNCAPI = DOCS / "events.schema.json", DOCS / "asyncapi.yaml"
+SCHEMA, ASYNCAPI, PAGE = DOCS / "events.schema.json", DOCS / "asyncapi.yaml", DOCS / "events.md"
 MESSAGES: tuple[type, ...] = (EmotionEvent, TrackState, Summary, Health, Status)
 PLAIN = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
@@ -48,6 +52,39 @@ def asyncapi() -> str:
         "components": {"schemas": _definitions("#/components/schemas/")},
     }
     return yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)
+
+
+def page() -> str:
+    """What docs/events.md should hold: as it is, each table between its marks made anew."""
+    known = {name: schema["properties"] for name, schema in _definitions("").items()}
+
+    def fields(mark: re.Match[str]) -> str:
+        tables = [_table(name, known[name]) for name in mark[1].split(", ")]
+        return f"<!-- fields: {mark[1]} -->\n" + "\n".join(tables) + "<!-- end -->"
+
+    text = PAGE.read_text(encoding="utf-8")
+    return re.sub(r"<!-- fields: (.*?) -->.*?<!-- end -->", fields, text, flags=re.DOTALL)
+
+
+def _table(name: str, properties: dict[str, Any]) -> str:
+    rows = "".join(f"| `{field}` | {_words(value)} | {value['description']} |\n" for field, value in properties.items())
+    return f"| {name} | | |\n|---|---|---|\n{rows}"
+
+
+def _words(schema: dict[str, Any]) -> str:
+    """A value's type, for a table."""
+    if "anyOf" in schema:
+        return f"{_words(schema['anyOf'][0])} or null"
+    if "enum" in schema:
+        return ", ".join(f"`{word}`" for word in schema["enum"])
+    if "$ref" in schema:
+        return str(schema["$ref"])
+    if schema["type"] == "array":
+        return f"list of {_words(schema['items'])}s"
+    if schema["type"] == "object":
+        return f"object: name to {_words(schema['additionalProperties'])}"
+    limits = [f"{sign} {schema[key]}" for key, sign in (("minimum", "≥"), ("maximum", "≤")) if key in schema]
+    return " ".join([schema["type"], *limits])
 
 
 def _definitions(ref: str) -> dict[str, Any]:
@@ -129,4 +166,5 @@ def _operation(channel: Channel) -> dict[str, Any]:
 if __name__ == "__main__":
     SCHEMA.write_text(json_schema(), encoding="utf-8")
     ASYNCAPI.write_text(asyncapi(), encoding="utf-8")
-    print(f"{SCHEMA} and {ASYNCAPI} are current")
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"{SCHEMA.name}, {ASYNCAPI.name} and {PAGE.name} are current")

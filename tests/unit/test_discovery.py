@@ -1,0 +1,103 @@
+"""Home Assistant's discovery payload, and its templates against what the device says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from device import discovery, vitals
+from device.config import load_config
+from device.events import EmotionEvent, Health, ModelInfo, OutboxFigures, Summary, Throttling
+from device.topics import Topics
+
+CONFIG = load_config(overrides=["device.id=Front-Door", "device.mqtt.host=broker"])
+STATUS = vitals.status(CONFIG, ModelInfo(name="compact", version="3", digest="ab", labels=("happy", "sad")), "running")
+PAYLOAD = discovery.payload(CONFIG, Topics(CONFIG), STATUS)
+ENTITIES: dict[str, dict[str, Any]] = PAYLOAD["cmps"]
+
+
+def rendered(entity: str, said: str) -> str:
+    jinja2 = pytest.importorskip("jinja2", reason="jinja2, which Home Assistant's templates are written in, is missing")
+    template = jinja2.Environment().from_string(ENTITIES[entity]["value_template"])
+    return str(template.render(value_json=json.loads(said)))
+
+
+def test_the_message_is_where_home_assistant_looks_and_stays_there() -> None:
+    message = discovery.message(CONFIG, Topics(CONFIG), STATUS)
+    assert message is not None
+    assert (message.topic, message.qos, message.retain) == ("homeassistant/device/Front-Door/config", 1, True)
+    assert json.loads(message.payload) == PAYLOAD
+    assert discovery.birth_topic(CONFIG) == "homeassistant/status"
+
+
+def test_it_can_be_turned_off() -> None:
+    off = load_config(overrides=["device.mqtt.discovery_prefix=null"])
+    assert discovery.message(off, Topics(off), STATUS) is None
+    assert discovery.birth_topic(off) is None
+
+
+def test_what_home_assistant_demands_is_there() -> None:
+    assert PAYLOAD["dev"]["identifiers"] and PAYLOAD["o"]["name"]
+    assert PAYLOAD["availability_topic"] == "emotion/Front-Door/availability"
+    assert len({entity["unique_id"] for entity in ENTITIES.values()}) == len(ENTITIES)
+    for entity in ENTITIES.values():
+        assert entity["platform"] in ("sensor", "binary_sensor", "event")
+        assert entity["state_topic"].startswith("emotion/Front-Door/")
+        platform, name = entity["default_entity_id"].split(".")
+        assert platform == entity["platform"]
+        assert name.replace("_", "").isalnum() and name == name.lower()
+
+
+def test_the_event_entity_gets_one_of_its_types() -> None:
+    event = EmotionEvent(
+        seq=9, type="update", track=1, ts=1.0, emotion="sad", confidence=0.5, scores={}, previous="happy"
+    )
+    said = json.loads(rendered("event", event.to_json()))
+    assert said["event_type"] in ENTITIES["event"]["event_types"]
+    assert (said["emotion"], said["previous"], said["seq"]) == ("sad", "happy", 9)
+
+
+@pytest.mark.parametrize(
+    ("counts", "mood"),
+    [
+        ({"happy": 1, "sad": 2, "unknown": 0}, "sad"),
+        ({"happy": 1, "sad": 1, "unknown": 0}, "happy"),
+        ({"happy": 0, "sad": 0, "unknown": 3}, "unknown"),
+        ({"happy": 0, "sad": 0, "unknown": 0}, "nobody"),
+    ],
+)
+def test_the_most_frequent_expression(counts: dict[str, int], mood: str) -> None:
+    said = Summary(ts=1.0, faces=sum(counts.values()), counts=counts, mean_scores=None).to_json()
+    assert rendered("mood", said) == mood
+    assert mood in ENTITIES["mood"]["options"]
+    assert rendered("faces", said) == str(sum(counts.values()))
+
+
+@pytest.mark.parametrize(
+    ("throttling", "state"),
+    [
+        (None, "OFF"),
+        (Throttling(now=(), since_boot=("throttled",)), "OFF"),
+        (Throttling(now=("x",), since_boot=()), "ON"),
+    ],
+)
+def test_diagnostics(throttling: Throttling | None, state: str) -> None:
+    said = Health(
+        ts=1.0,
+        uptime_s=1.0,
+        fps=14.5,
+        frames=1,
+        skipped=0,
+        last_frame_age_s=0.0,
+        stages={},
+        temperature_c=48.0,
+        throttling=throttling,
+        memory_mb=90.0,
+        outbox=OutboxFigures(depth=2, dropped=1, oldest_age_s=3.0),
+        reconnects=0,
+    ).to_json()
+    assert rendered("throttled", said) == state
+    assert [rendered(name, said) for name in ("fps", "temperature", "waiting", "dropped")] == ["14.5", "48.0", "2", "1"]
+    assert rendered("camera", STATUS.to_json()) == "ON"
