@@ -22,9 +22,9 @@ HOUSE = Path(__file__).resolve().parent.parent
 README = HOUSE / "README.md"
 SPLITS = {"training": "Training", "public_test": "PublicTest", "private_test": "PrivateTest"}
 PROTOCOL = """\
-`device/models/emotion.tflite`: {parameters:,} parameters, {macs:.1f} M multiply-adds a face, {size:.0f} kB. One view of each
-face, int8, through LiteRT, as `trainer evaluate --model device/models/emotion.tflite --data <FER2013> --json` prints it with
-`--split public_test`. ± is the standard error. PublicTest also chose the checkpoint and the temperature.
+`device/models/emotion.tflite`: {parameters:,} parameters, {macs:.1f} M multiply-adds a face, {size:.0f} kB. One view of
+each face, int8, through LiteRT, as `trainer evaluate --model device/models/emotion.tflite --data <FER2013> --json` says
+with `--split public_test`. ± is the standard error. PublicTest also chose the checkpoint and the temperature.
 """
 
 

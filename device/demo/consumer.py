@@ -41,7 +41,10 @@ class Consumer:
         self._client = Client(CallbackAPIVersion.VERSION2, client_id="demo-consumer", protocol=version)
         self._client.on_connect, self._client.on_message = self._on_connect, self._on_message
         self._client.on_subscribe = lambda *_: self._subscribed.set()
-        self._client.connect(broker.host, broker.port)
+        try:
+            self._client.connect(broker.host, broker.port)
+        except OSError as error:
+            raise BrokerError(f"The demo's consumer cannot reach {broker.name}: {error.strerror}.") from error
 
     def __enter__(self) -> Consumer:
         self._client.loop_start()
