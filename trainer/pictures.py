@@ -132,7 +132,7 @@ def worst_mistakes(faces: FaceSet, scores: NDArray[np.float64], title: str, rows
     wrong = np.flatnonzero(read != faces.labels)
     worst = wrong[np.argsort(-confidence[wrong])][: rows * columns]
     captions = [f"{LABELS[faces.labels[i]]}\n→ {LABELS[read[i]]} {confidence[i]:.2f}" for i in worst]
-    return _sheet(faces.images[worst], captions, title, columns)
+    return _sheet(faces.images[worst], captions, f"{title}\nthe truth → what was read instead, and how sure", columns)
 
 
 def contact_sheet(faces: FaceSet, columns: int) -> Figure:

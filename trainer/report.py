@@ -19,7 +19,7 @@ from trainer.runs import RunFolder, newest_run, open_run, write_text
 from trainer.score_table import ROWS
 
 FOLDER = "report"
-TSNE_FACES = 2000  # more make the plane no clearer, and take minutes
+TSNE_FACES = 1500  # more make the plane no clearer, and take minutes
 PICTURES = {
     "learning.png": "How it was learnt",
     "confusion.png": "What is taken for what",
