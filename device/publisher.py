@@ -23,6 +23,7 @@ from device.outbox import Outbox, state_dir
 from device.speaker import Camera, Close, Inbox, Seen, Speaker
 from device.vitals import Progress
 
+GRACE_S = 1.0  # the session's thread keeps the same time limit, and knows better what went wrong
 SLICE_S = 0.2  # a signal that comes just before a wait does not end it, so no wait is long
 
 
@@ -121,7 +122,7 @@ class MqttPublisher:
 
     def _await_connection(self) -> None:
         patience_s = self._config.connect_timeout_s
-        deadline_s = time.monotonic() + patience_s
+        deadline_s = time.monotonic() + patience_s + GRACE_S
         while not self._speaker.opened.wait(SLICE_S):
             if time.monotonic() > deadline_s:  # a name server that is silent holds up even a connect with a time limit
                 self._inbox.put(Close(0.0))  # should it come after all
