@@ -45,7 +45,7 @@ def check_config(config: DeviceConfig) -> str:
     """The settings fit together."""
     topics = Topics(config)
     changed = len(changes(config, "device"))
-    return f"device {topics.device}, {changed} settings differ from the defaults, digest {config_digest(config)[:12]}"
+    return f"device {topics.device}, changed from the defaults: {changed}, digest {config_digest(config)[:12]}"
 
 
 def check_model(config: DeviceConfig) -> str:

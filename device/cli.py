@@ -239,7 +239,7 @@ def _check_config(args: argparse.Namespace) -> int:
     elif args.print:
         print(render({"device": config}), end="")
     else:
-        print(f"{where}: good, {len(changed) or 'no'} settings differ from the defaults")
+        print(f"{where}: good; changed from the defaults: {len(changed) or 'nothing'}")
         for key, (value, default) in changed.items():
             print(f"  {key}: {value!r} (default {default!r})")
     return 0

@@ -80,7 +80,7 @@ class Consumer:
 def _line(channel: str, said: Any) -> str:
     """One message, for a person."""
     if channel == "events":
-        was = f"{said['previous']} -> " if said["previous"] else ""
+        was = f"{said['previous']} -> " if said["type"] == "update" else ""
         text = f"{channel:<15}{said['type']:<7} track {said['track']}  {was}{said['emotion']} {said['confidence']:.2f}"
         return paint(f"{text}  seq {said['seq']}", STYLES[said["type"]])
     return paint(f"{channel:<15}{_gist(channel, said)}", "dim")

@@ -85,7 +85,7 @@ def save_picture(path: Path, shot: Shot, film: Sequence[Moment], marks: Sequence
     canvas.text(STRIP.x, HEIGHT - 14, footer, 11, FAINT)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cv2.imencode(".png", canvas.finished())[1].tobytes())
+        path.write_bytes(cv2.imencode(".png", canvas.finished(), [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
     except OSError as error:
         raise EmotionEdgeError(f"{path}: cannot be written: {error.strerror}; choose another --out.") from error
 

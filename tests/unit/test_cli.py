@@ -55,11 +55,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_check_config_takes_the_config_yaml_of_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-config"]) == 0
-    assert capsys.readouterr().out == "built-in defaults: good, no settings differ from the defaults\n"
+    assert capsys.readouterr().out == "built-in defaults: good; changed from the defaults: nothing\n"
     Path("config.yaml").write_text("device: {mqtt: {host: broker.local}}\n")
     assert main(["check-config", "--set", "device.camera.fps=5"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "config.yaml: good, 2 settings differ from the defaults"
+    assert said[0] == "config.yaml: good; changed from the defaults: 2"
     assert said[1:] == ["  device.camera.fps: 5.0 (default 15.0)", "  device.mqtt.host: 'broker.local' (default None)"]
 
 
@@ -75,7 +75,7 @@ def test_what_check_config_prints_is_a_config(tmp_path: Path, capsys: pytest.Cap
     assert yaml.safe_load(text)["device"]["mqtt"]["port"] == 1884
     Path("mine.yaml").write_text(text)
     assert main(["check-config", "--config", "mine.yaml"]) == 0
-    assert "1 settings differ" in capsys.readouterr().out
+    assert "changed from the defaults: 1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
