@@ -9,7 +9,7 @@ from typing import Any
 from device.config import DeviceConfig
 from device.events import Status
 from device.smoother import UNKNOWN
-from device.topics import AVAILABILITY, EVENTS, HEALTH, OFFLINE, ONLINE, STATUS, SUMMARY, Message, Topics
+from device.topics import AVAILABILITY, EVENTS, HEALTH, OFFLINE, ONLINE, STATUS, SUMMARY, Message, Topics, checked
 
 NOBODY = "nobody"
 
@@ -26,9 +26,13 @@ EVENT = (
 
 
 def birth_topic(config: DeviceConfig) -> str | None:
-    """Where Home Assistant says that it is back; None if discovery is off."""
+    """Where Home Assistant says that it is back; None if discovery is off.
+
+    Raises:
+        ConfigError: device.mqtt.discovery_prefix cannot stand in a topic.
+    """
     prefix = config.mqtt.discovery_prefix
-    return f"{prefix}/status" if prefix is not None else None
+    return f"{checked('discovery_prefix', prefix)}/status" if prefix is not None else None
 
 
 def message(config: DeviceConfig, topics: Topics, status: Status) -> Message | None:

@@ -15,7 +15,7 @@ from typing import Self
 from device.camera import Camera, Frame, open_camera
 from device.classifier import model_path
 from device.config import DeviceConfig
-from device.errors import EmotionEdgeError
+from device.errors import EmotionEdgeError, SourceError
 from device.events import CameraState, ModelInfo
 from device.model_card import digest, read_card
 from device.pipeline import Observation, Pipeline, from_config
@@ -183,9 +183,9 @@ def run(config: DeviceConfig, watch: Watch | None = None) -> int:
                 state = service.work(camera, stop)
         except StoppedError:
             state = "stopped"
-        except Exception:
+        except Exception as error:
             with suppress(EmotionEdgeError):  # the first error is the one to tell
-                service.finish("failed")
+                service.finish("failed" if isinstance(error, SourceError) else "stopped")
             raise
         service.finish(state)
     return 0

@@ -61,7 +61,7 @@ class Speaker:
         inbox: what the main thread and the connection leave here.
 
     Raises:
-        ConfigError: device.id or device.mqtt.base_topic cannot stand in a topic.
+        ConfigError: device.id, base_topic or discovery_prefix cannot stand in a topic.
     """
 
     def __init__(self, config: DeviceConfig, model: ModelInfo, outbox: Outbox, inbox: Inbox) -> None:

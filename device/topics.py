@@ -71,7 +71,7 @@ class Topics:
 
     def __init__(self, config: DeviceConfig) -> None:
         self.device = device_id(config)
-        self.root = f"{_base(config.mqtt.base_topic)}/{self.device}"
+        self.root = f"{checked('base_topic', config.mqtt.base_topic)}/{self.device}"
 
     def of(self, channel: Channel, track: int | str = "+") -> str:
         """The full topic; without a track, a channel of tracks gives the filter for all of them."""
@@ -101,10 +101,15 @@ def device_id(config: DeviceConfig) -> str:
     return config.id
 
 
-def _base(base: str) -> str:
-    if not re.fullmatch(r"[^+#\x00-\x1f/$][^+#\x00-\x1f]*(?<!/)", base):
+def checked(name: str, topic: str) -> str:
+    """The beginning of a topic, as a setting of `device.mqtt` gives it.
+
+    Raises:
+        ConfigError: no topic can begin so.
+    """
+    if not re.fullmatch(r"[^+#\x00-\x1f/$][^+#\x00-\x1f]*(?<!/)", topic):
         raise ConfigError(
-            f"device.mqtt.base_topic is {base!r}, but must be a topic without + and #, "
+            f"device.mqtt.{name} is {topic!r}, but must be a topic without + and #, "
             "which neither begins with / or $ nor ends with /."
         )
-    return base
+    return topic

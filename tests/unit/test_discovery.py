@@ -9,6 +9,7 @@ import pytest
 
 from device import discovery, vitals
 from device.config import load_config
+from device.errors import ConfigError
 from device.events import EmotionEvent, Health, ModelInfo, OutboxFigures, Summary, Throttling
 from device.topics import Topics
 
@@ -36,6 +37,11 @@ def test_it_can_be_turned_off() -> None:
     off = load_config(overrides=["device.mqtt.discovery_prefix=null"])
     assert discovery.message(off, Topics(off), STATUS) is None
     assert discovery.birth_topic(off) is None
+
+
+def test_a_prefix_that_is_no_topic_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"device\.mqtt\.discovery_prefix is 'ha/#'"):
+        discovery.birth_topic(load_config(overrides=["device.mqtt.discovery_prefix='ha/#'"]))
 
 
 def test_what_home_assistant_demands_is_there() -> None:
