@@ -131,7 +131,7 @@ def nll_soft(scores: Scores, targets: NDArray[np.float64]) -> float:
 def operating_point(scores: Scores, labels: Labels, coverage: float = COVERAGE) -> OperatingPoint:
     """The confidence that keeps the given share of faces, the share it really keeps, and their accuracy."""
     confidence = scores.max(1)
-    threshold = float(np.quantile(confidence, 1 - coverage, method="lower"))
+    threshold = float(np.sort(confidence)[-math.ceil(coverage * len(confidence))])
     kept = confidence >= threshold
     accuracy = (scores.argmax(1) == labels)[kept].mean()
     return OperatingPoint(threshold, float(kept.mean()), float(accuracy))

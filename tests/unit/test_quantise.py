@@ -1,0 +1,142 @@
+"""From PyTorch to int8 with a small random student: what must hold whatever the weights are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from device.litert import load_interpreter
+from device.model_card import InputSpec
+from device.preprocess import dequantise, quantise, to_input
+from trainer import gates
+from trainer.config import StudentConfig
+from trainer.models import ExpressionNet, build_student
+from trainer.quantise import Ranges, activation_ranges, fold_batch_norm, to_float_tflite, to_int8_tflite
+from trainer.toy import toy_dataset
+
+SMALL = StudentConfig(channels=(8, 12, 16), tail=8, stem_stride=2)
+Inputs = NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def network() -> ExpressionNet:
+    """A student with a second head and with batch-norm statistics that are not those of its birth."""
+    torch.manual_seed(0)
+    model = build_student(SMALL, 7, votes=10).train()
+    for _ in range(3):
+        model(torch.rand(16, 1, 48, 48))
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def inputs() -> Inputs:
+    return to_input(toy_dataset()["training"].images[:40], InputSpec(48))
+
+
+@pytest.fixture(scope="module")
+def plain(network: ExpressionNet) -> bytes:
+    return to_float_tflite(network, 48)
+
+
+@pytest.fixture(scope="module")
+def ranges(plain: bytes, inputs: Inputs) -> Ranges:
+    return activation_ranges(plain, inputs, 100)
+
+
+@pytest.fixture(scope="module")
+def int8(plain: bytes, ranges: Ranges, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("int8") / "int8.tflite"
+    path.write_bytes(to_int8_tflite(plain, ranges))
+    return load_interpreter(path)
+
+
+def logits_of(network: ExpressionNet, inputs: Inputs) -> NDArray[np.float32]:
+    with torch.inference_mode():
+        return np.asarray(network(torch.from_numpy(inputs).permute(0, 3, 1, 2)).numpy())
+
+
+def read(interpreter: Any, inputs: NDArray[Any]) -> NDArray[Any]:
+    rows = []
+    for face in inputs:
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], face[np.newaxis])
+        interpreter.invoke()
+        rows.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
+    return np.stack(rows)
+
+
+def test_folding_batch_norm_changes_nothing(network: ExpressionNet, inputs: Inputs) -> None:
+    folded = fold_batch_norm(network)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
+    assert folded.votes is None and network.votes is not None
+    assert logits_of(folded, inputs) == pytest.approx(logits_of(network, inputs), abs=1e-4)
+
+
+def test_the_float_file_says_what_pytorch_says(
+    plain: bytes, network: ExpressionNet, inputs: Inputs, tmp_path: Path
+) -> None:
+    path = tmp_path / "float.tflite"
+    path.write_bytes(plain)
+    interpreter = load_interpreter(path)
+    assert tuple(interpreter.get_input_details()[0]["shape"]) == (1, 48, 48, 1)
+    assert read(interpreter, inputs) == pytest.approx(logits_of(network, inputs), abs=1e-4)
+
+
+def test_names_are_short_and_differ(plain: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "float.tflite"
+    path.write_bytes(plain)
+    names = [d["name"] for d in load_interpreter(path).get_tensor_details() if d["name"]]
+    assert max(map(len, names)) < 32 and len(set(names)) == len(names)
+
+
+def test_ranges_hold_zero_and_the_input_is_exact(ranges: Ranges) -> None:
+    assert all(low <= 0.0 <= high and high - low > 1e-6 for low, high in ranges.values())
+    assert next(iter(ranges.values())) == (0.0, 1.0)
+
+
+def test_clipping_narrows_ranges(plain: bytes, inputs: Inputs, ranges: Ranges) -> None:
+    clipped = activation_ranges(plain, inputs, 95)
+    assert all(ranges[n][0] <= low and high <= ranges[n][1] for n, (low, high) in clipped.items())
+    assert any(high < 0.9 * ranges[n][1] for n, (_, high) in clipped.items())
+
+
+def test_raw_pixels_minus_128_go_in(int8: Any) -> None:
+    scale, zero_point = int8.get_input_details()[0]["quantization"]
+    assert scale == np.float32(1 / 255) and zero_point == -128
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    packed = quantise(to_input(pixels, InputSpec(16)), scale, zero_point)
+    assert (packed.ravel() == np.arange(256) - 128).all()
+
+
+def test_int8_passes_the_structural_gates_and_says_the_same(int8: Any, network: ExpressionNet, inputs: Inputs) -> None:
+    assert gates.int8(int8).ok, gates.int8(int8).detail
+    assert gates.partition(int8).ok, gates.partition(int8).detail
+    scale, zero_point = int8.get_output_details()[0]["quantization"]
+    said = dequantise(read(int8, quantise(inputs, 1 / 255, -128)), scale, zero_point)
+    expected = logits_of(network, inputs)
+    assert np.abs(said - expected).max() < 0.1 * np.ptp(expected)
+
+
+def test_an_operator_that_xnnpack_lacks_fails_the_partition_gate(inputs: Inputs, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build_student(SMALL, 7)
+    network.trunk = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Hardswish(), nn.Conv2d(8, 16, 48), nn.Flatten())
+    plain = to_float_tflite(network.eval(), 48)
+    path = tmp_path / "int8.tflite"
+    path.write_bytes(to_int8_tflite(plain, activation_ranges(plain, inputs, 100)))
+    gate = gates.partition(load_interpreter(path))
+    assert not gate.ok, gate.detail
+
+
+def test_a_dead_relu_fails_the_ranges_gate(inputs: Inputs) -> None:
+    torch.manual_seed(0)
+    network = build_student(SMALL, 7)
+    first = network.trunk.stages[0].first[1]  # type: ignore[index, union-attr]
+    nn.init.constant_(first.bias, -100.0)
+    gate = gates.ranges(activation_ranges(to_float_tflite(network.eval(), 48), inputs, 100))
+    assert not gate.ok and "depthwise_conv_2d" in gate.detail
