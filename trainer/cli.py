@@ -45,7 +45,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
         if name == command:
-            sub.set_defaults(run=_add_arguments(name, sub))
+            sub.set_defaults(command_run=_add_arguments(name, sub))
     return parser
 
 
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser(next((a for a in argv if a in SUBCOMMANDS), None)).parse_args(argv)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return int(args.run(args, _config(args)))
+        return int(args.command_run(args, _config(args)))
     except EmotionEdgeError as error:
         print(f"trainer: {error}", file=sys.stderr)
         return error.exit_code

@@ -1,0 +1,65 @@
+"""Augmentation keeps shape and range, repeats with its seed, and does what each setting says."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+import torch
+
+from trainer.augment import Augment, mixup
+from trainer.config import AugmentConfig
+
+NOTHING = replace(AugmentConfig(), **{f.name: 0.0 for f in fields(AugmentConfig) if f.name != "erase_area"})
+
+
+def views(config: AugmentConfig, faces: torch.Tensor, seed: int = 0) -> torch.Tensor:
+    return Augment(config, torch.Generator().manual_seed(seed))(faces)
+
+
+@pytest.fixture
+def faces() -> torch.Tensor:
+    return torch.rand(32, 1, 48, 48, generator=torch.Generator().manual_seed(9))
+
+
+def test_shape_range_and_repetition(faces: torch.Tensor) -> None:
+    first, again, other = views(AugmentConfig(), faces), views(AugmentConfig(), faces), views(AugmentConfig(), faces, 1)
+    assert first.shape == faces.shape and float(first.min()) >= 0 and float(first.max()) <= 1
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_nothing_asked_is_nothing_done(faces: torch.Tensor) -> None:
+    assert torch.allclose(views(NOTHING, faces), faces, atol=1e-5)
+
+
+def test_flip_mirrors(faces: torch.Tensor) -> None:
+    assert torch.allclose(views(replace(NOTHING, flip=1.0), faces), faces.flip(3), atol=1e-5)
+
+
+def test_shift_moves_by_at_most_its_share(faces: torch.Tensor) -> None:
+    ramp = torch.linspace(0, 1, 48).expand(32, 1, 48, 48)
+    moved = views(replace(NOTHING, shift=0.1), ramp) - ramp
+    assert 0.02 < float(moved[:, :, 20:28, 20:28].abs().max()) <= 0.1 * 48 / 47 + 1e-3
+
+
+def test_rotation_keeps_the_middle(faces: torch.Tensor) -> None:
+    disc = torch.zeros(8, 1, 48, 48)
+    disc[:, :, 22:26, 22:26] = 1
+    turned = views(replace(NOTHING, rotate_deg=45.0), disc)
+    assert float(turned[:, 0, 23:25, 23:25].min()) > 0.9
+    assert torch.allclose(turned.sum((1, 2, 3)), disc.sum((1, 2, 3)), rtol=0.1)
+
+
+def test_erasing_covers_at_most_its_area(faces: torch.Tensor) -> None:
+    black = torch.zeros(64, 1, 48, 48)
+    share = (views(replace(NOTHING, erase=1.0, erase_area=0.2), black) > 0).float().mean((1, 2, 3))
+    assert 0 < float(share.max()) <= 0.25
+    assert float(share.mean()) > 0.03
+
+
+def test_mixup_blends_faces_targets_and_votes_alike(faces: torch.Tensor) -> None:
+    targets = torch.eye(32)
+    mixed, shares, votes = mixup(faces, targets, targets * 3, 0.4, torch.Generator().manual_seed(2))
+    assert votes is not None
+    assert torch.allclose(shares.sum(1), torch.ones(32)) and torch.allclose(votes, shares * 3)
+    assert torch.allclose(mixed, torch.einsum("ij,jabc->iabc", shares, faces), atol=1e-5)

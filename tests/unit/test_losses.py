@@ -1,0 +1,61 @@
+"""Losses against torch's own and against values worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from trainer.losses import balanced_weights, cross_entropy, distillation, targets_of, votes_loss
+
+
+@pytest.fixture
+def logits() -> torch.Tensor:
+    return torch.randn(16, 7, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def labels() -> torch.Tensor:
+    return torch.randint(7, (16,), generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_is_torchs(logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> None:
+    expected = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+    assert torch.allclose(cross_entropy(logits, targets_of(labels, 7, smoothing)), expected)
+
+
+def test_class_weights_are_torchs(logits: torch.Tensor, labels: torch.Tensor) -> None:
+    weights = balanced_weights(labels, 7)
+    expected = functional.cross_entropy(logits, labels, weights)
+    assert torch.allclose(cross_entropy(logits, targets_of(labels, 7, 0.0), weights), expected)
+
+
+def test_balanced_weights_average_one_over_faces(labels: torch.Tensor) -> None:
+    labels = torch.cat([labels, torch.arange(7)])
+    assert float(balanced_weights(labels, 7)[labels].mean()) == pytest.approx(1, abs=1e-5)
+
+
+def test_votes_nobody_cast_do_not_count() -> None:
+    votes = torch.tensor([[1.0, 1.0], [0.0, 0.0]])
+    assert float(votes_loss(torch.zeros(2, 2), votes)) == pytest.approx(math.log(2))
+    assert float(votes_loss(torch.zeros(1, 2), torch.zeros(1, 2))) == 0
+
+
+def test_distillation_is_zero_for_a_perfect_student(logits: torch.Tensor) -> None:
+    assert float(distillation(logits, [logits], 3.0)) == pytest.approx(0, abs=1e-6)
+    assert float(distillation(logits, [-logits], 3.0)) > 0.1
+
+
+def test_distillation_by_hand() -> None:
+    student, teacher = torch.tensor([[0.0, 0.0]]), torch.tensor([[2.0, 0.0]])
+    p = 1 / (1 + math.exp(-1))  # at temperature 2
+    expected = (p * math.log(p / 0.5) + (1 - p) * math.log((1 - p) / 0.5)) * 4
+    assert float(distillation(student, [teacher], 2.0)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_two_teachers_are_averaged_as_probabilities() -> None:
+    teachers = [torch.tensor([[20.0, 0.0]]), torch.tensor([[0.0, 20.0]])]
+    assert float(distillation(torch.zeros(1, 2), teachers, 1.0)) == pytest.approx(0, abs=1e-5)

@@ -1,0 +1,113 @@
+"""The loop: it learns, it resumes as if never cut off, and it keeps the best weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainer.checkpoint import load_checkpoint
+from trainer.config import AugmentConfig, FitConfig, StudentConfig, TrainConfig
+from trainer.dataset import Dataset
+from trainer.errors import CheckpointError, RunError
+from trainer.runs import RunFolder, new_run, newest_run
+from trainer.toy import toy_dataset
+from trainer.train import Progress, Task, _set_lr, fit, pick_device
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return Dataset({name: split.take(slice(0, 140)) for name, split in toy_dataset().splits.items()}, "toy")
+
+
+def task(dataset: Dataset, **changes: object) -> Task:
+    values = {"epochs": 2, "batch_size": 28, "lr": 0.05, "warmup_epochs": 0.5, "ema": 0.5} | changes
+    student = StudentConfig(channels=(8, 8, 8), tail=0, fit=replace(FitConfig(), **values))  # type: ignore[arg-type]
+    return Task("student", TrainConfig(student=student, threads=1, bf16=False), dataset)
+
+
+def teach(path: Path, job: Task, resume: bool = False) -> tuple[RunFolder, Progress]:
+    run = RunFolder(path) if resume else new_run(job.config, job.kind, path)
+    return run, fit(job, run, resume)
+
+
+def test_it_learns_toy_faces(tmp_path: Path, dataset: Dataset) -> None:
+    job = task(dataset, epochs=15, optimizer="adam", lr=5e-3)
+    student = replace(job.config.student, channels=(16, 32, 32))
+    gentle = AugmentConfig(rotate_deg=0, scale=0.05, shift=0.02, erase=0)
+    run, progress = teach(tmp_path / "run", replace(job, config=replace(job.config, student=student, augment=gentle)))
+    assert progress.best > 0.35  # chance is 1/7, with a standard error of 0.03
+    assert run.finished and run.summary()["accuracy"] == progress.best
+    best = load_checkpoint(run.best)
+    assert best.metrics["accuracy"] == progress.best
+    assert [entry["epoch"] for entry in run.metrics()] == list(range(1, 16))
+
+
+def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, dataset: Dataset) -> None:
+    job = task(dataset, mixup=0.4)
+    whole, _ = teach(tmp_path / "whole", job)
+    with pytest.raises(KeyboardInterrupt):
+        fit(cut_off_in_the_second_epoch(job), new_run(job.config, job.kind, tmp_path / "cut"))
+    cut, _ = teach(tmp_path / "cut", job, resume=True)
+    a, b = (load_checkpoint(run.last).model.state_dict() for run in (whole, cut))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert [e["loss"] for e in whole.metrics()] == [e["loss"] for e in cut.metrics()]
+
+
+def cut_off_in_the_second_epoch(job: Task) -> Task:
+    """The same task, cut off in the middle of its second epoch by a teacher that presses Ctrl-C."""
+    steps_per_epoch = 5
+
+    class Interrupter(torch.nn.Module):
+        calls = 0
+
+        def forward(self, faces: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            if self.calls > steps_per_epoch + 2:
+                raise KeyboardInterrupt
+            return torch.zeros(len(faces), 7)
+
+    silent = replace(job.config, distill=replace(job.config.distill, kl_weight=0.0))
+    return Task(job.kind, silent, job.dataset, (Interrupter(),), ())  # type: ignore[arg-type]
+
+
+def test_other_data_is_not_resumed_on(tmp_path: Path, dataset: Dataset) -> None:
+    job = task(dataset, epochs=1)
+    teach(tmp_path / "run", job)
+    other = Dataset(dataset.splits | {"public_test": dataset["training"]}, "other")
+    with pytest.raises(CheckpointError, match="other data"):
+        fit(replace(job, dataset=other), RunFolder(tmp_path / "run"), resume=True)
+
+
+def test_early_stopping_keeps_the_best(tmp_path: Path, dataset: Dataset) -> None:
+    run, progress = teach(tmp_path / "run", task(dataset, epochs=30, lr=1e-6, ema=0.0, patience_epochs=2))
+    assert progress.epoch < 30 and progress.stale == 2
+    assert load_checkpoint(run.best).epoch == progress.epoch - 2
+
+
+def test_schedules() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1.0)
+    cosine = FitConfig(epochs=10, lr=0.4, warmup_epochs=2)
+    lrs = [_set_lr(optimizer, cosine, Progress(epoch=e), 0.0) for e in (0, 1, 2, 6, 9)]
+    assert lrs == pytest.approx([0.0002, 0.2, 0.4, 0.2, 0.0152], abs=5e-4)
+    plateau = replace(cosine, schedule="plateau", warmup_epochs=0.0)
+    assert _set_lr(optimizer, plateau, Progress(epoch=9, lr_factor=0.1), 0.5) == pytest.approx(0.04)
+
+
+def test_newest_run_is_found_by_kind_and_state(tmp_path: Path, dataset: Dataset) -> None:
+    config = replace(task(dataset).config, runs=str(tmp_path))
+    begun = new_run(config, "student")
+    assert newest_run(tmp_path, "student") is None and newest_run(tmp_path, "teacher", finished=False) is None
+    found = newest_run(tmp_path, "student", finished=False)
+    assert found is not None and found.path == begun.path
+    with pytest.raises(RunError, match="already there"):
+        new_run(config, "student", begun.path)
+
+
+def test_cuda_asked_for_and_absent_says_so(dataset: Dataset) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    with pytest.raises(RunError, match="no CUDA device"):
+        pick_device(replace(TrainConfig(), accelerator="cuda"))
