@@ -115,14 +115,14 @@ def fit_margin(faces: Grey, detector: Detector, sizes: Sequence[int] = FIT_SIZES
             placed = place_face(face, size, index)
             box = find(detector, placed)
             if box is not None:
-                measured.append(_margin(box, placed.square))
+                measured.append(margin_between(box, placed.square))
     if len(measured) < MIN_FOUND:
         return MarginFit(CropMargin(), len(measured), False)
     scale, up = np.median(measured, axis=0)
     return MarginFit(CropMargin(round(float(scale), 3), round(float(up), 3)), len(measured), True)
 
 
-def _margin(box: Box, square: Box) -> tuple[float, float]:
+def margin_between(box: Box, square: Box) -> tuple[float, float]:
     """(scale, up) that would turn this box into this square; see `device.preprocess.face_square`."""
     up = (box.y + box.height / 2) - (square.y + square.height / 2)
     return square.width / box.mean_side, up / box.mean_side

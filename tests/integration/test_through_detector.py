@@ -20,8 +20,17 @@ from tests.fixtures.tiny_models import LABELS as TINY_LABELS
 from tests.fixtures.tiny_models import write_tiny
 from trainer.dataset import LABELS, FaceSet
 from trainer.reader import ModelFileReader
-from trainer.through_detector import FRAME_HEIGHT, FRAME_WIDTH, MIN_FOUND, find, fit_margin, open_face_detector
-from trainer.through_detector import place_face, read_through  # isort: skip
+from trainer.through_detector import (
+    FRAME_HEIGHT,
+    FRAME_WIDTH,
+    MIN_FOUND,
+    find,
+    fit_margin,
+    margin_between,
+    open_face_detector,
+    place_face,
+    read_through,
+)
 
 MARGIN = CropMargin(1.3, 0.1)  # by which the test's faces are cut
 
@@ -84,10 +93,8 @@ def test_too_few_faces_leave_the_usual_margin(faces: FaceSet, detector: Detector
     st.floats(20, 300), st.floats(-50, 600), st.floats(-50, 400), st.floats(1.0, 1.6), st.floats(-0.3, 0.3)
 )  # fmt: skip
 def test_fit_is_the_inverse_of_face_square(side: float, x: float, y: float, scale: float, up: float) -> None:
-    from trainer.through_detector import _margin
-
     box = Box(x, y, side, side)
-    assert _margin(box, face_square(box, CropMargin(scale, up))) == pytest.approx((scale, up), abs=1e-6)
+    assert margin_between(box, face_square(box, CropMargin(scale, up))) == pytest.approx((scale, up), abs=1e-6)
 
 
 def test_scores_by_size(faces: FaceSet, detector: Detector, tmp_path: Path) -> None:
