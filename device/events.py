@@ -38,9 +38,7 @@ class EmotionEvent:
     """A face appeared, its expression changed, or it left."""
 
     id: str = said("unique name of the event, 32 hexadecimal digits", default_factory=lambda: uuid.uuid4().hex)
-    seq: int | None = said(
-        "grows by one an event, across restarts; null only inside the device", ge=1, default=None
-    )
+    seq: int | None = said("grows by one an event, across restarts; null only inside the device", ge=1, default=None)
     type: EventType = said("start: a face was confirmed; update: its expression changed; end: it left")
     track: int = said("which face; ids are not reused while the device runs", ge=1)
     ts: float = said("when it happened, UNIX seconds", digits=3, ge=0)

@@ -33,7 +33,7 @@ class Augment:
         return low + (high - low) * drawn
 
     def _geometry(self, faces: Tensor) -> Tensor:
-        """Flip, rotation, scale and shift in one resampling; beyond its edge a face repeats it, as the device's crop does."""
+        """Flip, rotation, scale and shift in one resampling; past its edge a face repeats it, as the device does."""
         c, n = self.config, len(faces)
         angle = self._uniform(n, faces) * math.radians(c.rotate_deg)
         zoom = 1 + self._uniform(n, faces) * c.scale

@@ -97,7 +97,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: the checkpoint lacks or garbles a part: {error}.") from error
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"{path}: the weights are of another architecture than the checkpoint names: {reason}") from error
+        raise CheckpointError(
+            f"{path}: the weights are of another architecture than the checkpoint names: {reason}"
+        ) from error
     return Checkpoint(
         model=model.eval(),
         kind=content["kind"],
@@ -121,5 +123,7 @@ def _content(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path}: this checkpoint was not written by `trainer teacher` or `trainer distill`.")
     if content.get("version") != VERSION:
-        raise CheckpointError(f"{path}: the checkpoint has version {content.get('version')!r}, this trainer reads {VERSION}.")
+        raise CheckpointError(
+            f"{path}: the checkpoint has version {content.get('version')!r}, this trainer reads {VERSION}."
+        )
     return content

@@ -31,13 +31,19 @@ teaches a teacher, distils it into the student, and writes an int8 .tflite whose
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
-    """The command line; a subcommand's own options come from the module that does its work, imported for `command` only."""
+    """The command line; a subcommand's options come from the module behind it, imported for `command` only."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", type=Path, metavar="F", help="config file (default: ./config.yaml where there is one)")
-    common.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a setting")
+    common.add_argument(
+        "--config", type=Path, metavar="F", help="config file (default: ./config.yaml where there is one)"
+    )
+    common.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a setting"
+    )
     common.add_argument("--data", metavar="D", help="fer2013.csv, image-folder tree, folder of contact sheets, or toy")
     common.add_argument("--runs", metavar="DIR", help="folder of the run folders (default: runs)")
-    parser = argparse.ArgumentParser("trainer", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "trainer", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in SUBCOMMANDS.items():
         sub = commands.add_parser(

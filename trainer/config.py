@@ -97,7 +97,9 @@ class ConvertConfig:
     max_accuracy_drop: float = setting(0.003, "int8 against float, on PublicTest", ge=0, le=1)
     min_agreement: float = setting(0.99, "share of faces on which int8 and float name the same emotion", ge=0, le=1)
     max_parameters: int = setting(552_455, "of the student", ge=1)
-    margin_faces: int = setting(300, "PublicTest faces, pasted into frames at two sizes, that set the crop margin", ge=0)
+    margin_faces: int = setting(
+        300, "PublicTest faces, pasted into frames at two sizes, that set the crop margin", ge=0
+    )
 
 
 @dataclass(frozen=True)

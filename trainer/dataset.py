@@ -80,7 +80,9 @@ def load_dataset(source: str | None) -> Dataset:
         DataError: none is named, it is missing, cut short, or not of any of these forms.
     """
     if source is None:
-        raise DataError("no data set is named; give --data with a fer2013.csv, an image-folder tree, contact sheets, or toy.")
+        raise DataError(
+            "no data set is named; give --data with a fer2013.csv, an image-folder tree, contact sheets, or toy."
+        )
     if source == "toy":
         from trainer.toy import toy_dataset
 
@@ -121,7 +123,9 @@ def _code(text: str, where: str) -> int:
     except ValueError:
         code = -1
     if not 0 <= code < len(LABELS):
-        raise DataError(f"{where}: the emotion code is {text!r}, but must be a whole number from 0 to {len(LABELS) - 1}.")
+        raise DataError(
+            f"{where}: the emotion code is {text!r}, but must be a whole number from 0 to {len(LABELS) - 1}."
+        )
     return code
 
 
@@ -156,7 +160,9 @@ def _pixels(text: str, where: str) -> NDArray[np.uint8]:
     except ValueError as error:
         raise DataError(f"{where}: the pixels are not all whole numbers.") from error
     if values.size != SIDE * SIDE:
-        raise DataError(f"{where}: there are {values.size} pixels, but must be {SIDE * SIDE}; the file may be truncated.")
+        raise DataError(
+            f"{where}: there are {values.size} pixels, but must be {SIDE * SIDE}; the file may be truncated."
+        )
     if values.min() < 0 or values.max() > 255:
         raise DataError(f"{where}: a pixel lies outside 0 to 255.")
     return values.astype(np.uint8).reshape(SIDE, SIDE)
@@ -185,7 +191,7 @@ def _grey(path: Path) -> NDArray[np.uint8]:
 
 
 def _read_folders(path: Path) -> dict[str, FaceSet]:
-    """train/<emotion>/*.png and test/<emotion>/*.png; a PublicTest_ or PrivateTest_ prefix tells the split of a test face.
+    """train/<emotion>/*.png and test/<emotion>/*.png; a PublicTest_ or PrivateTest_ prefix tells the split.
 
     A test face without a prefix counts as public_test, since that is the split models may be chosen on.
     """
@@ -197,7 +203,9 @@ def _read_folders(path: Path) -> dict[str, FaceSet]:
                 raise DataError(f"{file.parent}: the folder is not one of the emotions {', '.join(LABELS)}.")
             image = _grey(file)
             if image.shape != (SIDE, SIDE):
-                raise DataError(f"{file}: the picture is {image.shape[1]}x{image.shape[0]} pixels, but must be {SIDE}x{SIDE}.")
+                raise DataError(
+                    f"{file}: the picture is {image.shape[1]}x{image.shape[0]} pixels, but must be {SIDE}x{SIDE}."
+                )
             split = USAGES.get(file.name.split("_")[0], default) if folder == "test" else default
             images.setdefault(split, []).append(image)
             labels.setdefault(split, []).append(LABELS.index(file.parent.name))
@@ -223,7 +231,9 @@ def _read_sheets(path: Path) -> dict[str, FaceSet]:
             votes.setdefault(split, []).append([int(row[c]) for c in columns])
     if not images:
         raise DataError(f"{path / 'labels.csv'}: there is not one face in this file.")
-    return {s: FaceSet(np.stack(images[s]), np.array(labels[s], np.int64), _votes(votes, s, len(labels[s]))) for s in images}
+    return {
+        s: FaceSet(np.stack(images[s]), np.array(labels[s], np.int64), _votes(votes, s, len(labels[s]))) for s in images
+    }
 
 
 def _tile(sheet: NDArray[np.uint8], tile: str, where: str) -> NDArray[np.uint8]:

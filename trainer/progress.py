@@ -32,7 +32,13 @@ class TrainingProgress:
     def __init__(self, kind: str, epochs: int, done: int, faces: int) -> None:
         self.console = Console(stderr=True)
         self.epochs, self.faces, self.kind = epochs, faces, kind
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), ImagesPerSecond(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            ImagesPerSecond(),
+            TimeRemainingColumn(),
+        )
         self.bars = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
         self.total = self.bars.add_task(f"{kind}, whole run", total=epochs * faces, completed=done * faces)
         self.current = self.bars.add_task("this epoch", total=faces)
@@ -41,7 +47,9 @@ class TrainingProgress:
         self.bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.bars.stop()
 
     def step(self, faces: int) -> None:
@@ -53,7 +61,8 @@ class TrainingProgress:
         """An epoch is done: say how it went."""
         self.bars.reset(self.current)
         line = (
-            f"{self.kind} epoch {entry['epoch']}/{self.epochs}  loss {entry['loss']:.4f}  PublicTest {entry['accuracy']:.4f}"
-            f" (best {best:.4f})  {entry['images_per_s']:.0f} images/s  {entry['seconds']:.0f} s"
+            f"{self.kind} epoch {entry['epoch']}/{self.epochs}  loss {entry['loss']:.4f}"
+            f"  PublicTest {entry['accuracy']:.4f} (best {best:.4f})"
+            f"  {entry['images_per_s']:.0f} images/s  {entry['seconds']:.0f} s"
         )
         print(line, file=sys.stderr, flush=True) if self.bars.disable else self.console.print(line)

@@ -25,6 +25,7 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
+        """Whether the run has come to its end."""
         return (self.path / SUMMARY).is_file()
 
     def summary(self) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def new_run(config: TrainConfig, kind: str, path: Path | None = None) -> RunFold
 
 
 def newest_run(runs: Path, kind: str, finished: bool = True) -> RunFolder | None:
-    """The newest run of a kind ("teacher", "student"): a finished one, or one that was cut off; None where there is none."""
+    """The newest run of a kind ("teacher", "student"), finished or cut off; None where there is none."""
     folders = sorted(runs.glob(f"{kind}-*/{CONFIG}"), key=lambda f: f.stat().st_mtime, reverse=True)
     found = (RunFolder(f.parent) for f in folders)
     return next((r for r in found if r.finished == finished and (r.best.is_file() or not finished)), None)

@@ -53,7 +53,7 @@ def load_teacher(path: Path) -> Checkpoint:
 
 
 def newest_teacher(config: TrainConfig, dataset: Dataset) -> RunFolder:
-    """The newest teacher of this data set; a new one, or one that was cut off, is taught to its end where there is none."""
+    """The newest teacher of this data set; where there is none, one is taught, or one that was cut off is finished."""
     runs = Path(config.runs)
     finished = newest_run(runs, "teacher")
     if finished is not None and load_checkpoint(finished.best).data_digest == dataset.digest:
@@ -75,7 +75,8 @@ def say(run: RunFolder, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"run": str(run.path)} | summary))
     else:
-        print(f"{run.path}: {summary['accuracy']:.4f} on PublicTest after {summary['epochs']} epochs, {summary['seconds']:.0f} s")
+        took = f"{summary['epochs']} epochs, {summary['seconds']:.0f} s"
+        print(f"{run.path}: {summary['accuracy']:.4f} on PublicTest after {took}")
 
 
 def begin(kind: str, args: argparse.Namespace, config: TrainConfig) -> tuple[RunFolder | None, TrainConfig]:
@@ -90,7 +91,9 @@ def begin(kind: str, args: argparse.Namespace, config: TrainConfig) -> tuple[Run
         return None, config
     run = open_run(args.run) if args.run else newest_run(Path(config.runs), kind, finished=False)
     if run is None:
-        raise CheckpointError(f"{config.runs}: there is no {kind} run here that was cut off; start one without --resume.")
+        raise CheckpointError(
+            f"{config.runs}: there is no {kind} run here that was cut off; start one without --resume."
+        )
     begun = load_config(run.path / CONFIG)
     return run, replace(begun, data=config.data or begun.data)
 

@@ -61,12 +61,14 @@ def draw_face(expression: Expression, generator: np.random.Generator) -> NDArray
     radius = side * generator.uniform(0.38, 0.46)
     cv2.ellipse(canvas, _point(*centre), _point(radius * 0.85, radius), 0, 0, 360, int(skin), -1)
     jitter = generator.normal(0, 0.12, 5)
-    e = Expression(*(np.array([expression.curve, expression.mouth, expression.eye, expression.slant, expression.brow]) + jitter))
+    e = Expression(
+        *(np.array([expression.curve, expression.mouth, expression.eye, expression.slant, expression.brow]) + jitter)
+    )
     _eyes(canvas, centre, radius, e, int(ink))
     _mouth(canvas, centre, radius, e, int(ink))
     small = cv2.resize(canvas, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     noisy = small + generator.normal(0, 6, small.shape)
-    return np.clip(noisy, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(noisy, 0, 255), dtype=np.uint8)
 
 
 def _point(x: float, y: float) -> tuple[int, int]:

@@ -44,6 +44,7 @@ class Task:
 
     @property
     def fit(self) -> FitConfig:
+        """The settings of this very run."""
         return self.config.teacher.fit if self.kind == "teacher" else self.config.student.fit
 
 
@@ -92,9 +93,9 @@ class Learner:
         training = task.dataset["training"]
         with_votes = self.fit.votes_weight > 0 and training.votes is not None
         model = build(task.kind, task.config, len(LABELS), len(VOTES) if with_votes else 0)
-        self.model = model.to(self.device, memory_format=torch.channels_last)
+        self.model = _placed(model, self.device)
         self.average = AveragedModel(self.model, multi_avg_fn=_decayed(self.fit.ema), use_buffers=True)
-        self.teachers = [t.to(self.device, memory_format=torch.channels_last).eval() for t in task.teachers]
+        self.teachers = [_placed(teacher, self.device).eval() for teacher in task.teachers]
         self.optimizer = _optimizer(self.model, self.fit)
         self.heads: Callable[[Tensor], tuple[Tensor, Tensor | None]] = self.model.heads
         if task.config.compile:
@@ -108,6 +109,7 @@ class Learner:
 
     @property
     def steps_per_epoch(self) -> int:
+        """Whole batches in Training; what is left over has its turn in another epoch's order."""
         return max(1, len(self.labels) // self.fit.batch_size)
 
     def epoch(self, progress: Progress, on_step: Callable[[int], None]) -> dict[str, float]:
@@ -162,6 +164,7 @@ class Learner:
         return loss
 
     def autocast(self) -> torch.autocast:
+        """bfloat16 where the settings want it."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.task.config.bf16)
 
     @torch.no_grad()
@@ -244,7 +247,9 @@ def _checkpoint(learner: Learner, progress: Progress, training: dict[str, Any]) 
 def _restore(learner: Learner, run: RunFolder) -> Progress:
     checkpoint = load_checkpoint(run.last)
     if checkpoint.data_digest != learner.task.dataset.digest:
-        raise CheckpointError(f"{run.last}: the run was taught on other data than {learner.task.dataset.source}; name that with --data.")
+        raise CheckpointError(
+            f"{run.last}: the run was taught on other data than {learner.task.dataset.source}; name that with --data."
+        )
     learner.model.load_state_dict(checkpoint.training["model"])
     learner.average.load_state_dict(checkpoint.training["average"])
     learner.optimizer.load_state_dict(checkpoint.training["optimizer"])
@@ -261,10 +266,17 @@ def _summary(learner: Learner, progress: Progress) -> dict[str, Any]:
         "accuracy": progress.best,
         "epochs": progress.epoch,
         "seconds": round(progress.seconds, 1),
-        "device": torch.cuda.get_device_name() if learner.device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads",
+        "device": torch.cuda.get_device_name()
+        if learner.device.type == "cuda"
+        else f"CPU, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
         "teachers": list(learner.task.teacher_names),
     }
+
+
+def _placed(model: ExpressionNet, device: torch.device) -> ExpressionNet:
+    """The network on the training device, laid out as convolutions there like it best."""
+    return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
 
 def _resident(faces: FaceSet, device: torch.device) -> tuple[Tensor, Tensor]:

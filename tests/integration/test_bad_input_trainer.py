@@ -35,7 +35,14 @@ def trainer(*arguments: object, cwd: Path, limit: int | None = None) -> subproce
     command = [sys.executable, "-m", "trainer.cli", *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, preexec_fn=full_disk, check=False
+        command,
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=full_disk,
+        check=False,
     )
 
 
@@ -137,7 +144,10 @@ def test_bad_checkpoint(tmp_path: Path, folder: Path, kind: str, says: str) -> N
     copy = tmp_path / "copy.pt"
     copy.write_bytes(best.read_bytes())
     spoil(copy, kind)
-    refused(trainer("evaluate", "--model", copy, "--data", folder / "fer2013.csv", "--split", "public_test", cwd=tmp_path), says)
+    refused(
+        trainer("evaluate", "--model", copy, "--data", folder / "fer2013.csv", "--split", "public_test", cwd=tmp_path),
+        says,
+    )
 
 
 def test_full_disk_keeps_the_last_checkpoint(folder: Path) -> None:
@@ -156,7 +166,16 @@ def test_full_disk_keeps_the_last_checkpoint(folder: Path) -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_keeps_the_last_checkpoint(folder: Path, tmp_path: Path, signum: signal.Signals) -> None:
-    command = [sys.executable, "-m", "trainer.cli", "teacher", "--data", str(folder / "fer2013.csv"), "--run", str(tmp_path / "run")]
+    command = [
+        sys.executable,
+        "-m",
+        "trainer.cli",
+        "teacher",
+        "--data",
+        str(folder / "fer2013.csv"),
+        "--run",
+        str(tmp_path / "run"),
+    ]
     command += [*TINY, *batch(14), "--epochs", "100000"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
@@ -176,6 +195,6 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
 
 def test_student_is_no_teacher(folder: Path) -> None:
     student = next((folder / "runs").glob("student-*"))
-    refused(trainer("distill", "--data", "fer2013.csv", "--teacher", student, *TINY, cwd=folder), "a teacher's is needed")
-
-
+    refused(
+        trainer("distill", "--data", "fer2013.csv", "--teacher", student, *TINY, cwd=folder), "a teacher's is needed"
+    )

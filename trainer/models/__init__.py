@@ -1,7 +1,7 @@
 """The networks: one page a family, one builder for all of them.
 
-Every network is an `ExpressionNet`: a trunk that turns faces into features, a head that turns features into logits, and,
-while training only, an optional second head for FER+ votes.
+Every network is an `ExpressionNet`: a trunk that turns faces into features, a head that turns features into logits,
+and, while training only, an optional second head for FER+ votes.
 """
 
 from __future__ import annotations

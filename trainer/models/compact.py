@@ -11,25 +11,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from trainer.models.layers import SqueezeExcite, conv_bn
-
-
-class ResidualBlock(nn.Module):
-    """Two 3x3 conv-BN and a shortcut, added, ReLU; the shortcut is a 1x1 conv-BN where shapes differ."""
-
-    def __init__(self, inputs: int, hidden: int, outputs: int, stride: int = 1, se: bool = False) -> None:
-        super().__init__()
-        self.first = conv_bn(inputs, hidden, 3, stride)
-        self.second = conv_bn(hidden, outputs, 3)
-        self.se = SqueezeExcite(outputs) if se else nn.Identity()
-        projected = inputs != outputs or stride != 1
-        self.shortcut = conv_bn(inputs, outputs, 1, stride) if projected else nn.Identity()
-        self.relu = nn.ReLU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
-        branch = self.se(self.second(self.relu(self.first(x))))
-        return self.relu(branch + self.shortcut(x))  # type: ignore[no-any-return]
+from trainer.models.layers import ResidualBlock
 
 
 class CompactTrunk(nn.Module):
@@ -41,9 +23,9 @@ class CompactTrunk(nn.Module):
         strides = [stem_stride] + [1] * (len(channels) - 1)
         stages: list[nn.Module] = []
         for i, o, s in zip(inputs, channels, strides, strict=True):
-            stages += [ResidualBlock(i, o, o, s, se), nn.MaxPool2d(2)]
+            stages += [ResidualBlock(i, o, o, stride=s, se=se), nn.MaxPool2d(2)]
         if tail:
-            stages.append(ResidualBlock(channels[-1], tail, channels[-1], se=se))
+            stages.append(ResidualBlock(channels[-1], tail, channels[-1], stride=1, se=se))
         self.stages = nn.Sequential(*stages)
         self.out_features = channels[-1]
 

@@ -14,7 +14,7 @@ def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Seque
 class SqueezeExcite(nn.Module):
     """Channel gates from the globally averaged map (Hu et al. 2018, arXiv:1709.01507).
 
-    The squeeze keeps at least 8 channels and a positive bias: an int8 file whose squeeze is dead (range zero) does not load.
+    The squeeze keeps at least 8 channels and a positive bias: an int8 file with a dead squeeze (range 0) does not load.
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
@@ -29,3 +29,32 @@ class SqueezeExcite(nn.Module):
         """(N, C, H, W) -> the same, each channel scaled by its gate."""
         gate = self.excite(self.relu(self.squeeze(x.mean((2, 3), keepdim=True)))).sigmoid()
         return x * gate  # type: ignore[no-any-return]
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 conv-BN beside a shortcut, added, ReLU (He et al. 2015, arXiv:1512.03385).
+
+    Args:
+        inputs, hidden, outputs: channels before, between and after the two convolutions.
+        stride: of the first convolution.
+        se: squeeze-and-excitation at the end of the branch.
+        starts_as_identity: the branch's last batch-norm starts at zero, which helps deep networks begin to learn.
+    """
+
+    def __init__(
+        self, inputs: int, hidden: int, outputs: int, *, stride: int, se: bool, starts_as_identity: bool = False
+    ) -> None:
+        super().__init__()
+        self.first = conv_bn(inputs, hidden, 3, stride)
+        self.second = conv_bn(hidden, outputs, 3)
+        self.se = SqueezeExcite(outputs) if se else nn.Identity()
+        projected = inputs != outputs or stride != 1
+        self.shortcut = conv_bn(inputs, outputs, 1, stride) if projected else nn.Identity()
+        self.relu = nn.ReLU(inplace=True)
+        if starts_as_identity:
+            nn.init.zeros_(self.second[1].weight)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
+        branch = self.se(self.second(self.relu(self.first(x))))
+        return self.relu(branch + self.shortcut(x))  # type: ignore[no-any-return]

@@ -11,26 +11,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from trainer.models.layers import SqueezeExcite, conv_bn
-
-
-class BasicBlock(nn.Module):
-    """Two 3x3 conv-BN and a shortcut; the last batch-norm starts at zero, so a new block starts as the identity."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int, se: bool) -> None:
-        super().__init__()
-        self.first = conv_bn(inputs, outputs, 3, stride)
-        self.second = conv_bn(outputs, outputs, 3)
-        self.se = SqueezeExcite(outputs) if se else nn.Identity()
-        projected = inputs != outputs or stride != 1
-        self.shortcut = conv_bn(inputs, outputs, 1, stride) if projected else nn.Identity()
-        self.relu = nn.ReLU(inplace=True)
-        nn.init.zeros_(self.second[1].weight)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
-        branch = self.se(self.second(self.relu(self.first(x))))
-        return self.relu(branch + self.shortcut(x))  # type: ignore[no-any-return]
+from trainer.models.layers import ResidualBlock, conv_bn
 
 
 class ResNetTrunk(nn.Module):
@@ -51,7 +32,8 @@ class ResNetTrunk(nn.Module):
         inputs = channels[0]
         for stage, (depth, outputs) in enumerate(zip(depths, channels, strict=True)):
             for index in range(depth):
-                blocks.append(BasicBlock(inputs, outputs, 2 if stage and not index else 1, se))
+                stride = 2 if stage and not index else 1
+                blocks.append(ResidualBlock(inputs, outputs, outputs, stride=stride, se=se, starts_as_identity=True))
                 inputs = outputs
         self.blocks = nn.Sequential(*blocks)
         self.out_features = channels[-1]
