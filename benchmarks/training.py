@@ -20,8 +20,8 @@ from typing import Any
 import torch
 
 from trainer.config import TrainConfig, load_config
+from trainer.dataset import toy_dataset
 from trainer.models import build_teacher
-from trainer.toy import toy_dataset
 from trainer.train import Learner, Task
 
 

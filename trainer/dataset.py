@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.errors import DataError
+from trainer.toy import toy_faces
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 SPLITS = ("training", "public_test", "private_test")
@@ -23,6 +24,7 @@ SIDE = 48
 USAGES = {"Training": "training", "PublicTest": "public_test", "PrivateTest": "private_test"}
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm")
 SHEET_COLUMNS = 50
+TOY_COUNTS = {"training": 1400, "public_test": 350, "private_test": 350}
 MANUAL = "see docs/training.md for the three forms that are read"
 
 
@@ -84,8 +86,6 @@ def load_dataset(source: str | None) -> Dataset:
             "no data set is named; give --data with a fer2013.csv, an image-folder tree, contact sheets, or toy."
         )
     if source == "toy":
-        from trainer.toy import toy_dataset
-
         return toy_dataset()
     path = Path(source)
     if path.is_file():
@@ -100,6 +100,12 @@ def load_dataset(source: str | None) -> Dataset:
         raise DataError(f"{path}: there is no such file or folder; {MANUAL}.")
     _check_classes(splits, source)
     return Dataset({name: splits[name] for name in SPLITS if name in splits}, source)
+
+
+def toy_dataset(seed: int = 0) -> Dataset:
+    """Three splits of faces that we draw ourselves, the same at each call with the same seed."""
+    generator = np.random.default_rng(seed)
+    return Dataset({s: FaceSet(*toy_faces(n, LABELS, SIDE, generator)) for s, n in TOY_COUNTS.items()}, "toy")
 
 
 def duplicate_mask(faces: FaceSet, others: FaceSet) -> NDArray[np.bool_]:

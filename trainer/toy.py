@@ -5,14 +5,12 @@ They look like emoji, not like people, and say nothing about accuracy on people;
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.dataset import LABELS, SIDE, Dataset, FaceSet
-
-COUNTS = {"training": 1400, "public_test": 350, "private_test": 350}
 ZOOM = 4  # drawn larger and shrunk, which smooths the lines
 
 
@@ -38,23 +36,20 @@ EXPRESSIONS = {
 }
 
 
-def toy_dataset(seed: int = 0) -> Dataset:
-    """Three splits of toy faces, the same at each call with the same seed."""
-    generator = np.random.default_rng(seed)
-    return Dataset({name: _faces(count, generator) for name, count in COUNTS.items()}, "toy")
+def toy_faces(
+    count: int, labels: Sequence[str], side: int, generator: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Draw `count` faces, each expression in turn: uint8 (count, side, side), and their index in `labels`, (count,)."""
+    codes = np.arange(count, dtype=np.int64) % len(labels)
+    images = np.stack([draw_face(EXPRESSIONS[labels[int(code)]], side, generator) for code in codes])
+    return images, codes
 
 
-def _faces(count: int, generator: np.random.Generator) -> FaceSet:
-    labels = np.arange(count, dtype=np.int64) % len(LABELS)
-    images = np.stack([draw_face(EXPRESSIONS[LABELS[label]], generator) for label in labels])
-    return FaceSet(images, labels)
-
-
-def draw_face(expression: Expression, generator: np.random.Generator) -> NDArray[np.uint8]:
-    """One face with random size, place, light and noise: uint8 (48, 48)."""
+def draw_face(expression: Expression, side: int, generator: np.random.Generator) -> NDArray[np.uint8]:
+    """One face with random size, place, light and noise: uint8 (side, side)."""
     import cv2
 
-    side = SIDE * ZOOM
+    final, side = side, side * ZOOM
     skin, ink, ground = generator.integers(140, 220), generator.integers(0, 60), generator.integers(20, 120)
     canvas = np.full((side, side), int(ground), np.uint8)
     centre = side / 2 + generator.normal(0, side * 0.03, 2)
@@ -66,7 +61,7 @@ def draw_face(expression: Expression, generator: np.random.Generator) -> NDArray
     )
     _eyes(canvas, centre, radius, e, int(ink))
     _mouth(canvas, centre, radius, e, int(ink))
-    small = cv2.resize(canvas, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(canvas, (final, final), interpolation=cv2.INTER_AREA)
     noisy = small + generator.normal(0, 6, small.shape)
     return np.asarray(np.clip(noisy, 0, 255), dtype=np.uint8)
 

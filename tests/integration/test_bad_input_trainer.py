@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from trainer.checkpoint import load_checkpoint
-from trainer.toy import toy_dataset
+from trainer.dataset import toy_dataset
 
 TINY = [
     *("--set", "trainer.student.channels=[8, 8, 8]"), *("--set", "trainer.student.tail=0"),

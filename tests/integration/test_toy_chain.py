@@ -17,8 +17,7 @@ import pytest
 
 from device.classifier import Classifier
 from tests.fixtures.tiny_models import write_tiny
-from trainer.dataset import LABELS
-from trainer.toy import toy_dataset
+from trainer.dataset import LABELS, toy_dataset
 
 TRAINER = Path(sys.executable).with_name("trainer")
 CONFIG = """

@@ -8,9 +8,18 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.dataset import LABELS, SHEET_COLUMNS, SIDE, VOTES, Dataset, FaceSet, duplicate_mask, load_dataset
+from trainer.dataset import (
+    LABELS,
+    SHEET_COLUMNS,
+    SIDE,
+    VOTES,
+    Dataset,
+    FaceSet,
+    duplicate_mask,
+    load_dataset,
+    toy_dataset,
+)
 from trainer.errors import DataError
-from trainer.toy import toy_dataset
 
 
 @pytest.fixture(scope="module")

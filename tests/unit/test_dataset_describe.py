@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.dataset import LABELS, VOTES, Dataset, FaceSet
+from trainer.dataset import LABELS, VOTES, Dataset, FaceSet, toy_dataset
 from trainer.describe import blanks, conflicts, describe
-from trainer.toy import toy_dataset
 
 
 @pytest.fixture

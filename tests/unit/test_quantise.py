@@ -16,9 +16,9 @@ from device.model_card import InputSpec
 from device.preprocess import dequantise, quantise, to_input
 from trainer import gates
 from trainer.config import StudentConfig
+from trainer.dataset import toy_dataset
 from trainer.models import ExpressionNet, build_student
 from trainer.quantise import Ranges, activation_ranges, fold_batch_norm, to_float_tflite, to_int8_tflite
-from trainer.toy import toy_dataset
 
 SMALL = StudentConfig(channels=(8, 12, 16), tail=8, stem_stride=2)
 Inputs = NDArray[np.float32]

@@ -10,10 +10,9 @@ import torch
 
 from trainer.checkpoint import load_checkpoint
 from trainer.config import AugmentConfig, FitConfig, StudentConfig, TrainConfig
-from trainer.dataset import Dataset
+from trainer.dataset import Dataset, toy_dataset
 from trainer.errors import CheckpointError, RunError
 from trainer.runs import RunFolder, new_run, newest_run
-from trainer.toy import toy_dataset
 from trainer.train import Progress, Task, _set_lr, fit, pick_device
 
 
