@@ -93,7 +93,8 @@ class ConvertConfig:
     """Calibration, and the gates a converted model must pass."""
 
     calibration_faces: int = setting(2000, "training faces whose activations set the ranges", ge=1)
-    clip_percentile: float = setting(99.99, "of each tensor's values kept inside its range", gt=50, le=100)
+    clip_percentile: float = setting(100.0, "of the faces, whose extremes the ranges hold at first", gt=50, le=100)
+    refine_faces: int = setting(500, "of those, on which the ranges are pulled in for the least error", ge=1)
     max_accuracy_drop: float = setting(0.003, "int8 against float, on PublicTest", ge=0, le=1)
     min_agreement: float = setting(0.99, "share of faces on which int8 and float name the same emotion", ge=0, le=1)
     max_parameters: int = setting(552_455, "of the student", ge=1)

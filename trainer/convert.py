@@ -25,7 +25,7 @@ from trainer.config import ConvertConfig, TrainConfig
 from trainer.dataset import SIDE, Dataset, load_dataset
 from trainer.errors import CheckpointError, GateError
 from trainer.gates import Gate
-from trainer.quantise import activation_ranges, to_float_tflite, to_int8_tflite
+from trainer.quantise import activation_ranges, refine_ranges, to_float_tflite, to_int8_tflite
 from trainer.reader import CheckpointReader, ModelFileReader
 from trainer.runs import newest_run, open_run, write_bytes
 from trainer.through_detector import fit_margin, open_face_detector
@@ -129,11 +129,11 @@ def quantise(plain: bytes, faces: NDArray[np.uint8], config: ConvertConfig) -> t
     Raises:
         GateError: one is.
     """
-    chosen = _some(faces, config.calibration_faces)
+    chosen = to_input(_some(faces, config.calibration_faces), cards.INPUT)
     _say(f"calibrating on {len(chosen):,} training faces")
-    measured = activation_ranges(plain, to_input(chosen, cards.INPUT), config.clip_percentile)
-    gates.require([alive := gates.ranges(measured)])
-    return to_int8_tflite(plain, measured), alive
+    extremes = activation_ranges(plain, chosen, config.clip_percentile)
+    gates.require([alive := gates.ranges(extremes)])
+    return to_int8_tflite(plain, refine_ranges(plain, extremes, chosen[: config.refine_faces])), alive
 
 
 def measure_margin(faces: NDArray[np.uint8], config: ConvertConfig) -> CropMargin:

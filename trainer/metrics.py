@@ -138,11 +138,14 @@ def operating_point(scores: Scores, labels: Labels, coverage: float = COVERAGE) 
 
 
 def fit_temperature(logits: Scores, labels: Labels) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al. 2017, arXiv:1706.04599), from 0.05 to 20."""
+    """The temperature with the least negative log-likelihood (Guo et al. 2017, arXiv:1706.04599), from 0.2 to 20.
+
+    The bounds matter where nothing or everything is read right, as on toy faces: then it would run to infinity or zero.
+    """
     from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:
         return nll(softmax(logits, math.exp(log_temperature)), labels)
 
-    found = minimize_scalar(loss, bounds=(math.log(0.05), math.log(20.0)), method="bounded")
+    found = minimize_scalar(loss, bounds=(math.log(0.2), math.log(20.0)), method="bounded")
     return math.exp(found.x)

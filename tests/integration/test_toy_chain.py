@@ -30,7 +30,7 @@ trainer:
   student:
     {stem_stride: 2, dropout: 0, fit: {epochs: 4, optimizer: adamw, lr: 0.002, batch_size: 32, ema: 0.9}}
   distill: {temperature: 1, kl_weight: 0.5}
-  convert: {calibration_faces: 300, margin_faces: 60, clip_percentile: 100}
+  convert: {calibration_faces: 300, refine_faces: 100, margin_faces: 60}
 """
 PICTURES = ("confusion", "roc", "reliability", "learning", "tsne", "worst")
 
@@ -87,7 +87,7 @@ def test_the_card_tells_everything(model: Path) -> None:
     assert card.quantisation.dtype == "int8" and card.quantisation.input_zero_point == -128
     assert card.quantisation.input_scale == pytest.approx(1 / 255)
     assert 0 < card.parameters <= 552_455 and card.macs > 1e6
-    assert card.temperature > 0 and card.operating_point.coverage == pytest.approx(0.8, abs=0.05)
+    assert card.temperature > 0 and card.operating_point.coverage >= 0.8
     assert card.data == "toy" and card.data_digest == toy_dataset().digest
     assert len(card.teachers) == 1 and card.created and card.licence == "Apache-2.0"
     assert {"split": "public_test", "n": 350}.items() <= card.metrics[0].items() and card.metrics[0]["protocol"]
@@ -133,7 +133,7 @@ def test_report_draws_and_writes(house: Path, scores: dict[str, Any]) -> None:
     assert f"{100 * scores['accuracy']:.2f} %" in text and "resnet18" in text
     for name in PICTURES:
         picture = cv2.imread(str(path.with_name(f"{name}.png")))
-        assert picture is not None and min(picture.shape[:2]) > 300 and np.ptp(picture) > 100
+        assert picture is not None and min(picture.shape[:2]) > 200 and np.ptp(picture) > 100
         assert f"({name}.png)" in text
 
 
@@ -150,17 +150,10 @@ def test_the_float_form_can_be_had(house: Path, model: Path) -> None:
     assert (plain.logits(faces).argmax(1) == int8.logits(faces).argmax(1)).mean() >= 0.98
 
 
-@pytest.mark.parametrize(
-    ("setting", "gate"),
-    [
-        ("max_parameters=1000", r"fails parameters (520,135, at most 1,000)"),
-        ("clip_percentile=51", r"agreement ("),
-    ],
-)
-def test_a_failed_gate_is_named_and_nothing_is_written(house: Path, model: Path, setting: str, gate: str) -> None:
+def test_a_failed_gate_is_named_and_nothing_is_written(house: Path, model: Path) -> None:
     before = model.read_bytes()
-    said = refusal("convert", "--set", f"trainer.convert.{setting}", cwd=house)
-    assert "no model is written" in said and gate in said
+    said = refusal("convert", "--set", "trainer.convert.max_parameters=1000", cwd=house)
+    assert said.endswith("no model is written, it fails parameters (520,135, at most 1,000).")
     assert model.read_bytes() == before and not list(model.parent.glob("*.tmp"))
 
 

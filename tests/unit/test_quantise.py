@@ -18,7 +18,7 @@ from trainer import gates
 from trainer.config import StudentConfig
 from trainer.dataset import toy_dataset
 from trainer.models import ExpressionNet, build_student
-from trainer.quantise import Ranges, activation_ranges, fold_batch_norm, to_float_tflite, to_int8_tflite
+from trainer.quantise import Ranges, activation_ranges, fold_batch_norm, refine_ranges, to_float_tflite, to_int8_tflite
 
 SMALL = StudentConfig(channels=(8, 12, 16), tail=8, stem_stride=2)
 Inputs = NDArray[np.float32]
@@ -46,7 +46,7 @@ def plain(network: ExpressionNet) -> bytes:
 
 @pytest.fixture(scope="module")
 def ranges(plain: bytes, inputs: Inputs) -> Ranges:
-    return activation_ranges(plain, inputs, 100)
+    return activation_ranges(plain, inputs)
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +99,19 @@ def test_ranges_hold_zero_and_the_input_is_exact(ranges: Ranges) -> None:
     assert next(iter(ranges.values())) == (0.0, 1.0)
 
 
-def test_clipping_narrows_ranges(plain: bytes, inputs: Inputs, ranges: Ranges) -> None:
-    clipped = activation_ranges(plain, inputs, 95)
+def test_a_percentile_leaves_the_extreme_faces_out(plain: bytes, inputs: Inputs, ranges: Ranges) -> None:
+    clipped = activation_ranges(plain, inputs, 90)
     assert all(ranges[n][0] <= low and high <= ranges[n][1] for n, (low, high) in clipped.items())
-    assert any(high < 0.9 * ranges[n][1] for n, (_, high) in clipped.items())
+    assert any(high < ranges[n][1] for n, (_, high) in clipped.items())
+
+
+def test_a_range_that_is_far_too_wide_is_pulled_in(plain: bytes, inputs: Inputs, ranges: Ranges) -> None:
+    name = list(ranges)[5]
+    low, high = ranges[name]
+    refined = refine_ranges(plain, ranges | {name: (20 * low, 20 * high)}, inputs)
+    assert refined[name][1] - refined[name][0] < 5 * (high - low)
+    assert next(iter(refined.values())) == (0.0, 1.0)
+    assert all(low <= 0.0 <= high for low, high in refined.values())
 
 
 def test_raw_pixels_minus_128_go_in(int8: Any) -> None:
@@ -128,7 +137,7 @@ def test_an_operator_that_xnnpack_lacks_fails_the_partition_gate(inputs: Inputs,
     network.trunk = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Hardswish(), nn.Conv2d(8, 16, 48), nn.Flatten())
     plain = to_float_tflite(network.eval(), 48)
     path = tmp_path / "int8.tflite"
-    path.write_bytes(to_int8_tflite(plain, activation_ranges(plain, inputs, 100)))
+    path.write_bytes(to_int8_tflite(plain, activation_ranges(plain, inputs)))
     gate = gates.partition(load_interpreter(path))
     assert not gate.ok, gate.detail
 
@@ -138,5 +147,5 @@ def test_a_dead_relu_fails_the_ranges_gate(inputs: Inputs) -> None:
     network = build_student(SMALL, 7)
     first = network.trunk.stages[0].first[1]  # type: ignore[index, union-attr]
     nn.init.constant_(first.bias, -100.0)
-    gate = gates.ranges(activation_ranges(to_float_tflite(network.eval(), 48), inputs, 100))
+    gate = gates.ranges(activation_ranges(to_float_tflite(network.eval(), 48), inputs))
     assert not gate.ok and "depthwise_conv_2d" in gate.detail

@@ -1,0 +1,91 @@
+"""The whole conversion, without training: a random student whose logits are made to differ from face to face."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from trainer.checkpoint import Checkpoint
+from trainer.config import ConvertConfig, StudentConfig, TrainConfig
+from trainer.convert import Converted, convert
+from trainer.dataset import LABELS, Dataset, FaceSet, toy_dataset
+from trainer.errors import DataError, GateError
+from trainer.models import build_student
+from trainer.reader import CheckpointReader
+
+CONFIG = ConvertConfig(calibration_faces=60, refine_faces=30, margin_faces=0, min_agreement=0.9, max_accuracy_drop=0.1)
+GATES = ("parameters", "export", "ranges", "partition", "int8", "agreement", "accuracy", "size")
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    toy = toy_dataset()
+    return Dataset({name: toy[name].take(slice(0, 120)) for name in ("training", "public_test")}, "toy")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(dataset: Dataset) -> Checkpoint:
+    """A random student; the logits of each class are brought to mean 0 and deviation 1 over the training faces."""
+    torch.manual_seed(0)
+    config = StudentConfig(channels=(8, 12, 16), tail=0, stem_stride=2)
+    model = build_student(config, len(LABELS)).eval()
+    made = Checkpoint(model, "student", LABELS, TrainConfig(student=config), 1, {}, dataset.digest, ("a teacher",), {})
+    logits = CheckpointReader(made).logits(dataset["training"].images)
+    spread = torch.from_numpy(logits.std(0))
+    with torch.no_grad():
+        model.head.weight.div_(spread[:, None])
+        model.head.bias.copy_((model.head.bias - torch.from_numpy(logits.mean(0))) / spread)
+    return made
+
+
+@pytest.fixture(scope="module")
+def converted(checkpoint: Checkpoint, dataset: Dataset) -> Converted:
+    return convert(checkpoint, dataset, CONFIG)
+
+
+def test_every_gate_is_asked(converted: Converted) -> None:
+    assert tuple(gate.name for gate in converted.gates) == GATES
+    assert all(gate.ok and gate.detail for gate in converted.gates)
+
+
+def test_the_card_says_where_it_comes_from(converted: Converted, dataset: Dataset, checkpoint: Checkpoint) -> None:
+    card = converted.card
+    assert card.data_digest == dataset.digest and card.teachers == ("a teacher",) and card.labels == LABELS
+    assert card.quantisation.output_scale > 0 and card.quantisation.dtype == "int8"
+    assert [entry["n"] for entry in card.metrics] == [120]
+    assert card.metrics[0]["accuracy"] == pytest.approx(
+        (
+            CheckpointReader(checkpoint).logits(dataset["public_test"].images).argmax(1)
+            == dataset["public_test"].labels
+        ).mean(),
+        abs=0.1,
+    )
+
+
+def test_calibration_on_the_wrong_faces_fails_a_gate(checkpoint: Checkpoint, dataset: Dataset) -> None:
+    """Black faces give ranges that fit no real face: int8 then reads something else than float."""
+    training = dataset["training"]
+    black = FaceSet(np.zeros_like(training.images), training.labels)
+    dark = Dataset({"training": black, "public_test": dataset["public_test"]}, "black faces")
+    with pytest.raises(GateError, match=r"no model is written, it fails .*agreement \("):
+        convert(checkpoint, dark, CONFIG)
+
+
+def test_too_many_parameters_fail_before_any_work(checkpoint: Checkpoint, dataset: Dataset) -> None:
+    with pytest.raises(GateError, match=r"it fails parameters \("):
+        convert(checkpoint, dataset, replace(CONFIG, max_parameters=10))
+
+
+def test_a_dead_network_fails_the_ranges_gate(checkpoint: Checkpoint, dataset: Dataset) -> None:
+    dead = build_student(checkpoint.config.student, len(LABELS)).eval()
+    torch.nn.init.constant_(dead.trunk.stages[0].first[1].bias, -100.0)  # type: ignore[index, union-attr]
+    with pytest.raises(GateError, match=r"it fails ranges \(dead: 0"):
+        convert(replace(checkpoint, model=dead), dataset, CONFIG)
+
+
+def test_a_data_set_without_public_test_is_told(checkpoint: Checkpoint, dataset: Dataset) -> None:
+    with pytest.raises(DataError, match="no public_test split"):
+        convert(checkpoint, Dataset({"training": dataset["training"]}, "half"), CONFIG)
