@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,10 +115,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        data = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path}: the checkpoint cannot be read: {error.strerror}.") from error
-    except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+    try:
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # what unpickling of foreign bytes raises is not bounded
         raise CheckpointError(f"{path}: this is not a checkpoint of ours, or it is cut short.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path}: this checkpoint was not written by `trainer teacher` or `trainer distill`.")
