@@ -6,7 +6,6 @@ finally exported is the exponential average of the weights.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from trainer.dataset import LABELS, SIDE, VOTES, Dataset, FaceSet
 from trainer.errors import CheckpointError, RunError
 from trainer.losses import balanced_weights, cross_entropy, distillation, targets_of, votes_loss
 from trainer.models import ExpressionNet
+from trainer.optim import decayed, make_optimizer, set_lr
 from trainer.progress import TrainingProgress
 from trainer.runs import RunFolder
 
@@ -94,9 +94,9 @@ class Learner:
         with_votes = self.fit.votes_weight > 0 and training.votes is not None
         model = build(task.kind, task.config, len(LABELS), len(VOTES) if with_votes else 0)
         self.model = _placed(model, self.device)
-        self.average = AveragedModel(self.model, multi_avg_fn=_decayed(self.fit.ema), use_buffers=True)
+        self.average = AveragedModel(self.model, multi_avg_fn=decayed(self.fit.ema), use_buffers=True)
         self.teachers = [_placed(teacher, self.device).eval() for teacher in task.teachers]
-        self.optimizer = _optimizer(self.model, self.fit)
+        self.optimizer = make_optimizer(self.model, self.fit)
         self.heads: Callable[[Tensor], tuple[Tensor, Tensor | None]] = self.model.heads
         if task.config.compile:
             self.heads = torch.compile(self.model.heads)
@@ -122,7 +122,8 @@ class Learner:
         losses, hits = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         for step in range(self.steps_per_epoch):
             index = order[step * self.fit.batch_size : (step + 1) * self.fit.batch_size]
-            lr = _set_lr(self.optimizer, self.fit, progress, step / self.steps_per_epoch)
+            position = progress.epoch + step / self.steps_per_epoch
+            lr = set_lr(self.optimizer, self.fit, position, progress.lr_factor)
             loss, right = self.step(self.batch(index))
             losses, hits = losses + loss, hits + right
             on_step(len(index))
@@ -283,43 +284,3 @@ def _resident(faces: FaceSet, device: torch.device) -> tuple[Tensor, Tensor]:
     """All faces of a split as the network's input (N, 1, 48, 48), and their labels (N,), on the training device."""
     tensor = torch.from_numpy(to_input(faces.images, INPUT)).permute(0, 3, 1, 2)
     return tensor.contiguous().to(device), torch.from_numpy(faces.labels).to(device)
-
-
-def _optimizer(model: torch.nn.Module, fit: FitConfig) -> torch.optim.Optimizer:
-    """The optimiser; matrices and kernels decay, biases and batch-norm do not."""
-    weights = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": fit.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    if fit.optimizer == "sgd":
-        return torch.optim.SGD(groups, fit.lr, fit.momentum, nesterov=fit.momentum > 0)
-    if fit.optimizer == "adam":
-        return torch.optim.Adam(groups, fit.lr)
-    return torch.optim.AdamW(groups, fit.lr)
-
-
-def _set_lr(optimizer: torch.optim.Optimizer, fit: FitConfig, progress: Progress, within: float) -> float:
-    """Set and return the learning rate at `within` (0 to 1) of the current epoch."""
-    position = progress.epoch + within
-    lr = fit.lr * progress.lr_factor
-    if position < fit.warmup_epochs:
-        lr *= (position + 1e-3) / fit.warmup_epochs
-    elif fit.schedule == "cosine":
-        lr *= 0.5 * (1 + math.cos(math.pi * (position - fit.warmup_epochs) / max(1e-9, fit.epochs - fit.warmup_epochs)))
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    return lr
-
-
-def _decayed(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Exponential average whose memory grows from nothing to `decay`, so that it soon forgets the random start."""
-
-    @torch.no_grad()
-    def average(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-        keep = min(decay, (1 + int(count)) / (10 + int(count)))
-        if averaged[0].is_floating_point():
-            torch._foreach_lerp_(averaged, current, 1 - keep)
-        else:
-            for old, new in zip(averaged, current, strict=True):
-                old.copy_(new)
-
-    return average

@@ -12,8 +12,9 @@ from trainer.checkpoint import load_checkpoint
 from trainer.config import AugmentConfig, FitConfig, StudentConfig, TrainConfig
 from trainer.dataset import Dataset, toy_dataset
 from trainer.errors import CheckpointError, RunError
+from trainer.optim import set_lr
 from trainer.runs import RunFolder, new_run, newest_run
-from trainer.train import Progress, Task, _set_lr, fit, pick_device
+from trainer.train import Progress, Task, fit, pick_device
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +90,10 @@ def test_early_stopping_keeps_the_best(tmp_path: Path, dataset: Dataset) -> None
 def test_schedules() -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1.0)
     cosine = FitConfig(epochs=10, lr=0.4, warmup_epochs=2)
-    lrs = [_set_lr(optimizer, cosine, Progress(epoch=e), 0.0) for e in (0, 1, 2, 6, 9)]
+    lrs = [set_lr(optimizer, cosine, e) for e in (0, 1, 2, 6, 9)]
     assert lrs == pytest.approx([0.0002, 0.2, 0.4, 0.2, 0.0152], abs=5e-4)
     plateau = replace(cosine, schedule="plateau", warmup_epochs=0.0)
-    assert _set_lr(optimizer, plateau, Progress(epoch=9, lr_factor=0.1), 0.5) == pytest.approx(0.04)
+    assert set_lr(optimizer, plateau, 9.5, 0.1) == pytest.approx(0.04)
 
 
 def test_newest_run_is_found_by_kind_and_state(tmp_path: Path, dataset: Dataset) -> None:
