@@ -22,6 +22,7 @@ import torch
 from trainer.config import TrainConfig, load_config
 from trainer.dataset import toy_dataset
 from trainer.models import build_teacher
+from trainer.networks import Network
 from trainer.train import Learner, Task
 
 
@@ -44,7 +45,7 @@ def main() -> int:
 def measure(kind: str, config: TrainConfig, steps: int) -> dict[str, Any]:
     """Images a second, from the median step; and the share of the time that augmentation takes."""
     dataset = toy_dataset()
-    teachers = () if kind == "teacher" else (build_teacher(config.teacher, 7).eval(),)
+    teachers = () if kind == "teacher" else (Network(build_teacher(config.teacher, 7).eval(), "teacher"),)
     learner = Learner(Task(kind, config, dataset, teachers))
     learner.model.train()
     augment = learner.augment

@@ -13,6 +13,9 @@ from device.settings import load, section, setting
 class FitConfig:
     """One training run: how long, how fast, with what care."""
 
+    start: str | None = setting(
+        None, "run folder, checkpoint or .tflite whose weights the run begins with; null draws them at random"
+    )
     epochs: int = setting(40, "passes over Training", ge=1, le=100_000)
     batch_size: int = setting(128, "faces a step", ge=2, le=65536)
     optimizer: str = setting("sgd", "sgd (Nesterov), adam or adamw", choices=("sgd", "adam", "adamw"))
@@ -62,6 +65,9 @@ class TeacherConfig:
     width: float = setting(1.0, "channels as a share of the original's", gt=0, le=4)
     stem_stride: int = setting(1, "stride of the first convolution; 2 is about four times cheaper", ge=1, le=2)
     dropout: float = setting(0.2, "before the head", ge=0, lt=1)
+    teachers: tuple[str, ...] = setting(
+        (), "run folders, checkpoints or .tflite files it learns from itself; empty: from the labels alone"
+    )
     fit: FitConfig = section(FitConfig)
 
 
@@ -85,7 +91,15 @@ class DistillConfig:
     kl_weight: float = setting(
         0.9, "share of the loss that is KL to the teachers; the rest is cross-entropy", ge=0, le=1
     )
-    teachers: tuple[str, ...] = setting((), "run folders or checkpoints of teachers; empty takes the newest teacher")
+    dist_weight: float = setting(
+        0.0,
+        "weight of the correlation loss (DIST) beside the KL, for teachers much stronger than the student",
+        ge=0,
+        le=10,
+    )
+    teachers: tuple[str, ...] = setting(
+        (), "run folders, checkpoints or .tflite files of the teachers; empty takes the newest teacher"
+    )
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,25 @@ def distillation(student: Tensor, teachers: list[Tensor], temperature: float) ->
 
     Hinton et al. 2015, arXiv:1503.02531. All logits are (N, K); several teachers are averaged as probabilities.
     """
-    soft = torch.stack([functional.softmax(t.float() / temperature, 1) for t in teachers]).mean(0)
+    soft = _mean_softmax(teachers, temperature)
     logs = functional.log_softmax(student.float() / temperature, 1)
     return functional.kl_div(logs, soft, reduction="batchmean") * temperature**2
+
+
+def correlation(student: Tensor, teachers: list[Tensor], temperature: float) -> Tensor:
+    """How far the student's ranking is from the teachers': 1 - Pearson over the classes, plus the same over the faces.
+
+    DIST, Huang et al. 2022, arXiv:2205.10536, with both of its weights one. All logits are (N, K).
+    """
+    soft = _mean_softmax(teachers, temperature)
+    own = functional.softmax(student.float() / temperature, 1)
+    return (_unlike(own, soft) + _unlike(own.T, soft.T)) * temperature**2
+
+
+def _mean_softmax(logits: list[Tensor], temperature: float) -> Tensor:
+    return torch.stack([functional.softmax(part.float() / temperature, 1) for part in logits]).mean(0)
+
+
+def _unlike(a: Tensor, b: Tensor) -> Tensor:
+    """Mean of 1 - Pearson's r over the rows."""
+    return 1 - functional.cosine_similarity(a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True), dim=1).mean()

@@ -7,11 +7,13 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from trainer.checkpoint import Checkpoint, load_checkpoint
+from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig, load_config
 from trainer.dataset import Dataset, load_dataset
 from trainer.errors import CheckpointError
+from trainer.networks import load_network
 from trainer.runs import CONFIG, RunFolder, new_run, newest_run, open_run
 from trainer.train import Task, fit
 
@@ -27,29 +29,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, metavar="DIR", help="run folder to make, or with --resume to go on with")
     parser.add_argument("--resume", action="store_true", help="go on from the last finished epoch")
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over Training, instead of the config's")
+    parser.add_argument(
+        "--minutes", type=float, metavar="M",
+        help="stop after the epoch in which these are over; --resume goes on (exit code 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--teacher", action="append", metavar="NET", default=[], dest="teachers",
+        help="run folder, checkpoint or .tflite to learn from; may be given again",
+    )  # fmt: skip
+    parser.add_argument("--start", metavar="NET", help="run folder, checkpoint or .tflite whose weights to begin with")
     parser.add_argument("--json", action="store_true", help="print the run's summary as JSON")
 
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Teach a teacher; prints its run folder."""
     folder, config = begin("teacher", args, config)
-    dataset = load_dataset(config.data)
-    folder = folder or new_run(config, "teacher", args.run)
-    fit(Task("teacher", config, dataset), folder, args.resume)
+    folder = teach("teacher", config, load_dataset(config.data), folder, args)
     say(folder, args.json)
     return 0
 
 
-def load_teacher(path: Path) -> Checkpoint:
-    """The teacher of a run folder, or of a checkpoint.
-
-    Raises:
-        CheckpointError: there is none, or it is a student's.
-    """
-    checkpoint = load_checkpoint(open_run(path).best if path.is_dir() else path)
-    if checkpoint.kind != "teacher":
-        raise CheckpointError(f"{path}: this is a {checkpoint.kind}'s checkpoint, but a teacher's is needed.")
-    return checkpoint
+def teach(
+    kind: str, config: TrainConfig, dataset: Dataset, folder: RunFolder | None, args: argparse.Namespace
+) -> RunFolder:
+    """Teach one network as the config says, in a new run folder or in one that was cut off."""
+    fit_config = config.teacher.fit if kind == "teacher" else config.student.fit
+    named = config.teacher.teachers if kind == "teacher" else config.distill.teachers
+    teachers = tuple(load_network(Path(path), dataset) for path in named)
+    start = load_network(Path(fit_config.start), dataset) if fit_config.start and not args.resume else None
+    folder = folder or new_run(config, kind, args.run)
+    fit(Task(kind, config, dataset, teachers, start), folder, args.resume, args.minutes)
+    return folder
 
 
 def newest_teacher(config: TrainConfig, dataset: Dataset) -> RunFolder:
@@ -73,7 +83,9 @@ def say(run: RunFolder, as_json: bool) -> None:
     """Print a finished run's folder and how it went."""
     summary = run.summary()
     if as_json:
-        print(json.dumps({"run": str(run.path)} | summary))
+        print(json.dumps({"run": str(run.path), "finished": run.finished} | summary))
+    elif not run.finished:
+        print(f"{run.path}: {len(run.metrics())} epochs done; go on with --resume")
     else:
         took = f"{summary['epochs']} epochs, {summary['seconds']:.0f} s"
         print(f"{run.path}: {summary['accuracy']:.4f} on PublicTest after {took}")
@@ -85,8 +97,7 @@ def begin(kind: str, args: argparse.Namespace, config: TrainConfig) -> tuple[Run
     Raises:
         CheckpointError: there is nothing to go on with.
     """
-    if args.epochs is not None:
-        config = _with_epochs(config, args.epochs)
+    config = _as_asked(kind, args, config)
     if not args.resume:
         return None, config
     run = open_run(args.run) if args.run else newest_run(Path(config.runs), kind, finished=False)
@@ -98,8 +109,19 @@ def begin(kind: str, args: argparse.Namespace, config: TrainConfig) -> tuple[Run
     return run, replace(begun, data=config.data or begun.data)
 
 
-def _with_epochs(config: TrainConfig, epochs: int) -> TrainConfig:
-    """The config with another number of epochs for teacher and student."""
-    teacher = replace(config.teacher, fit=replace(config.teacher.fit, epochs=epochs))
-    student = replace(config.student, fit=replace(config.student.fit, epochs=epochs))
-    return replace(config, teacher=teacher, student=student)
+def _as_asked(kind: str, args: argparse.Namespace, config: TrainConfig) -> TrainConfig:
+    """The config with what the command line says in place of its own."""
+    if args.epochs is not None:  # also those of a teacher that distill teaches first
+        config = _with_fit(_with_fit(config, "teacher", epochs=args.epochs), "student", epochs=args.epochs)
+    if args.start is not None:
+        config = _with_fit(config, kind, start=args.start)
+    if args.teachers and kind == "teacher":
+        config = replace(config, teacher=replace(config.teacher, teachers=tuple(args.teachers)))
+    elif args.teachers:
+        config = replace(config, distill=replace(config.distill, teachers=tuple(args.teachers)))
+    return config
+
+
+def _with_fit(config: TrainConfig, kind: str, **changes: Any) -> TrainConfig:
+    part: Any = getattr(config, kind)
+    return replace(config, **{kind: replace(part, fit=replace(part.fit, **changes))})

@@ -6,6 +6,7 @@ finally exported is the exponential average of the weights.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,8 +23,9 @@ from trainer.checkpoint import Checkpoint, build, load_checkpoint, save_checkpoi
 from trainer.config import FitConfig, TrainConfig
 from trainer.dataset import LABELS, SIDE, VOTES, Dataset, FaceSet
 from trainer.errors import CheckpointError, RunError
-from trainer.losses import balanced_weights, cross_entropy, distillation, targets_of, votes_loss
+from trainer.losses import balanced_weights, correlation, cross_entropy, distillation, targets_of, votes_loss
 from trainer.models import ExpressionNet
+from trainer.networks import Network
 from trainer.optim import decayed, make_optimizer, set_lr
 from trainer.progress import TrainingProgress
 from trainer.runs import RunFolder
@@ -39,8 +41,8 @@ class Task:
     kind: str
     config: TrainConfig
     dataset: Dataset
-    teachers: tuple[ExpressionNet, ...] = ()
-    teacher_names: tuple[str, ...] = ()
+    teachers: tuple[Network, ...] = ()
+    start: Network | None = None  # whose weights the run begins with
 
     @property
     def fit(self) -> FitConfig:
@@ -93,13 +95,18 @@ class Learner:
         training = task.dataset["training"]
         with_votes = self.fit.votes_weight > 0 and training.votes is not None
         model = build(task.kind, task.config, len(LABELS), len(VOTES) if with_votes else 0)
+        if task.start is not None:
+            begin_with(model, task.start)
         self.model = _placed(model, self.device)
         self.average = AveragedModel(self.model, multi_avg_fn=decayed(self.fit.ema), use_buffers=True)
-        self.teachers = [_placed(teacher, self.device).eval() for teacher in task.teachers]
+        self.teachers: list[Callable[[Tensor], Tensor]] = [
+            _placed(teacher.model, self.device).eval() for teacher in task.teachers
+        ]
         self.optimizer = make_optimizer(self.model, self.fit)
         self.heads: Callable[[Tensor], tuple[Tensor, Tensor | None]] = self.model.heads
         if task.config.compile:
             self.heads = torch.compile(self.model.heads)
+            self.teachers = [torch.compile(teacher) for teacher in self.teachers]
         self.faces, self.labels = _resident(training, self.device)
         self.votes = torch.from_numpy(training.votes).float().to(self.device) if with_votes else None
         self.public = _resident(task.dataset["public_test"], self.device)
@@ -160,6 +167,8 @@ class Learner:
             with torch.no_grad(), self.autocast():
                 taught = [teacher(batch.faces) for teacher in self.teachers]
             loss = (1 - distil.kl_weight) * loss + distil.kl_weight * distillation(logits, taught, distil.temperature)
+            if distil.dist_weight:
+                loss = loss + distil.dist_weight * correlation(logits, taught, distil.temperature)
         if vote_logits is not None and batch.votes is not None:
             loss = loss + self.fit.votes_weight * votes_loss(vote_logits, batch.votes)
         return loss
@@ -180,13 +189,14 @@ class Learner:
         return {"accuracy": float(accuracy), "loss_public": float(cross_entropy(logits, targets))}
 
 
-def fit(task: Task, run: RunFolder, resume: bool = False) -> Progress:
+def fit(task: Task, run: RunFolder, resume: bool = False, minutes: float | None = None) -> Progress:
     """Teach until the epochs are over or patience is; `best.pt` then holds the weights that read PublicTest best.
 
     Args:
         task: what to teach.
         run: where config, metrics and checkpoints go.
         resume: go on from `last.pt` where there is one.
+        minutes: stop after the epoch in which they are over, as a run that was cut off; None never stops early.
 
     Raises:
         RunError: a checkpoint cannot be written; the one before stays.
@@ -195,6 +205,7 @@ def fit(task: Task, run: RunFolder, resume: bool = False) -> Progress:
     learner = Learner(task)
     progress = _restore(learner, run) if resume and run.last.is_file() else Progress()
     faces = learner.steps_per_epoch * task.fit.batch_size
+    deadline = time.monotonic() + 60 * (math.inf if minutes is None else minutes)
     with TrainingProgress(task.kind, task.fit.epochs, progress.epoch, faces) as shown:
         while progress.epoch < task.fit.epochs and not _stalled(progress, task.fit):
             began = time.monotonic()
@@ -204,6 +215,8 @@ def fit(task: Task, run: RunFolder, resume: bool = False) -> Progress:
             progress.seconds += time.monotonic() - began
             _keep(learner, run, progress, entry)
             shown.epoch(progress.history[-1], progress.best)
+            if time.monotonic() >= deadline and progress.epoch < task.fit.epochs:
+                return progress
     run.finish(_summary(learner, progress))
     return progress
 
@@ -240,7 +253,7 @@ def _checkpoint(learner: Learner, progress: Progress, training: dict[str, Any]) 
         epoch=progress.epoch,
         metrics=progress.history[-1],
         data_digest=task.dataset.digest,
-        teachers=task.teacher_names,
+        teachers=tuple(teacher.name for teacher in task.teachers),
         training=training,
     )
 
@@ -271,8 +284,23 @@ def _summary(learner: Learner, progress: Progress) -> dict[str, Any]:
         if learner.device.type == "cuda"
         else f"CPU, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
-        "teachers": list(learner.task.teacher_names),
+        "teachers": [teacher.name for teacher in learner.task.teachers],
     }
+
+
+def begin_with(model: ExpressionNet, start: Network) -> None:
+    """Give a new network the weights of a finished one; a second head that the other lacks stays new.
+
+    Raises:
+        CheckpointError: the two are of different architectures.
+    """
+    weights = {k: v for k, v in start.model.state_dict().items() if not k.startswith("votes.")}
+    if start.model.votes is not None and model.votes is not None:
+        weights = start.model.state_dict()
+    own = {k: v.shape for k, v in model.state_dict().items() if k in weights or not k.startswith("votes.")}
+    if own != {k: v.shape for k, v in weights.items()}:
+        raise CheckpointError(f"{start.name} has other layers than the network to teach, and cannot be its start.")
+    model.load_state_dict(weights, strict=False)
 
 
 def _placed(model: ExpressionNet, device: torch.device) -> ExpressionNet:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from trainer.losses import balanced_weights, cross_entropy, distillation, targets_of, votes_loss
+from trainer.losses import balanced_weights, correlation, cross_entropy, distillation, targets_of, votes_loss
 
 
 @pytest.fixture
@@ -59,3 +59,15 @@ def test_distillation_by_hand() -> None:
 def test_two_teachers_are_averaged_as_probabilities() -> None:
     teachers = [torch.tensor([[20.0, 0.0]]), torch.tensor([[0.0, 20.0]])]
     assert float(distillation(torch.zeros(1, 2), teachers, 1.0)) == pytest.approx(0, abs=1e-5)
+
+
+def test_correlation_is_pearsons(logits: torch.Tensor) -> None:
+    teacher = torch.randn(16, 7, generator=torch.Generator().manual_seed(2))
+    own, soft = (functional.softmax(x / 2, 1) for x in (logits, teacher))
+    faces = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(own, soft, strict=True)]).mean()
+    classes = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(own.T, soft.T, strict=True)]).mean()
+    assert float(correlation(logits, [teacher], 2.0)) == pytest.approx(4 * float(2 - faces - classes), abs=1e-4)
+
+
+def test_correlation_sees_order_not_scale(logits: torch.Tensor) -> None:
+    assert float(correlation(logits, [logits], 2.0)) == pytest.approx(0, abs=1e-5)

@@ -12,6 +12,7 @@ from trainer.checkpoint import load_checkpoint
 from trainer.config import AugmentConfig, FitConfig, StudentConfig, TrainConfig
 from trainer.dataset import Dataset, toy_dataset
 from trainer.errors import CheckpointError, RunError
+from trainer.networks import Network
 from trainer.optim import set_lr
 from trainer.runs import RunFolder, new_run, newest_run
 from trainer.train import Progress, Task, fit, pick_device
@@ -70,7 +71,17 @@ def cut_off_in_the_second_epoch(job: Task) -> Task:
             return torch.zeros(len(faces), 7)
 
     silent = replace(job.config, distill=replace(job.config.distill, kl_weight=0.0))
-    return Task(job.kind, silent, job.dataset, (Interrupter(),), ())  # type: ignore[arg-type]
+    return Task(job.kind, silent, job.dataset, (Network(Interrupter(), "one"),))  # type: ignore[arg-type]
+
+
+def test_a_run_in_slices_is_the_run_in_one(tmp_path: Path, dataset: Dataset) -> None:
+    job = task(dataset, epochs=3)
+    _, whole = teach(tmp_path / "whole", job)
+    run = new_run(job.config, job.kind, tmp_path / "slices")
+    for epochs in (1, 2, 3):
+        assert fit(job, run, resume=True, minutes=0).epoch == epochs
+        assert run.finished == (epochs == 3)
+    assert [e["loss"] for e in run.metrics()] == [e["loss"] for e in whole.history]
 
 
 def test_other_data_is_not_resumed_on(tmp_path: Path, dataset: Dataset) -> None:
