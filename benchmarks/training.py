@@ -21,9 +21,9 @@ import torch
 
 from trainer.config import TrainConfig, load_config
 from trainer.dataset import toy_dataset
+from trainer.learner import Learner, Task
 from trainer.models import build_teacher
 from trainer.networks import Network
-from trainer.train import Learner, Task
 
 
 def main() -> int:

@@ -132,6 +132,7 @@ class TrainConfig:
 
     data: str | None = setting(None, "fer2013.csv, an image-folder tree, a folder of contact sheets, or toy")
     runs: str = setting("runs", "folder that holds the run folders")
+    without_twins: bool = setting(False, "leave out Training faces whose exact pixels stand in a test split")
     accelerator: str = setting("auto", "where to train", choices=("auto", "cpu", "cuda"))
     threads: int | None = setting(None, "CPU threads; null takes every core", ge=1, le=1024)
     bf16: bool = setting(True, "bfloat16 autocast")

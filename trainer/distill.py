@@ -31,6 +31,5 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     if not config.distill.teachers:
         newest = str(teacher.newest_teacher(config, dataset).path)
         config = replace(config, distill=replace(config.distill, teachers=(newest,)))
-    folder = teacher.teach("student", config, dataset, folder, args)
-    teacher.say(folder, args.json)
+    teacher.teach("student", config, dataset, folder, args)
     return 0

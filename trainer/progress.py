@@ -27,9 +27,11 @@ class TrainingProgress:
         epochs: how many there are in all.
         done: how many were done before this start.
         faces: faces an epoch.
+        shown: whether to show anything at all.
     """
 
-    def __init__(self, kind: str, epochs: int, done: int, faces: int) -> None:
+    def __init__(self, kind: str, epochs: int, done: int, faces: int, shown: bool = True) -> None:
+        self.shown = shown
         self.console = Console(stderr=True)
         self.epochs, self.faces, self.kind = epochs, faces, kind
         columns = (
@@ -39,7 +41,7 @@ class TrainingProgress:
             ImagesPerSecond(),
             TimeRemainingColumn(),
         )
-        self.bars = Progress(*columns, console=self.console, disable=not self.console.is_terminal)
+        self.bars = Progress(*columns, console=self.console, disable=not (shown and self.console.is_terminal))
         self.total = self.bars.add_task(f"{kind}, whole run", total=epochs * faces, completed=done * faces)
         self.current = self.bars.add_task("this epoch", total=faces)
 
@@ -60,6 +62,8 @@ class TrainingProgress:
     def epoch(self, entry: dict[str, Any], best: float) -> None:
         """An epoch is done: say how it went."""
         self.bars.reset(self.current)
+        if not self.shown:
+            return
         line = (
             f"{self.kind} epoch {entry['epoch']}/{self.epochs}  loss {entry['loss']:.4f}"
             f"  PublicTest {entry['accuracy']:.4f} (best {best:.4f})"

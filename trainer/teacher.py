@@ -13,9 +13,11 @@ from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig, load_config
 from trainer.dataset import Dataset, load_dataset
 from trainer.errors import CheckpointError
+from trainer.learner import Task
 from trainer.networks import load_network
+from trainer.parallel import join_group
 from trainer.runs import CONFIG, RunFolder, new_run, newest_run, open_run
-from trainer.train import Task, fit
+from trainer.train import fit
 
 EPILOG = """examples:
   trainer teacher --data fer2013.csv
@@ -44,38 +46,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Teach a teacher; prints its run folder."""
     folder, config = begin("teacher", args, config)
-    folder = teach("teacher", config, load_dataset(config.data), folder, args)
-    say(folder, args.json)
+    teach("teacher", config, load_dataset(config.data), folder, args)
     return 0
 
 
-def teach(
-    kind: str, config: TrainConfig, dataset: Dataset, folder: RunFolder | None, args: argparse.Namespace
-) -> RunFolder:
-    """Teach one network as the config says, in a new run folder or in one that was cut off."""
+def teach(kind: str, config: TrainConfig, dataset: Dataset, folder: RunFolder | None, args: argparse.Namespace) -> None:
+    """Teach one network as the config says, in a new run folder or in one that was cut off, and say how it went.
+
+    Under torchrun every process comes here, and the first makes the folder.
+    """
+    group = join_group(config.accelerator)
     fit_config = config.teacher.fit if kind == "teacher" else config.student.fit
     named = config.teacher.teachers if kind == "teacher" else config.distill.teachers
     teachers = tuple(load_network(Path(path), dataset) for path in named)
     start = load_network(Path(fit_config.start), dataset) if fit_config.start and not args.resume else None
-    folder = folder or new_run(config, kind, args.run)
-    fit(Task(kind, config, dataset, teachers, start), folder, args.resume, args.minutes)
-    return folder
+    if folder is None:
+        folder = RunFolder(group.first(lambda: new_run(config, kind, args.run).path))
+    fit(Task(kind, config, dataset, teachers, start), folder, args.resume, args.minutes, group)
+    if group.leads:
+        say(folder, args.json)
 
 
 def newest_teacher(config: TrainConfig, dataset: Dataset) -> RunFolder:
     """The newest teacher of this data set; where there is none, one is taught, or one that was cut off is finished."""
-    runs = Path(config.runs)
+    runs, group = Path(config.runs), join_group(config.accelerator)
     finished = newest_run(runs, "teacher")
     if finished is not None and load_checkpoint(finished.best).data_digest == dataset.digest:
         return finished
     cut_off = newest_run(runs, "teacher", finished=False)
     if cut_off is not None and cut_off.last.is_file() and load_checkpoint(cut_off.last).data_digest == dataset.digest:
         print(f"trainer: going on with the teacher in {cut_off.path}", file=sys.stderr)
-        fit(Task("teacher", load_config(cut_off.path / CONFIG), dataset), cut_off, resume=True)
+        fit(Task("teacher", load_config(cut_off.path / CONFIG), dataset), cut_off, resume=True, group=group)
         return cut_off
-    run = new_run(config, "teacher")
+    run = RunFolder(group.first(lambda: new_run(config, "teacher").path))
     print(f"trainer: no teacher of this data under {runs}; teaching one in {run.path}", file=sys.stderr)
-    fit(Task("teacher", config, dataset), run)
+    fit(Task("teacher", config, dataset), run, group=group)
     return run
 
 

@@ -15,12 +15,12 @@ from trainer.checkpoint import Checkpoint
 from trainer.config import StudentConfig, TrainConfig
 from trainer.dataset import LABELS, toy_dataset
 from trainer.errors import CheckpointError
+from trainer.learner import begin_with
 from trainer.models import build_student
 from trainer.networks import load_network
 from trainer.quantise import to_float_tflite
 from trainer.reader import ModelFileReader
 from trainer.recover import recover
-from trainer.train import begin_with
 
 SHIPPED = Path(__file__).parents[2] / "device/models/emotion.tflite"
 FORMS = (

@@ -12,10 +12,11 @@ from trainer.checkpoint import load_checkpoint
 from trainer.config import AugmentConfig, FitConfig, StudentConfig, TrainConfig
 from trainer.dataset import Dataset, toy_dataset
 from trainer.errors import CheckpointError, RunError
+from trainer.learner import Task, pick_device
 from trainer.networks import Network
 from trainer.optim import set_lr
 from trainer.runs import RunFolder, new_run, newest_run
-from trainer.train import Progress, Task, fit, pick_device
+from trainer.train import Progress, fit
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,69 @@
+"""Two processes under torchrun teach what one does: gloo on the CPU, the same whole batch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainer.config import StudentConfig
+from trainer.models import build_student
+from trainer.parallel import ALONE, Group, SharedBatchNorm2d
+
+# What each process runs: an epoch of a small student on drawn faces, five steps; the first writes what it found.
+# Later steps drift apart by rounding alone: convolutions of 14 and of 28 faces are summed in other orders.
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from dataclasses import replace
+from trainer.config import FitConfig, StudentConfig, TrainConfig
+from trainer.dataset import Dataset, toy_dataset
+from trainer.learner import Learner, Task
+from trainer.parallel import join_group
+
+fit = FitConfig(epochs=9, batch_size=28, lr=0.02, warmup_epochs=0, mixup=0.2, mixup_share=0.5)
+config = TrainConfig(student=StudentConfig(channels=(8, 8, 8), tail=8, dropout=0.0, fit=fit), threads=1, bf16=False)
+faces = {name: split.take(slice(0, 140)) for name, split in toy_dataset().splits.items()}
+group = join_group("cpu")
+learner = Learner(Task("student", config, Dataset(faces, "toy")), group)
+loss = learner.epoch(0, 1.0, lambda faces: None)["loss"]
+if group.leads:
+    Path(sys.argv[1]).write_text(json.dumps({"loss": loss, **learner.score(), "size": group.size}))
+"""
+
+
+def taught_by(processes: int, folder: Path) -> dict[str, object]:
+    program, out = folder / "program.py", folder / f"{processes}.json"
+    program.write_text(PROGRAM)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    alone = [sys.executable]
+    done = subprocess.run(
+        [*(command if processes > 1 else alone), str(program), str(out)], capture_output=True, text=True, timeout=150
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, object] = json.loads(out.read_text())
+    return found
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
+    one, two = taught_by(1, tmp_path), taught_by(2, tmp_path)
+    assert (one["size"], two["size"]) == (1, 2)
+    assert two["loss"] == pytest.approx(one["loss"], abs=1e-4)
+    assert two["loss_public"] == pytest.approx(one["loss_public"], abs=1e-4)
+
+
+def test_shares_of_a_batch_are_the_batch() -> None:
+    batch = torch.arange(7)
+    shares = [Group(rank, 3).share(batch) for rank in range(3)]
+    assert sorted(torch.cat(shares).tolist()) == batch.tolist()
+
+
+def test_a_group_of_one_changes_nothing() -> None:
+    model = build_student(StudentConfig(channels=(8, 8, 8), tail=0), 7)
+    assert not any(isinstance(m, SharedBatchNorm2d) for m in ALONE.share_batch_norms(model).modules())
+    assert float(ALONE.mean(torch.tensor(3.0))) == 3.0 and ALONE.first(lambda: 5) == 5
