@@ -32,6 +32,7 @@ class FitConfig:
     )
     label_smoothing: float = setting(0.0, "share of the target spread over all classes", ge=0, lt=1)
     class_weights: bool = setting(False, "weigh classes by the inverse of their frequency")
+    bias_from_frequencies: bool = setting(False, "the head begins by saying how frequent each class is")
     mixup: float = setting(0.0, "alpha of mixup's Beta distribution; 0 turns it off", ge=0, le=10)
     mixup_share: float = setting(1.0, "share of the batches that are mixed", ge=0, le=1)
     votes_weight: float = setting(
@@ -61,7 +62,11 @@ class AugmentConfig:
 class TeacherConfig:
     """The teacher's network and how it is taught."""
 
-    family: str = setting("se_resnet34", "architecture", choices=("se_resnet34", "resnet34", "se_resnet18", "resnet18"))
+    family: str = setting(
+        "se_resnet34",
+        "architecture",
+        choices=("se_resnet34", "resnet34", "se_resnet18", "resnet18", "vgg11", "vgg13", "vgg16", "vgg19"),
+    )
     width: float = setting(1.0, "channels as a share of the original's", gt=0, le=4)
     stem_stride: int = setting(1, "stride of the first convolution; 2 is about four times cheaper", ge=1, le=2)
     dropout: float = setting(0.2, "before the head", ge=0, lt=1)
@@ -88,6 +93,7 @@ class DistillConfig:
     """What the student learns from its teachers."""
 
     temperature: float = setting(3.0, "softens teacher and student alike", gt=0, le=100)
+    mirror: bool = setting(False, "teachers see each view and its mirror image, and say the mean; twice their cost")
     kl_weight: float = setting(
         0.9, "share of the loss that is KL to the teachers; the rest is cross-entropy", ge=0, le=1
     )

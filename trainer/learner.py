@@ -82,6 +82,8 @@ class Learner:
         training = taught_faces(task)
         with_votes = self.fit.votes_weight > 0 and training.votes is not None
         model = build(task.kind, task.config, len(LABELS), len(VOTES) if with_votes else 0)
+        if self.fit.bias_from_frequencies:
+            say_frequencies(model, training)
         if task.start is not None:
             begin_with(model, task.start)
         self.model = _placed(group.share_batch_norms(model), self.device)
@@ -159,13 +161,18 @@ class Learner:
         if self.teachers:
             distil = self.task.config.distill
             with torch.no_grad(), self.autocast():
-                taught = [teacher(batch.faces) for teacher in self.teachers]
+                taught = self.taught(batch.faces, distil.mirror)
             loss = (1 - distil.kl_weight) * loss + distil.kl_weight * distillation(logits, taught, distil.temperature)
             if distil.dist_weight:
                 loss = loss + distil.dist_weight * correlation(logits, taught, distil.temperature)
         if vote_logits is not None and batch.votes is not None:
             loss = loss + self.fit.votes_weight * votes_loss(vote_logits, batch.votes)
         return loss
+
+    def taught(self, faces: Tensor, mirror: bool) -> list[Tensor]:
+        """Each teacher's logits (N, K) of the faces, those of their mirror images after them."""
+        views = [faces, faces.flip(3)] if mirror else [faces]
+        return [teacher(view) for teacher in self.teachers for view in views]
 
     def autocast(self) -> torch.autocast:
         """bfloat16 where the settings want it."""
@@ -191,6 +198,13 @@ def taught_faces(task: Task) -> FaceSet:
         for faces in tests:
             training = training.take(~duplicate_mask(training, faces))
     return training
+
+
+@torch.no_grad()
+def say_frequencies(model: ExpressionNet, faces: FaceSet) -> None:
+    """Give the head the bias with which it says how frequent each class is, whatever it sees."""
+    counts = torch.bincount(torch.from_numpy(faces.labels), minlength=len(LABELS)).clamp_min(1)
+    model.head.bias.copy_((counts / counts.sum()).log())
 
 
 def begin_with(model: ExpressionNet, start: Network) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 HELP = """
 import json, sys
@@ -23,6 +24,20 @@ names = [m.name for m in pkgutil.walk_packages(device.__path__, "device.") if m.
 for name in names:
     importlib.import_module(name)
 print(json.dumps([len(names), sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+# Teaching on a machine that has PyTorch and little else: what is named here cannot be imported.
+BARE = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {absent!r}:
+            raise ImportError(f"{{name}} is not installed here")
+sys.meta_path.insert(0, Absent())
+from trainer.cli import main
+code = main(["distill", "--data=toy", "--epochs=1", "--runs", {runs!r}, "--json", "--set=trainer.teacher.width=0.125",
+    "--set=trainer.teacher.stem_stride=2", "--set=trainer.student.channels=[8, 8, 8]", "--set=trainer.threads=1"])
+sys.exit(code)
 """
 
 
@@ -53,3 +68,9 @@ def test_no_module_of_the_device_loads_the_trainer_or_what_trains() -> None:
 def test_importing_a_module_of_the_device_loads_no_heavy_library_yet() -> None:
     _, loaded = json.loads(last_line(EVERYTHING))
     assert not set(loaded) & {"cv2", "ai_edge_litert", "tflite_runtime", "paho", "amqtt", "picamera2"}
+
+
+def test_teaching_needs_nothing_but_pytorch_and_the_base_install(tmp_path: Path) -> None:
+    absent = {"ai_edge_litert", "ai_edge_quantizer", "litert_torch", "matplotlib", "rich", "scipy", "sklearn"}
+    program = BARE.format(absent=absent, runs=str(tmp_path / "runs"))
+    assert json.loads(last_line(program))["epochs"] == 1

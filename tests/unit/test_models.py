@@ -17,6 +17,14 @@ def test_se_resnet34_has_the_published_size() -> None:
     assert count_macs(teacher) == pytest.approx(2.6e9, rel=0.01)
 
 
+@pytest.mark.parametrize(("family", "millions"), [("vgg11", 9.2), ("vgg13", 9.4), ("vgg16", 14.7), ("vgg19", 20.0)])
+def test_vggs_without_their_wide_layers_have_the_published_sizes(family: str, millions: float) -> None:
+    teacher = build_teacher(replace(TeacherConfig(), family=family), 7)
+    assert count_parameters(teacher) == pytest.approx(millions * 1e6, rel=0.01)
+    small = build_teacher(replace(TeacherConfig(), family=family, width=0.125, stem_stride=2), 7)
+    assert small(torch.rand(2, 1, 48, 48)).shape == (2, 7)
+
+
 def test_stem_stride_two_is_four_times_cheaper() -> None:
     config = replace(TeacherConfig(), width=0.25)
     full, cheap = (count_macs(build_teacher(replace(config, stem_stride=s), 7)) for s in (1, 2))

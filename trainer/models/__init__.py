@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from trainer.config import StudentConfig, TeacherConfig
 from trainer.models.compact import CompactTrunk
 from trainer.models.resnet import ResNetTrunk
+from trainer.models.vgg import VGGTrunk
 
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 
@@ -48,9 +49,14 @@ class ExpressionNet(nn.Module):
 
 def build_teacher(config: TeacherConfig, classes: int, votes: int = 0) -> ExpressionNet:
     """A teacher as the config describes it."""
+    return ExpressionNet(_teacher_trunk(config), classes, votes, config.dropout)
+
+
+def _teacher_trunk(config: TeacherConfig) -> nn.Module:
+    if config.family.startswith("vgg"):
+        return VGGTrunk(config.family, config.width, config.stem_stride)
     family = config.family.removeprefix("se_")
-    trunk = ResNetTrunk(DEPTHS[family], config.family.startswith("se_"), config.width, config.stem_stride)
-    return ExpressionNet(trunk, classes, votes, config.dropout)
+    return ResNetTrunk(DEPTHS[family], config.family.startswith("se_"), config.width, config.stem_stride)
 
 
 def build_student(config: StudentConfig, classes: int, votes: int = 0) -> ExpressionNet:
