@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from typing import TypeAlias
 
-from device import board, golden
+from device import board, golden, privacy
 from device.camera import open_camera
 from device.classifier import Classifier, model_path
 from device.config import DeviceConfig
@@ -44,8 +44,11 @@ class NotApplicableError(Exception):
 def check_config(config: DeviceConfig) -> str:
     """The settings fit together."""
     topics = Topics(config)
-    changed = len(changes(config, "device"))
-    return f"device {topics.device}, changed from the defaults: {changed}, digest {config_digest(config)[:12]}"
+    declared = config.purpose is not None and config.jurisdiction is not None
+    if declared:  # without, the machine may be fit all the same; `device run` will ask
+        privacy.check(config)
+    changed, missing = len(changes(config, "device")), "" if declared else "; purpose or jurisdiction still to be set"
+    return f"device {topics.device}, changed from the defaults: {changed}, digest {config_digest(config)[:12]}{missing}"
 
 
 def check_model(config: DeviceConfig) -> str:

@@ -32,7 +32,9 @@ exit codes:
 RUN = """\
 Plays a source through the chain and says what happens: to the broker of
 device.mqtt.host, or as JSON lines on standard output where that is null.
-Ctrl-C or SIGTERM ends it cleanly, with an `end` for every face in view."""
+Ctrl-C or SIGTERM ends it cleanly, with an `end` for every face in view.
+It wants to know what for: device.purpose and device.jurisdiction must be set,
+in config.yaml or with --set; docs/privacy.md explains the words."""
 
 RUN_EPILOG = """\
 sources:
@@ -223,12 +225,16 @@ def _model(args: argparse.Namespace) -> int:
 
 
 def _check_config(args: argparse.Namespace) -> int:
+    from device import privacy
     from device.settings import to_dict
     from device.settings_yaml import changes, render
     from device.smoother import make_smoother
     from device.topics import Topics
 
     config = _config(args)
+    if args.print and not args.json:  # before any complaint: it is also how one gets a file to begin with
+        print(render({"device": config}), end="")
+    privacy.check(config)
     Topics(config)  # the id, the base topic and the thresholds have rules of their own
     make_smoother(config.smoother, ("any", "other"))
     where = str(_config_path(args) or "built-in defaults")
@@ -236,9 +242,7 @@ def _check_config(args: argparse.Namespace) -> int:
     if args.json:
         values = {key: value for key, (value, _) in changed.items()}
         print(json.dumps({"ok": True, "file": where, "changed": values, "device": to_dict(config)}, indent=2))
-    elif args.print:
-        print(render({"device": config}), end="")
-    else:
+    elif not args.print:
         print(f"{where}: good; changed from the defaults: {len(changed) or 'nothing'}")
         for key, (value, default) in changed.items():
             print(f"  {key}: {value!r} (default {default!r})")

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from device.settings import load, section, setting
 
+PURPOSES = ("art", "audience", "driver", "education", "health", "home", "research", "test", "workplace")
+JURISDICTIONS = ("eu", "elsewhere")
+
 
 @dataclass(frozen=True)
 class CameraConfig:
@@ -115,6 +118,20 @@ class ReportConfig:
 
 
 @dataclass(frozen=True)
+class PrivacyConfig:
+    """What may be said of the people in view; docs/privacy.md explains it."""
+
+    aggregate: bool | None = setting(
+        None, "say nothing but summaries of groups; null: do so for the purposes audience, education and workplace"
+    )
+    min_group: int = setting(5, "aggregate: of fewer faces than this nothing is said", ge=2, le=1000)
+    exception: str | None = setting(
+        None, "the reason that permits a purpose which the EU prohibits", choices=("medical", "safety")
+    )
+    exception_record: str | None = setting(None, "where that reason is written down: a document, a file number")
+
+
+@dataclass(frozen=True)
 class SelftestConfig:
     """When a machine counts as fit."""
 
@@ -128,7 +145,13 @@ class DeviceConfig:
     """Everything the device can be told."""
 
     id: str | None = setting(None, "name in topics: letters, digits, - and _; null is the host name")
-    purpose: str | None = setting(None, "what the readings are for, in a few words; published in status")
+    purpose: str | None = setting(
+        None, "what the readings are for; `device run` needs it, docs/privacy.md explains each", choices=PURPOSES
+    )
+    purpose_note: str | None = setting(None, "the same in your own words; published in status")
+    jurisdiction: str | None = setting(
+        None, "whose law holds where the camera stands or its readings are used; needed too", choices=JURISDICTIONS
+    )
     state_dir: str | None = setting(
         None, "where the outbox lives; null is $STATE_DIRECTORY or ~/.local/state/emotion-edge"
     )
@@ -140,6 +163,7 @@ class DeviceConfig:
     mqtt: MqttConfig = section(MqttConfig)
     outbox: OutboxConfig = section(OutboxConfig)
     report: ReportConfig = section(ReportConfig)
+    privacy: PrivacyConfig = section(PrivacyConfig)
     selftest: SelftestConfig = section(SelftestConfig)
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from device import privacy
 from device.config import DeviceConfig
 from device.events import Status
 from device.smoother import UNKNOWN
@@ -71,7 +72,16 @@ def payload(config: DeviceConfig, topics: Topics, status: Status) -> dict[str, A
 
 
 def _entities(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-    return {**_faces(topics, labels), **_diagnostics(topics, 3 * config.report.health_s)}
+    people = _groups(config, topics, labels) if privacy.aggregate(config) else _faces(topics, labels)
+    return {**people, **_diagnostics(topics, 3 * config.report.health_s)}
+
+
+def _groups(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The same without anybody's own events; of a group too small nothing more is said, so what was said expires."""
+    entities = _faces(topics, labels)
+    del entities["event"]
+    expiry = {"expire_after": max(1, round(3 * config.report.summary_s))}
+    return {name: entity | expiry for name, entity in entities.items()}
 
 
 def _faces(topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -168,7 +168,10 @@ class Status:
     model: ModelInfo = said("the network")
     config_digest: str = said("sha256 of the settings in force; equal settings, equal digest")
     camera: CameraState = said("starting, running, ended (a file's end), stopped (on request) or failed")
-    purpose: str | None = said("what the readings are for, as the operator declared it")
+    purpose: str | None = said("what the readings are for: one of the words of docs/privacy.md")
+    purpose_note: str | None = said("the same in the operator's own words; null where there are none")
+    jurisdiction: str | None = said("whose law holds: eu or elsewhere")
+    aggregate: bool = said("nothing but summaries of groups leaves the device")
 
     def to_json(self) -> str:
         """The status as one line of JSON."""

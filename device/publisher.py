@@ -16,14 +16,18 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+from device import privacy
 from device.config import DeviceConfig
+from device.crowd import open_presence
 from device.errors import BrokerError, StateError
 from device.events import CameraState, EmotionEvent, ModelInfo, TrackState
 from device.outbox import Outbox, state_dir
 from device.speaker import Camera, Close, Inbox, Seen, Speaker
+from device.topics import Topics
 from device.vitals import Progress
 
 GRACE_S = 1.0  # the session's thread keeps the same time limit, and knows better what went wrong
+FORGET = 1000  # events at once
 SLICE_S = 0.2  # a signal that comes just before a wait does not end it, so no wait is long
 
 
@@ -52,7 +56,7 @@ def open_publisher(config: DeviceConfig, model: ModelInfo) -> Publisher:
         StateError: the state folder cannot be written.
     """
     if config.mqtt.host is None:
-        return JsonLinesPublisher()
+        return SummaryLinesPublisher(config, model) if privacy.aggregate(config) else JsonLinesPublisher()
     return MqttPublisher(config, model)
 
 
@@ -68,12 +72,8 @@ class JsonLinesPublisher:
         Raises:
             StateError: nobody reads standard output any more.
         """
-        try:
-            for event in events:
-                print(dataclasses.replace(event, seq=next(self._seq)).to_json(), flush=True)
-        except BrokenPipeError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at exit
-            raise StateError("standard output is closed: whoever read the events has gone.") from error
+        for event in events:
+            _print(dataclasses.replace(event, seq=next(self._seq)).to_json())
 
     def report(self, progress: Progress) -> None:
         """Nothing: the lines are events."""
@@ -85,6 +85,19 @@ class JsonLinesPublisher:
         """Nothing is left to say."""
 
 
+class SummaryLinesPublisher(JsonLinesPublisher):
+    """Prints summaries of groups, one JSON object a line, where nobody may be spoken of alone."""
+
+    def __init__(self, config: DeviceConfig, model: ModelInfo) -> None:
+        super().__init__()
+        self._presence = open_presence(config, Topics(config), model.labels)
+
+    def observe(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
+        """Print the summary, if it is due and there is a group; raises as `JsonLinesPublisher.observe` does."""
+        for message in self._presence.observe(faces, _ended(events), time.monotonic()):
+            _print(message.payload)
+
+
 class MqttPublisher:
     """Speaks to a broker; the topics and their meaning stand in docs/events.md. Raises what `open_publisher` raises."""
 
@@ -92,6 +105,9 @@ class MqttPublisher:
         self._config = config.mqtt
         self._inbox: Inbox = queue.SimpleQueue()
         self._outbox = Outbox(state_dir(config), config.outbox.max_events, config.outbox.max_age_s)
+        self._groups_only = privacy.aggregate(config)
+        if self._groups_only:
+            _forget(self._outbox)
         self._speaker = Speaker(config, model, self._outbox, self._inbox)
         self._thread = threading.Thread(target=self._speaker.run, name="mqtt", daemon=True)
         self._thread.start()
@@ -100,10 +116,9 @@ class MqttPublisher:
     def observe(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
         """Write the events down, and have the rest said."""
         self._check()
-        for event in events:
+        for event in () if self._groups_only else events:
             self._outbox.append(event)
-        ended = tuple(event.track for event in events if event.type == "end")
-        self._inbox.put(Seen(time.monotonic(), tuple(faces), ended))
+        self._inbox.put(Seen(time.monotonic(), tuple(faces), _ended(events)))
 
     def report(self, progress: Progress) -> None:
         """Keep the figures for the next health message."""
@@ -136,3 +151,22 @@ class MqttPublisher:
         """What went wrong on the session's thread is raised on the main one."""
         if self._speaker.failure is not None:
             raise self._speaker.failure
+
+
+def _ended(events: Sequence[EmotionEvent]) -> tuple[int, ...]:
+    """Tracks that ended."""
+    return tuple(event.track for event in events if event.type == "end")
+
+
+def _forget(outbox: Outbox) -> None:
+    """What an earlier life wrote down about single people is not said any more."""
+    while events := outbox.pending(FORGET):
+        outbox.acknowledge(event.seq for event in events if event.seq is not None)
+
+
+def _print(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except BrokenPipeError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at exit
+        raise StateError("standard output is closed: whoever read the events has gone.") from error

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Self
 
+from device import privacy
 from device.camera import Camera, Frame, open_camera
 from device.classifier import model_path
 from device.config import DeviceConfig
@@ -165,9 +166,11 @@ def run(config: DeviceConfig, watch: Watch | None = None) -> int:
         0, the exit code.
 
     Raises:
+        ConfigError: purpose and jurisdiction are not set, or prohibited together.
         EmotionEdgeError: the model, the camera, the broker or the state folder fails; tracks have been ended and
             `offline` been said as far as that was possible.
     """
+    privacy.check(config)
     logging.basicConfig(level=logging.INFO, format="device: %(message)s")
     notifier = Notifier.from_environment()
     with StopSignals() as stop:

@@ -13,10 +13,10 @@ from typing import TypeAlias
 from device import discovery, vitals
 from device.config import DeviceConfig
 from device.courier import Courier
+from device.crowd import open_presence
 from device.events import CameraState, EmotionEvent, ModelInfo, Status, TrackState
 from device.link import Link
 from device.outbox import Outbox
-from device.presence import Presence
 from device.session import Acknowledged, Heard, Lost
 from device.topics import AVAILABILITY, EVENTS, HEALTH, OFFLINE, ONLINE, STATUS, TRACK_STATE, Message, Topics
 from device.vitals import Progress
@@ -73,7 +73,7 @@ class Speaker:
         self._inbox = inbox
         self._topics = Topics(config)
         self._birth = discovery.birth_topic(config)
-        self._presence = Presence(self._topics, model.labels, config.report)
+        self._presence = open_presence(config, self._topics, model.labels)
         self._courier = Courier(outbox, config.mqtt.inflight)
         will = self._topics.message(AVAILABILITY, OFFLINE)
         self._link = Link(config.mqtt, f"emotion-edge-{self._topics.device}", will, inbox.put)

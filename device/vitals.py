@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from device import board
+from device import board, privacy
 from device.config import DeviceConfig
 from device.events import CameraState, Health, ModelInfo, OutboxFigures, Stage, Status
 from device.outbox import Outbox
@@ -42,6 +42,9 @@ def status(config: DeviceConfig, model: ModelInfo, camera: CameraState) -> Statu
         config_digest=config_digest(config),
         camera=camera,
         purpose=config.purpose,
+        purpose_note=config.purpose_note,
+        jurisdiction=config.jurisdiction,
+        aggregate=privacy.aggregate(config),
     )
 
 

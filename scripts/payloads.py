@@ -61,7 +61,9 @@ def settings(folder: Path, broker: Broker, model: list[str]) -> DeviceConfig:
     write_clip(folder / "clip")
     values = {
         "id": "porch",
-        "purpose": "hallway art installation",
+        "purpose": "art",
+        "purpose_note": "hallway installation",
+        "jurisdiction": "eu",
         "state_dir": folder / "state",
         "camera.source": folder / "clip",
         "camera.fps": FPS,

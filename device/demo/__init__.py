@@ -68,7 +68,9 @@ def _config(folder: Path, model: Path | None, broker: Broker) -> DeviceConfig:
     write_clip(clip)
     return DeviceConfig(
         id="demo",
-        purpose="demonstration with a bundled picture",
+        purpose="test",
+        purpose_note="demonstration with a bundled picture",
+        jurisdiction="elsewhere",  # nobody stands before this camera
         state_dir=str(folder / "state"),
         camera=CameraConfig(source=str(clip), fps=FPS),
         model=ModelConfig(path=str(model) if model is not None else None),

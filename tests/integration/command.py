@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 DEVICE = Path(sys.executable).with_name("device")
+DECLARED = ("--set", "device.purpose=test", "--set", "device.jurisdiction=elsewhere")  # what `device run` asks for
 
 
 def device(*args: object, cwd: Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

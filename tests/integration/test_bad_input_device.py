@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from device.model_card import attach, read_card
 from tests.fixtures.tiny_models import LABELS, tiny_card, tiny_model, write_tiny
 from tests.integration.broker import Mosquitto, free_port, needs_mosquitto
-from tests.integration.command import device, refusal
+from tests.integration.command import DECLARED, device, refusal
 
 # --- the config
 
@@ -61,6 +61,30 @@ def test_an_absent_config_and_a_wrong_override(tmp_path: Path) -> None:
         device("run", "--config", "nowhere.yaml", cwd=tmp_path), 2
     )
     assert "did you mean port?" in refusal(device("run", "--set", "device.mqtt.prot=1", cwd=tmp_path), 2)
+
+
+# --- what it is for
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ([], "device.purpose is not set; write it into config.yaml or add --set device.purpose=..., one of art, "),
+        (["purpose=art"], "device.jurisdiction is not set; write it into config.yaml"),
+        (["purpose=spying", "jurisdiction=eu"], "device.purpose is 'spying', but must be one of art, audience, "),
+        (["purpose=education", "jurisdiction=eu"], "Article 5(1)(f) of the EU AI Act (Regulation (EU) 2024/1689) pro"),
+        (["purpose=workplace", "jurisdiction=eu"], "Article 5(1)(f) of the EU AI Act"),
+        (["purpose=workplace", "jurisdiction=eu", "privacy.exception=safety"], "set device.privacy.exception and exc"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check-config", "run"])
+def test_a_purpose_that_is_missing_or_prohibited(
+    tmp_path: Path, command: str, settings: list[str], sentence: str
+) -> None:
+    wanted = [part for setting in settings for part in ("--set", f"device.{setting}")]
+    done = device(command, *wanted, cwd=tmp_path)
+    assert sentence in refusal(done, 2)
+    assert done.stdout == ""
 
 
 # --- the model
@@ -116,7 +140,7 @@ def test_a_wrong_model(tmp_path: Path, name: str) -> None:
     make, sentence = MODELS[name]
     path = make(tmp_path / "m.tflite")
     picture = write_picture(tmp_path / "p.png", np.zeros((48, 48), np.uint8))
-    done = device("run", "--fast", "--source", picture, "--set", f"device.model.path={path}", cwd=tmp_path)
+    done = device("run", *DECLARED, "--fast", "--source", picture, "--set", f"device.model.path={path}", cwd=tmp_path)
     said = refusal(done, 1)
     assert sentence in said and str(path) in said
     assert done.stdout == ""
@@ -176,7 +200,7 @@ SOURCES: dict[str, tuple[Callable[[Path], Path | str], str]] = {
 def test_a_wrong_source(tmp_path: Path, model: str, name: str) -> None:
     make, sentence = SOURCES[name]
     source = make(tmp_path)
-    done = device("run", "--fast", "--source", source, "--set", model, cwd=tmp_path)
+    done = device("run", *DECLARED, "--fast", "--source", source, "--set", model, cwd=tmp_path)
     assert sentence in refusal(done, 1)
     assert done.stdout == ""
 
@@ -201,7 +225,7 @@ ODD = {
 @pytest.mark.parametrize("name", ODD)
 def test_a_picture_of_odd_size_or_colour_is_looked_at(tmp_path: Path, model: str, name: str) -> None:
     picture = write_picture(tmp_path / "p.png", ODD[name])
-    done = device("run", "--fast", "--source", picture, "--set", model, cwd=tmp_path)
+    done = device("run", *DECLARED, "--fast", "--source", picture, "--set", model, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert all(json.loads(line)["type"] in ("start", "update", "end") for line in done.stdout.splitlines())
@@ -212,14 +236,22 @@ def test_a_picture_of_odd_size_or_colour_is_looked_at(tmp_path: Path, model: str
 
 def test_no_broker_there(tmp_path: Path, model: str) -> None:
     picture = write_picture(tmp_path / "p.png", noise(120, 160))
-    done = device("run", "--source", picture, "--set", model, *to_broker(free_port()), cwd=tmp_path)
+    done = device("run", *DECLARED, "--source", picture, "--set", model, *to_broker(free_port()), cwd=tmp_path)
     assert "cannot be reached" in refusal(done, 1)
 
 
 def test_no_host_of_that_name(tmp_path: Path, model: str) -> None:
     picture = write_picture(tmp_path / "p.png", noise(120, 160))
     done = device(
-        "run", "--source", picture, "--set", model, "--set", "device.mqtt.host=no.such.host.invalid", cwd=tmp_path
+        "run",
+        *DECLARED,
+        "--source",
+        picture,
+        "--set",
+        model,
+        "--set",
+        "device.mqtt.host=no.such.host.invalid",
+        cwd=tmp_path,
     )
     assert "no.such.host.invalid:1883" in refusal(done, 1)
 
@@ -236,7 +268,9 @@ def test_a_wrong_password(tmp_path: Path, model: str, password: str | None) -> N
             (tmp_path / "secret").write_text(password + "\n")
             who = ["--set", "device.mqtt.username=pi", "--set", f"device.mqtt.password_file={tmp_path / 'secret'}"]
         picture = write_picture(tmp_path / "p.png", noise(120, 160))
-        done = device("run", "--source", picture, "--set", model, *to_broker(broker.port), *who, cwd=tmp_path)
+        done = device(
+            "run", *DECLARED, "--source", picture, "--set", model, *to_broker(broker.port), *who, cwd=tmp_path
+        )
         assert "check device.mqtt.username and password_file" in refusal(done, 1)
         checked = device(
             "selftest", "--no-camera", "--json", "--set", model, *to_broker(broker.port), *who, cwd=tmp_path
@@ -250,7 +284,7 @@ def test_a_wrong_password(tmp_path: Path, model: str, password: str | None) -> N
 def test_an_unreadable_password_file(tmp_path: Path, model: str) -> None:
     picture = write_picture(tmp_path / "p.png", noise(120, 160))
     who = ["--set", "device.mqtt.username=pi", "--set", "device.mqtt.password_file=/nowhere"]
-    done = device("run", "--source", picture, "--set", model, *to_broker(free_port()), *who, cwd=tmp_path)
+    done = device("run", *DECLARED, "--source", picture, "--set", model, *to_broker(free_port()), *who, cwd=tmp_path)
     assert "device.mqtt.password_file" in refusal(done, 2)
 
 

@@ -18,7 +18,7 @@ import pytest
 import device
 from tests.fixtures.tiny_models import write_tiny
 from tests.integration.broker import Listener, Mosquitto, needs_mosquitto, retained, wait_for
-from tests.integration.command import DEVICE
+from tests.integration.command import DECLARED, DEVICE
 
 PICTURE = Path(device.__file__).parent / "assets" / "astronaut.jpg"
 ROOT = "emotion/porch"
@@ -40,7 +40,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def running(folder: Path, model: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """`device run` on the bundled picture, ended at last."""
-    command = [DEVICE, "run", "--source", PICTURE, "--set", f"device.model.path={model}", *arguments]
+    command = [DEVICE, "run", *DECLARED, "--source", PICTURE, "--set", f"device.model.path={model}", *arguments]
     process = subprocess.Popen(
         list(map(str, command)),
         cwd=folder,
@@ -58,7 +58,7 @@ def running(folder: Path, model: Path, *arguments: str, **environment: str) -> I
 
 def to(port: int, *settings: str) -> list[str]:
     """The options that make it speak to a broker."""
-    wanted = ("id=porch", "mqtt.host=127.0.0.1", f"mqtt.port={port}", "purpose=a test", *settings)
+    wanted = ("id=porch", "mqtt.host=127.0.0.1", f"mqtt.port={port}", "purpose_note=a test", *settings)
     return [part for setting in wanted for part in ("--set", f"device.{setting}")]
 
 
@@ -80,7 +80,7 @@ def test_a_picture_that_ends(mosquitto: Mosquitto, model: Path, tmp_path: Path) 
     assert [e["seq"] for e in events] == list(range(1, len(events) + 1))
     status = listener.objects(f"{ROOT}/status")
     assert [s["camera"] for s in status] == ["starting", "running", "ended"]
-    assert (status[0]["model"]["name"], status[0]["purpose"]) == ("tiny", "a test")
+    assert (status[0]["model"]["name"], status[0]["purpose"], status[0]["purpose_note"]) == ("tiny", "test", "a test")
     states = listener.texts(f"{ROOT}/tracks/1/state")
     assert states[-1] == "" and len(states) >= 2
     for kind, topic in (("EmotionEvent", "events"), ("Status", "status"), ("Summary", "summary"), ("Health", "health")):

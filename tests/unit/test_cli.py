@@ -14,6 +14,8 @@ from device.cli import main
 from device.model_card import digest
 from tests.fixtures.tiny_models import LABELS, write_tiny
 
+DECLARED = ["--set", "device.purpose=test", "--set", "device.jurisdiction=elsewhere"]
+
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,28 +56,35 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_check_config_takes_the_config_yaml_of_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check-config"]) == 0
-    assert capsys.readouterr().out == "built-in defaults: good; changed from the defaults: nothing\n"
-    Path("config.yaml").write_text("device: {mqtt: {host: broker.local}}\n")
+    assert main(["check-config", *DECLARED]) == 0
+    assert capsys.readouterr().out.startswith("built-in defaults: good; changed from the defaults: 2\n")
+    Path("config.yaml").write_text("device: {purpose: art, jurisdiction: eu, mqtt: {host: broker.local}}\n")
     assert main(["check-config", "--set", "device.camera.fps=5"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "config.yaml: good; changed from the defaults: 2"
-    assert said[1:] == ["  device.camera.fps: 5.0 (default 15.0)", "  device.mqtt.host: 'broker.local' (default None)"]
+    assert said[0] == "config.yaml: good; changed from the defaults: 4"
+    assert said[3:] == ["  device.camera.fps: 5.0 (default 15.0)", "  device.mqtt.host: 'broker.local' (default None)"]
 
 
 def test_check_config_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check-config", "--json", "--set", "device.mqtt.port=1884"]) == 0
+    assert main(["check-config", "--json", *DECLARED, "--set", "device.mqtt.port=1884"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said["ok"] and said["changed"] == {"device.mqtt.port": 1884} and said["device"]["camera"]["fps"] == 15
+    assert said["ok"] and said["changed"]["device.mqtt.port"] == 1884 and said["device"]["camera"]["fps"] == 15
 
 
 def test_what_check_config_prints_is_a_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check-config", "--print", "--set", "device.mqtt.port=1884"]) == 0
+    assert main(["check-config", "--print", *DECLARED, "--set", "device.mqtt.port=1884"]) == 0
     text = capsys.readouterr().out
     assert yaml.safe_load(text)["device"]["mqtt"]["port"] == 1884
     Path("mine.yaml").write_text(text)
     assert main(["check-config", "--config", "mine.yaml"]) == 0
-    assert "changed from the defaults: 1" in capsys.readouterr().out
+    assert "changed from the defaults: 3" in capsys.readouterr().out
+
+
+def test_check_config_prints_a_file_to_begin_with_and_says_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-config", "--print"]) == 2
+    said = capsys.readouterr()
+    assert yaml.safe_load(said.out)["device"]["purpose"] is None
+    assert said.err.startswith("device: device.purpose is not set; ") and said.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -88,7 +97,7 @@ def test_what_check_config_prints_is_a_config(tmp_path: Path, capsys: pytest.Cap
     ],
 )
 def test_check_config_refuses_what_run_would(wrong: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check-config", "--set", wrong]) == 2
+    assert main(["check-config", *DECLARED, "--set", wrong]) == 2
     said = capsys.readouterr()
     assert said.out == "" and sentence in said.err and said.err.startswith("device: ") and said.err.count("\n") == 1
 

@@ -91,11 +91,14 @@ GOLDEN: list[tuple[Any, str]] = [
             model=ModelInfo(name="compact", version="1", digest="ab", labels=("happy", "sad")),
             config_digest="cd",
             camera="running",
-            purpose=None,
+            purpose="art",
+            purpose_note=None,
+            jurisdiction="eu",
+            aggregate=False,
         ),
         '{"ts":2.0,"device":"porch","version":"0.1.0","python":"3.11.2","platform":"Linux","board":null,'
         '"model":{"name":"compact","version":"1","digest":"ab","labels":["happy","sad"]},"config_digest":"cd",'
-        '"camera":"running","purpose":null}',
+        '"camera":"running","purpose":"art","purpose_note":null,"jurisdiction":"eu","aggregate":false}',
     ),
 ]
 
