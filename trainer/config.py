@@ -130,6 +130,8 @@ class EvaluateConfig:
     frame_face_px: tuple[int, ...] = setting(
         (96, 160, 240), "through the detector: sides of the pasted faces, pixels of a 640x480 frame", ge=24, le=480
     )
+    tta_shift_px: int = setting(2, "several views: how far a face of 48 pixels is moved, pixels", ge=0, le=12)
+    corruption_seed: int = setting(0, "of everything that is drawn to spoil faces", ge=0)
 
 
 @dataclass(frozen=True)

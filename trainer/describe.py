@@ -20,29 +20,40 @@ BLANK = 2.0  # grey levels of standard deviation below which a picture shows not
 SHEET_COLUMNS = 12  # faces of each emotion on the contact sheet
 EPILOG = """examples:
   trainer data --data fer2013.csv
-  trainer data --data fer2013/ --sheet faces.png        a look at the faces; keep it to yourself, they are people's"""
+  trainer data --data fer2013/ --sheet faces.png        a look at the faces; keep it to yourself, they are people's
+  trainer data --data toy --corrupted spoilt.png        what `trainer evaluate --corruptions` does to a face"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `trainer data`."""
     parser.epilog = EPILOG
     parser.add_argument("--sheet", type=Path, metavar="F", help="write a contact sheet, PNG")
+    parser.add_argument("--corrupted", type=Path, metavar="F", help="write one face spoilt in 15 ways, PNG")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
-    """Describe the data set, and draw its contact sheet where one is asked for."""
+    """Describe the data set, and draw what is asked for."""
     dataset = load_dataset(config.data)
     findings = describe(dataset)
-    if args.sheet:
-        from trainer.pictures import contact_sheet, save_picture
-
-        save_picture(args.sheet, contact_sheet(dataset["training"], SHEET_COLUMNS))
+    if args.sheet or args.corrupted:
+        draw(args, dataset["training"], config)
     if args.json:
         print(json.dumps(findings, indent=2))
     else:
         _print(findings, Console())
     return 0
+
+
+def draw(args: argparse.Namespace, faces: FaceSet, config: TrainConfig) -> None:
+    """Draw the contact sheet, or the first happy face spoilt in every way."""
+    from trainer import pictures
+
+    if args.sheet:
+        pictures.save_picture(args.sheet, pictures.contact_sheet(faces, SHEET_COLUMNS))
+    if args.corrupted:
+        face = faces.images[np.flatnonzero(faces.labels == LABELS.index("happy"))[0]]
+        pictures.save_picture(args.corrupted, pictures.corrupted_sheet(face, config.evaluate.corruption_seed))
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:

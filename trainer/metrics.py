@@ -34,8 +34,8 @@ def summarise(scores: Scores, labels: Labels, names: Sequence[str]) -> dict[str,
         names: the K classes.
 
     Returns:
-        n, accuracy, macro_f1, weighted_f1, top5, ece, brier, nll, coverage (of the most confident 80 % of faces),
-        per_class {name: {precision, recall, f1, auc, support}}, confusion (rows are the truth).
+        n, accuracy, macro_f1, weighted_f1, top5, ece, brier, nll, aurc, coverage (of the most confident 80 % of
+        faces), per_class {name: {precision, recall, f1, auc, support}}, confusion (rows are the truth).
     """
     matrix = confusion(scores.argmax(1), labels, len(names))
     classes = per_class(scores, labels, matrix)
@@ -51,6 +51,7 @@ def summarise(scores: Scores, labels: Labels, names: Sequence[str]) -> dict[str,
         "ece": ece(scores, labels),
         "brier": brier(scores, labels),
         "nll": nll(scores, labels),
+        "aurc": aurc(scores, labels),
         "coverage": {"share": point.coverage, "accuracy": point.accuracy, "min_confidence": point.min_confidence},
         "per_class": dict(zip(names, classes, strict=True)),
         "confusion": matrix.tolist(),
@@ -135,6 +136,24 @@ def operating_point(scores: Scores, labels: Labels, coverage: float = COVERAGE) 
     kept = confidence >= threshold
     accuracy = (scores.argmax(1) == labels)[kept].mean()
     return OperatingPoint(threshold, float(kept.mean()), float(accuracy))
+
+
+def selective_accuracy(scores: Scores, labels: Labels) -> NDArray[np.float64]:
+    """Accuracy of the k surest faces, k from 1 to N: (N,); equally sure faces share what they have in common."""
+    _, group, counts = np.unique(-scores.max(1), return_inverse=True, return_counts=True)  # surest first
+    right = np.bincount(group, scores.argmax(1) == labels) / counts
+    return np.asarray(np.repeat(right, counts).cumsum() / np.arange(1, len(labels) + 1), np.float64)
+
+
+def aurc(scores: Scores, labels: Labels) -> float:
+    """Area under the risk-coverage curve (Geifman & El-Yaniv 2017, arXiv:1705.08500): mean error of the k surest."""
+    return float(1 - selective_accuracy(scores, labels).mean())
+
+
+def least_aurc(accuracy: float, n: int) -> float:
+    """The area that remains with this accuracy on n faces if every right reading is surer than every wrong one."""
+    wrong = np.arange(n) >= round(accuracy * n)
+    return float((wrong.cumsum() / np.arange(1, n + 1)).mean())
 
 
 def fit_temperature(logits: Scores, labels: Labels) -> float:

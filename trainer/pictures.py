@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from trainer import metrics
+from trainer.corruptions import KINDS, SEVERITIES, corrupt
 from trainer.dataset import LABELS, FaceSet
 from trainer.runs import write_bytes
 
@@ -72,21 +73,73 @@ def roc(scores: NDArray[np.float64], labels: NDArray[np.int64], title: str) -> F
     return figure
 
 
-def reliability(scores: NDArray[np.float64], labels: NDArray[np.int64], title: str) -> Figure:
-    """Accuracy against confidence in bins of equal mass, over a histogram of the confidences."""
-    figure = Figure((6.2, 7.0), layout="constrained")
-    upper, lower = figure.subplots(2, height_ratios=(4, 1), sharex=True)
-    bins = metrics.reliability(scores, labels)
-    confidence, right = (np.array([part.mean() for part in side]) for side in zip(*bins, strict=True))
-    _plain(upper, title, "", "share read right")
-    upper.plot([0, 1], [0, 1], color=FAINT, lw=1, zorder=0)
-    upper.vlines(confidence, confidence, right, color=COLOURS[0], lw=1.2, alpha=0.6)
-    upper.plot(confidence, right, "o-", color=COLOURS[4], lw=1.6, ms=5)
-    upper.set(ylim=(0, 1.02))
-    upper.text(0.03, 0.95, f"ECE {metrics.ece(scores, labels):.3f}", transform=upper.transAxes, va="top", size=12)
-    _plain(lower, "", "confidence", "faces")
-    lower.hist(scores.max(1), bins=40, range=(0, 1), color=COLOURS[4], alpha=0.8)
-    lower.set(xlim=(0, 1))
+def reliability(calibration: dict[str, Any], title: str) -> Figure:
+    """Accuracy against confidence, before and after the temperature; `calibration` is `trainer evaluate`'s."""
+    figure = Figure((6.4, 6.2), layout="constrained")
+    axes = _plain(figure.subplots(), title, f"confidence (a dot: {calibration['after']['bins'][0]['n']:,} faces)", "")
+    axes.set_ylabel("share read right")
+    axes.plot([0, 1], [0, 1], color=FAINT, lw=1, zorder=0)
+    for when, colour in (("before", COLOURS[6]), ("after", COLOURS[4])):
+        found = calibration[when]
+        confidence, right = ([each[key] for each in found["bins"]] for key in ("confidence", "accuracy"))
+        label = f"{when}: temperature {found['temperature']:.2f}, ECE {found['ece']:.3f}, NLL {found['nll']:.3f}"
+        axes.vlines(confidence, confidence, right, color=colour, lw=1, alpha=0.5)
+        axes.plot(confidence, right, "o-", color=colour, lw=1.6, ms=5, label=label)
+    axes.set(xlim=(0, 1.01), ylim=(0, 1.01))
+    axes.legend(frameon=False, loc="upper left")
+    return figure
+
+
+def risk_coverage(curves: dict[str, dict[str, Any]], title: str) -> Figure:
+    """Accuracy of the surest faces, by their share; a curve a name, each `trainer evaluate`'s risk_coverage."""
+    figure = Figure((6.8, 5.0), layout="constrained")
+    axes = _plain(figure.subplots(), title, "share of faces told, the surest first", "accuracy of those")
+    for colour, (name, curve) in zip((COLOURS[4], COLOURS[0]), curves.items(), strict=False):
+        axes.plot(curve["coverage"], curve["accuracy"], color=colour, lw=1.8, label=f"{name}: AURC {curve['aurc']:.3f}")
+        at = int(np.argmin(np.abs(np.array(curve["coverage"]) - metrics.COVERAGE)))
+        axes.plot(curve["coverage"][at], curve["accuracy"][at], "o", color=colour)
+        axes.annotate(
+            f"{100 * curve['accuracy'][at]:.1f} %", (curve["coverage"][at], curve["accuracy"][at]),
+            xytext=(4, 6), textcoords="offset points", color=colour,
+        )  # fmt: skip
+    axes.set(xlim=(0, 1.01))
+    axes.legend(frameon=False, loc="lower left")
+    return figure
+
+
+def corruptions(found: dict[str, Any], title: str) -> Figure:
+    """Accuracy on spoilt faces, kind by severity, and each kind's mean; `found` is `trainer evaluate`'s."""
+    kinds = found["kinds"]
+    table = 100 * np.array([[*values["accuracy"], values["mean"]] for values in kinds.values()])
+    figure = Figure((7.2, 7.6), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(table, cmap=BLUES, vmin=0, vmax=100, aspect="auto")
+    for row, column in np.ndindex(*table.shape):
+        colour = "white" if table[row, column] > 50 else INK
+        axes.text(column, row, f"{table[row, column]:.1f}", ha="center", va="center", color=colour, size=10)
+    axes.set_xticks(range(table.shape[1]), [*map(str, range(1, table.shape[1])), "mean"])
+    axes.set_yticks(range(len(kinds)), [kind.replace("_", " ") for kind in kinds])
+    axes.axvline(table.shape[1] - 1.5, color="white", lw=4)
+    clean, mean = 100 * found["accuracy"], 100 * found["mean"]
+    below = f"severity\naccuracy, %, n = {found['faces']:,} each; unspoilt {clean:.1f}, mean {mean:.1f}"
+    axes.set(title=title, xlabel=below)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def corrupted_sheet(face: NDArray[np.uint8], seed: int) -> Figure:
+    """One face (S, S), spoilt in every way at every severity."""
+    figure = Figure((len(SEVERITIES) * 0.95 + 2.0, len(KINDS) * 0.95 + 0.3), layout="constrained")
+    grid = figure.subplots(len(KINDS), len(SEVERITIES) + 1, squeeze=False)
+    for row, kind in zip(grid, KINDS, strict=True):
+        spoilt = (corrupt(face[np.newaxis], kind, severity, seed)[0] for severity in SEVERITIES)
+        strengths = (f"{strength:g}" for strength in KINDS[kind].strengths)
+        for axes, image, caption in zip(row, (face, *spoilt), ("", *strengths), strict=True):
+            _face(axes, image, caption)
+        row[0].set_ylabel(
+            f"{kind.replace('_', ' ')},\n{KINDS[kind].unit}", rotation=0, ha="right", va="center", color=INK
+        )
     return figure
 
 
@@ -106,6 +159,27 @@ def learning_curves(entries: Sequence[dict[str, Any]], title: str) -> Figure:
     right.plot(epochs, [e["loss"] for e in entries], color=COLOURS[6], label="Training, as optimised")
     right.plot(epochs, [e["loss_public"] for e in entries], color=COLOURS[4], lw=2, label="PublicTest, cross-entropy")
     right.legend(frameon=False, loc="upper right")
+    return figure
+
+
+def compared_curves(groups: dict[str, list[list[float]]], title: str) -> Figure:
+    """Accuracy on PublicTest by epoch: a line a group, the mean of its seeds, in a band of one standard deviation.
+
+    Where seeds ended at different epochs, the line ends with the shortest.
+    """
+    figure = Figure((9.0, 5.2), layout="constrained")
+    axes = _plain(figure.subplots(), title, "epoch", "accuracy on PublicTest")
+    styles = ("-", "--", ":", "-.")
+    for place, (name, seeds) in enumerate(groups.items()):
+        length = min(map(len, seeds))
+        values = np.array([seed[:length] for seed in seeds])  # (seeds, epochs)
+        epochs, mean = np.arange(1, length + 1), values.mean(0)
+        colour, style = COLOURS[place % len(COLOURS)], styles[place // len(COLOURS) % len(styles)]
+        axes.plot(epochs, mean, style, color=colour, lw=1.6, label=f"{name} (n = {len(seeds)})")
+        if len(seeds) > 1:
+            spread = values.std(0, ddof=1)
+            axes.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
+    axes.legend(frameon=False, loc="lower right", fontsize=8)
     return figure
 
 

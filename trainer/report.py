@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import metrics, pictures
+from trainer import metrics, pictures, score_table
 from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig
-from trainer.dataset import LABELS, SIDE, SPLITS, FaceSet, load_dataset
+from trainer.dataset import SIDE, SPLITS, FaceSet, load_dataset
 from trainer.errors import CheckpointError
 from trainer.runs import RunFolder, newest_run, open_run, write_text
-from trainer.score_table import ROWS
 
 FOLDER = "report"
 TSNE_FACES = 1500  # more make the plane no clearer, and take minutes
@@ -24,7 +24,9 @@ PICTURES = {
     "learning.png": "How it was learnt",
     "confusion.png": "What is taken for what",
     "roc.png": "Each emotion against all others",
-    "reliability.png": "How far its confidence can be trusted",
+    "reliability.png": "How far its confidence can be trusted, before and after the temperature",
+    "risk-coverage.png": "What it gains by keeping silent where it is not sure",
+    "corruptions.png": "How it reads spoilt faces",
     "tsne.png": "How it sees the faces: the penultimate features, by t-SNE",
     "worst.png": "Its worst mistakes (faces of people: keep this picture to yourself)",
 }
@@ -52,10 +54,10 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
         )
     out = folder.path / FOLDER
     out.mkdir(exist_ok=True)
-    draw(out, folder, scores, logits, faces)
-    write_text(out / "report.md", markdown(folder, scores))
+    drawn = draw(out, folder, scores, logits, faces)
+    write_text(out / "report.md", markdown(folder, scores, drawn))
     if args.json:
-        print(json.dumps({"report": str(out / "report.md"), "pictures": [str(out / name) for name in PICTURES]}))
+        print(json.dumps({"report": str(out / "report.md"), "pictures": [str(out / name) for name in drawn]}))
     else:
         print(out / "report.md")
     return 0
@@ -81,14 +83,31 @@ def evaluated(folder: RunFolder, split: str) -> tuple[dict[str, Any], NDArray[np
         if table.is_file() and values.is_file():
             try:
                 with np.load(values) as arrays:
-                    return json.loads(table.read_text()), arrays["logits"]
+                    return _current(json.loads(table.read_text())), arrays["logits"]
             except (ValueError, KeyError, OSError) as error:
                 raise CheckpointError(f"{table}: the scores cannot be read ({error}); evaluate again.") from error
     raise CheckpointError(f"{folder.path}: nothing was evaluated on {split}; run `trainer evaluate` first.")
 
 
-def draw(out: Path, folder: RunFolder, scores: dict[str, Any], logits: NDArray[np.float32], faces: FaceSet) -> None:
-    """Draw all pictures into `out`."""
+def _current(scores: dict[str, Any]) -> dict[str, Any]:
+    """The scores, if they hold all that is drawn; ValueError where an older version of `trainer evaluate` left them."""
+    if not {"calibration", "risk_coverage", "aurc"} <= set(scores):
+        raise ValueError("they are of an older version")
+    return scores
+
+
+def coverage_curves(scores: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The risk-coverage curves that the scores hold, by the faces they are of."""
+    curves = {"all faces": scores["risk_coverage"]}
+    if scores["without_duplicates"]:
+        curves["without those that stand in Training"] = scores["without_duplicates"]["risk_coverage"]
+    return curves
+
+
+def draw(
+    out: Path, folder: RunFolder, scores: dict[str, Any], logits: NDArray[np.float32], faces: FaceSet
+) -> list[str]:
+    """Draw all pictures for which there are figures into `out`; their names."""
     title = f"{Path(scores['model']).name}, {scores['split']}, n = {scores['n']:,}, {100 * scores['accuracy']:.2f} %"
     values = metrics.softmax(logits, scores["temperature"])
     chosen = np.sort(np.random.default_rng(0).permutation(len(faces))[:TSNE_FACES])
@@ -96,12 +115,16 @@ def draw(out: Path, folder: RunFolder, scores: dict[str, Any], logits: NDArray[n
         "learning.png": pictures.learning_curves(folder.metrics(), folder.path.name),
         "confusion.png": pictures.confusion(np.array(scores["confusion"]), title),
         "roc.png": pictures.roc(values, faces.labels, title),
-        "reliability.png": pictures.reliability(values, faces.labels, title),
+        "reliability.png": pictures.reliability(scores["calibration"], title),
+        "risk-coverage.png": pictures.risk_coverage(coverage_curves(scores), title),
         "tsne.png": pictures.tsne(features(folder, faces.images[chosen]), faces.labels[chosen], title),
         "worst.png": pictures.worst_mistakes(faces, values, title),
     }
+    if "corruptions" in scores:
+        figures["corruptions.png"] = pictures.corruptions(scores["corruptions"], title)
     for name, figure in figures.items():
         pictures.save_picture(out / name, figure)
+    return [name for name in PICTURES if name in figures]
 
 
 def features(folder: RunFolder, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -117,12 +140,12 @@ def features(folder: RunFolder, images: NDArray[np.uint8]) -> NDArray[np.float32
         return torch.cat([trunk(part) for part in inputs.split(256)]).numpy()
 
 
-def markdown(folder: RunFolder, scores: dict[str, Any]) -> str:
-    """The run's report as Markdown, with its pictures."""
-    parts = [f"# {folder.path.name}", _origin(folder, scores), _summary(scores), _classes(scores["per_class"])]
-    if "detected" in scores:
-        parts.append(_through(scores))
-    parts += [f"## {text}\n\n![{text}]({name})" for name, text in PICTURES.items()]
+def markdown(folder: RunFolder, scores: dict[str, Any], names: Iterable[str]) -> str:
+    """The run's report as Markdown, with its tables and pictures."""
+    parts = [f"# {folder.path.name}", _origin(folder, scores)]
+    for table in score_table.tables(scores):
+        parts += [f"## {table.title[0].upper()}{table.title[1:]}", table.markdown()]
+    parts += [f"## {PICTURES[name]}\n\n![{PICTURES[name]}]({name})" for name in names]
     return "\n\n".join(parts) + "\n"
 
 
@@ -130,48 +153,4 @@ def _origin(folder: RunFolder, scores: dict[str, Any]) -> str:
     summary = folder.summary()
     taught = f" {summary['epochs']} epochs in {summary['seconds']:,.0f} s on {summary['device']}." if summary else ""
     teachers = "".join(f"\n- teacher: {name}" for name in summary.get("teachers", []))
-    error = 100 * scores["standard_error"]
-    headline = f"**{100 * scores['accuracy']:.2f} % ± {error:.2f}** (standard error) on {scores['n']:,} faces"
-    return f"`{Path(scores['model']).name}` reads {headline} of {scores['split']} right.{taught}{teachers}"
-
-
-def _summary(scores: dict[str, Any]) -> str:
-    columns = [("all faces", scores)]
-    if scores["without_duplicates"]:
-        columns.append(("without those that stand in Training", scores["without_duplicates"]))
-    rows = [["n", *(f"{values['n']:,}" for _, values in columns)]]
-    rows += [[name, *(f"{values[key]:.4f}" for _, values in columns)] for key, name in ROWS.items()]
-    rows.append(["accuracy of the surest 80 %", *(f"{values['coverage']['accuracy']:.4f}" for _, values in columns)])
-    return _table(["", *(name for name, _ in columns)], rows)
-
-
-def _classes(classes: dict[str, Any]) -> str:
-    keys = ("precision", "recall", "f1", "auc")
-    rows = []
-    for name in LABELS:
-        figures = ("" if classes[name][key] is None else f"{classes[name][key]:.3f}" for key in keys)
-        rows.append([name, *figures, f"{classes[name]['support']:,}"])
-    return _table(["emotion", *keys, "faces"], rows)
-
-
-def _through(scores: dict[str, Any]) -> str:
-    rows = []
-    for size, share in scores["detected"].items():
-        read = [scores[key][size] for key in ("accuracy_through_detector", "accuracy_direct")]
-        lost = scores["points_lost"][size]
-        figures = ["", "", ""] if lost is None else [f"{read[0]:.4f}", f"{read[1]:.4f}", f"{lost:.2f}"]
-        rows.append([size, f"{scores['faces_pasted'][size]:,}", f"{100 * share:.1f} %", *figures])
-    head = [
-        "face in the frame, px",
-        "faces",
-        "found",
-        "accuracy through the chain",
-        "direct, same faces",
-        "points lost",
-    ]
-    return "## Through detector and crop\n\n" + _table(head, rows)
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"`{Path(scores['model']).name}` on {scores['split']}: **{score_table.headline(scores)}**.{taught}{teachers}"

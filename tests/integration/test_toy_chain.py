@@ -32,7 +32,7 @@ trainer:
   distill: {temperature: 1, kl_weight: 0.5}
   convert: {calibration_faces: 300, refine_faces: 100, margin_faces: 60}
 """
-PICTURES = ("confusion", "roc", "reliability", "learning", "tsne", "worst")
+PICTURES = ("confusion", "roc", "reliability", "risk-coverage", "corruptions", "learning", "tsne", "worst")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -75,7 +75,8 @@ def model(house: Path) -> Path:
 @pytest.fixture(scope="module")
 def scores(house: Path, model: Path) -> dict[str, Any]:
     options = ("--through-detector", "--faces", 12, "--sizes", 160, 240, "--fit-margin")
-    result: dict[str, Any] = json.loads(done("evaluate", *options, "--json", cwd=house))
+    more = ("--tta", "--corruptions", "--against", model.with_name("best.pt"))
+    result: dict[str, Any] = json.loads(done("evaluate", *options, *more, "--json", cwd=house))
     assert house / result["model"] == model
     return result
 
@@ -114,6 +115,14 @@ def test_evaluate_through_the_detector(scores: dict[str, Any]) -> None:
         assert set(scores[key]) == {"160", "240"}
     assert scores["detected"]["240"] > 0.9 and scores["faces_pasted"]["240"] == 12
     assert {"margin", "boxes", "measured"} == set(scores["crop_margin"]["fitted"])
+
+
+def test_evaluate_on_request_says_more(scores: dict[str, Any]) -> None:
+    ten, compared, spoilt = scores["tta"]["ten_views"], scores["against"], scores["corruptions"]
+    assert ten["views"] == 10 and ten["n"] == 350 and ten["accuracy"] > 0.9
+    assert compared["n"] == 350 and compared["accuracy"] == pytest.approx(scores["accuracy"])
+    assert compared["p"] > 0.05, "the checkpoint reads otherwise than the model that it became"
+    assert spoilt["faces"] == 12 and len(spoilt["kinds"]) == 15 and spoilt["mean"] < spoilt["accuracy"]
 
 
 def test_the_checkpoint_scores_like_the_model_it_became(house: Path, model: Path, scores: dict[str, Any]) -> None:
@@ -160,7 +169,8 @@ def test_a_failed_gate_is_named_and_nothing_is_written(house: Path, model: Path)
 def test_the_sheet_of_toy_faces(house: Path) -> None:
     found = json.loads(done("data", "--data", "toy", "--sheet", "faces.png", "--json", cwd=house))
     assert found["splits"]["training"]["n"] == 1400
-    assert cv2.imread(str(house / "faces.png")) is not None
+    done("data", "--data", "toy", "--corrupted", "spoilt.png", cwd=house)
+    assert cv2.imread(str(house / "faces.png")) is not None and cv2.imread(str(house / "spoilt.png")) is not None
 
 
 def test_what_cannot_be_converted_or_scored_is_told(house: Path, model: Path, tmp_path: Path) -> None:

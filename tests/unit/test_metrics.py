@@ -100,3 +100,32 @@ def test_soft_targets_that_are_certain_are_labels() -> None:
     logits, labels = drawn(50)
     scores = metrics.softmax(logits)
     assert metrics.nll_soft(scores, np.eye(CLASSES)[labels]) == pytest.approx(metrics.nll(scores, labels))
+
+
+def certainly(confidence: list[float], right: list[bool]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Scores of two classes that are so sure of the first, and labels that make the readings so."""
+    first = np.array(confidence)
+    return np.stack([first, 1 - first], 1), np.where(right, 0, 1)
+
+
+def test_risk_and_coverage_by_hand() -> None:
+    scores, labels = certainly([0.6, 0.9, 0.7, 0.8], [True, True, True, False])
+    assert metrics.selective_accuracy(scores, labels) == pytest.approx([1, 1 / 2, 2 / 3, 3 / 4])
+    assert metrics.aurc(scores, labels) == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
+    assert metrics.least_aurc(3 / 4, 4) == pytest.approx((0 + 0 + 0 + 1 / 4) / 4)
+
+
+def test_equally_sure_faces_have_no_order() -> None:
+    scores, labels = certainly([0.9, 0.7, 0.7], [True, True, False])
+    expected = [1, (1 + 1 / 2) / 2, 2 / 3]
+    assert metrics.selective_accuracy(scores, labels) == pytest.approx(expected)
+    assert metrics.selective_accuracy(scores[::-1], labels[::-1]) == pytest.approx(expected)
+
+
+@given(st.integers(1, 60), st.integers(0, 10_000))
+def test_no_order_is_better_than_the_perfect_one(n: int, seed: int) -> None:
+    logits, labels = drawn(n, seed)
+    scores = metrics.softmax(logits)
+    accuracy = float((scores.argmax(1) == labels).mean())
+    assert metrics.least_aurc(accuracy, n) <= metrics.aurc(scores, labels) + 1e-12
+    assert metrics.selective_accuracy(scores, labels)[-1] == pytest.approx(accuracy)
