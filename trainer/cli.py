@@ -21,7 +21,7 @@ SUBCOMMANDS = {
     "distill": "teach a student from its teachers (and a teacher first, if there is none)",
     "convert": "turn the newest student into an int8 .tflite with its card",
     "evaluate": "score a checkpoint or a .tflite on a split",
-    "report": "draw pictures and tables of a run",
+    "report": "draw pictures and tables of a run, or compare several",
 }
 DESCRIPTION = """Makes the network that the device runs.
 

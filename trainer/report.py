@@ -1,17 +1,19 @@
-"""`trainer report`: pictures and a table of a run, from what training and `trainer evaluate` left in its folder."""
+"""`trainer report`: pictures and tables of one run from what training and evaluation left in it, or of several runs."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer import metrics, pictures, score_table
+from device.errors import UsageError
+from trainer import ablation, metrics, pictures, score_table
 from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig
 from trainer.dataset import SIDE, SPLITS, FaceSet, load_dataset
@@ -31,21 +33,40 @@ PICTURES = {
     "worst.png": "Its worst mistakes (faces of people: keep this picture to yourself)",
 }
 EPILOG = """examples:
-  trainer report                                  the newest student
-  trainer report --run runs/teacher-1 --split private_test"""
+  trainer report                                  the newest student: pictures and tables into its folder `report`
+  trainer report runs/teacher-1 --split private_test
+  trainer report runs/student-* --table           what each change brought, as a Markdown table: the first run is the
+                                                  baseline; runs that differ only in the seed are one row, mean ± sd
+  trainer report runs/student-* --curves c.png    the same groups as learning curves, a band for the seeds"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `trainer report`."""
     parser.epilog = EPILOG
-    parser.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: the newest student's)")
+    parser.add_argument(
+        "folders", type=Path, nargs="*", metavar="RUN", help="run folder (default: the newest student's)"
+    )
+    parser.add_argument("--run", type=Path, metavar="DIR", help="the same as one RUN")
     parser.add_argument("--split", choices=SPLITS, default="public_test", help="evaluated faces (default: public_test)")
-    parser.add_argument("--json", action="store_true", help="print the paths of what was written as JSON")
+    parser.add_argument("--table", action="store_true", help="compare several runs: print a table in Markdown")
+    parser.add_argument("--curves", type=Path, metavar="F", help="compare several runs: draw learning curves, PNG")
+    parser.add_argument(
+        "--json", action="store_true", help="print the table, or the paths of what was written, as JSON"
+    )
 
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
+    """Report on one run, or compare several."""
+    folders = args.folders + ([args.run] if args.run else [])
+    if args.table or args.curves:
+        return compare_runs(folders or sorted(Path(config.runs).glob("*")), args)
+    if len(folders) > 1:
+        raise UsageError("Several runs are compared with --table or --curves F; a report is of one run.")
+    return report_on(open_run(folders[0]) if folders else _newest(Path(config.runs)), args, config)
+
+
+def report_on(folder: RunFolder, args: argparse.Namespace, config: TrainConfig) -> int:
     """Draw and write everything into the run's folder `report`; prints the path of the table."""
-    folder = open_run(args.run) if args.run else _newest(Path(config.runs))
     scores, logits = evaluated(folder, args.split)
     faces = load_dataset(config.data or scores["data"])[args.split]
     if len(faces) != len(logits):
@@ -60,6 +81,36 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
         print(json.dumps({"report": str(out / "report.md"), "pictures": [str(out / name) for name in drawn]}))
     else:
         print(out / "report.md")
+    return 0
+
+
+def compare_runs(paths: Sequence[Path], args: argparse.Namespace) -> int:
+    """Print a table for each kind of run, and draw the learning curves where that is asked for."""
+    runs, notes = ablation.read_runs(paths)
+    for note in notes:
+        print(f"trainer: {note}.", file=sys.stderr)
+    kinds = {kind: [run for run in runs if run.kind == kind] for kind in dict.fromkeys(run.kind for run in runs)}
+    groups = {kind: ablation.grouped(members) for kind, members in kinds.items()}
+    if args.curves:
+        several = len(groups) > 1
+        curves = {
+            f"{kind}: {group.what}" if several else group.what: [run.accuracies for run in group.runs]
+            for kind, members in groups.items()
+            for group in members
+        }
+        pictures.save_picture(args.curves, pictures.compared_curves(curves, "accuracy by epoch"))
+    if args.json:
+        print(json.dumps({kind: [group.row() for group in members] for kind, members in groups.items()}, indent=2))
+    elif args.table:
+        tables = [ablation.table(members) for members in groups.values()]
+        print(
+            "\n\n".join(
+                f"{table.title}:\n\n{table.markdown()}" if len(tables) > 1 else table.markdown() for table in tables
+            )
+        )
+        print(f"\nTaught on: {ablation.machines(runs) or 'not said, no run has finished'}.")
+    else:
+        print(args.curves)
     return 0
 
 
