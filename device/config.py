@@ -35,11 +35,16 @@ class DetectorConfig:
     """How faces are found."""
 
     kind: str = setting("blazeface", "which detector", choices=("blazeface", "haar"))
+    range: str = setting(
+        "near", "blazeface: the network for faces within about 2 m, or that for a room", choices=("near", "room")
+    )
     view: str = setting(
         "squares",
-        "blazeface: look at overlapping squares of the frame, or at the whole (half the time; faces must be larger)",
-        choices=("squares", "whole"),
+        "blazeface: look at overlapping squares of the frame, at the whole (half the time; faces must be larger), "
+        "or also at small tiles (many times the time, in turn; faces may be far away)",
+        choices=("squares", "whole", "tiles"),
     )
+    tile_px: int = setting(192, "side of the smallest tiles, pixels of the frame", ge=64, le=4096)
     min_score: float = setting(0.5, "a detection below this is not a face (blazeface)", ge=0, le=1)
     min_face_px: int = setting(24, "smaller faces are ignored, pixels of the frame", ge=1, le=4096)
     max_faces: int = setting(32, "at most this many faces a frame, the largest first", ge=1, le=256)
@@ -64,15 +69,32 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class SmootherConfig:
-    """How a track's readings become a steady label."""
+    """How a track's readings become a steady label. The defaults come from docs/smoothing.md."""
 
-    kind: str = setting("ema", "ema: exponential filter with hysteresis; hmm: forward filter", choices=("ema", "hmm"))
-    time_constant_s: float = setting(0.5, "time constant of the exponential filter", gt=0, le=60)
+    kind: str = setting(
+        "hmm",
+        "hmm: forward filter; ema: exponential filter (wants a lower enter); none: no filter, only the rule below",
+        choices=("hmm", "ema", "none"),
+    )
+    time_constant_s: float = setting(
+        0.7, "readings within this time count as one (hmm); time constant (ema)", gt=0, le=60
+    )
     stay_s: float = setting(2.0, "hmm: mean time an expression lasts", gt=0, le=600)
-    enter: float = setting(0.5, "confidence at which a new label is taken", ge=0, le=1)
-    leave: float = setting(0.35, "confidence below which the label becomes unknown", ge=0, le=1)
+    enter: float = setting(0.8, "confidence at which a new label is taken", ge=0, le=1)
+    leave: float = setting(0.2, "confidence below which the label becomes unknown", ge=0, le=1)
     dwell_s: float = setting(0.5, "a label is kept at least this long", ge=0, le=60)
+    stale_s: float = setting(3.0, "a face that nobody had time to read for this long fades to unknown", gt=0, le=600)
     min_face_px: int = setting(32, "a smaller face is read as unknown, pixels of the frame", ge=1, le=4096)
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """How long a frame may take. What does not fit in is done on the next ones, in turn."""
+
+    budget_ms: float | None = setting(
+        50.0, "time for one frame; at least one look and one face are always done; null sets no limit", gt=0, le=60000
+    )
+    hot_share: float = setting(0.5, "share of budget_ms that is used while the board's firmware throttles", gt=0, le=1)
 
 
 @dataclass(frozen=True)
@@ -160,6 +182,7 @@ class DeviceConfig:
     tracker: TrackerConfig = section(TrackerConfig)
     model: ModelConfig = section(ModelConfig)
     smoother: SmootherConfig = section(SmootherConfig)
+    pipeline: PipelineConfig = section(PipelineConfig)
     mqtt: MqttConfig = section(MqttConfig)
     outbox: OutboxConfig = section(OutboxConfig)
     report: ReportConfig = section(ReportConfig)

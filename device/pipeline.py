@@ -11,14 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from device.budget import Budget
 from device.camera import Frame
 from device.classifier import Classifier, Prediction, model_path
-from device.config import DeviceConfig
+from device.config import DeviceConfig, PipelineConfig
 from device.detector import Detector, open_detector
-from device.events import EmotionEvent, EventType, Stage, TrackState
+from device.events import EmotionEvent, EventType, FaceReads, Stage, TrackState
+from device.follower import Follower
+from device.lookout import Lookout, Sight
 from device.preprocess import Box, crop_face, face_square, to_grey
-from device.smoother import Reading, Smoother, make_smoother
+from device.smoother import UNKNOWN, Reading, Smoother, make_smoother
 from device.tracker import Track, Tracker
+from device.turns import Turns
 
 LATEST = 1000  # runs of a stage that its figures stand on, at most
 
@@ -87,32 +91,52 @@ class StageTimings:
 
 
 class Pipeline:
-    """Detector, tracker, classifier and smoother, one after the other.
+    """Detector, tracker, classifier and smoother, one after the other, within a budget of time.
+
+    A frame looks for faces in as many of its parts, and reads as many of its faces, as the budget has time for; the
+    rest has its turn on the next frames. At least one look and one reading are done, on two frames if they must.
 
     Its `timings` hold the stages detect, track, classify, smooth and their total; who reads the camera and who speaks
     may add capture and publish.
+
+    Args:
+        budget: of a frame; None sets no limit.
     """
 
-    def __init__(self, detector: Detector, tracker: Tracker, classifier: Classifier, smoother: Smoother) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        tracker: Tracker,
+        classifier: Classifier,
+        smoother: Smoother,
+        budget: Budget | None = None,
+    ) -> None:
         self.timings = StageTimings()
         self.labels = classifier.labels
-        self._detector = detector
+        self._budget = budget or Budget(PipelineConfig(budget_ms=None))
+        self._lookout = Lookout(detector, self._budget)
+        self._follower = Follower()
         self._tracker = tracker
         self._classifier = classifier
+        self._turns = Turns()
         self._smoother = smoother
+        self._owed = False  # faces waited on the frame before, and none was read
         self._readings: dict[int, Reading] = {}  # the last of each track that started and did not end
         self._timestamp = 0.0
 
     def process(self, frame: Frame) -> Observation:
         """Work on one frame; frames must come in the order of their times."""
+        self._budget.begin()
         with self.timings.measure("total"):
             with self.timings.measure("detect"):
-                detections = self._detector.detect(frame.image)
+                sight = self._look(frame.image)
             with self.timings.measure("track"):
-                update = self._tracker.update(detections, frame.time_s)
+                grey = to_grey(frame.image)
+                self._follower.see(grey)
+                update = self._tracker.update(sight.detections, frame.time_s, sight.covers, self._follower.follow)
             with self.timings.measure("classify"):
-                predictions = self._classify(frame.image, [track.box for track in update.live])
-            with self.timings.measure("smooth"):
+                predictions = self._classify(grey, update.live, frame.time_s)
+            with self.timings.measure("smooth"), self._budget.spend("smooth"):
                 faces = self._read(update.live, predictions, frame.time_s)
                 self._timestamp = frame.timestamp
                 events = self._ended(update.ended) + self._changed(faces)
@@ -122,19 +146,44 @@ class Pipeline:
         """End every track that is left, as of the last frame; for when no more frames will come."""
         return self._ended(self._tracker.finish())
 
-    def _classify(self, image: NDArray[np.uint8], boxes: Sequence[Box]) -> list[Prediction]:
-        """All faces of a frame in one call."""
-        if not boxes:
-            return []
-        grey, card = to_grey(image), self._classifier.card
-        crops = [crop_face(grey, face_square(box, card.crop_margin), card.input.size) for box in boxes]
-        return self._classifier.classify(np.stack(crops))
+    def face_reads(self) -> FaceReads | None:
+        """How often a face was read lately; None where nobody was there to be read."""
+        return self._turns.figures()
 
-    def _read(self, tracks: list[Track], predictions: list[Prediction], time_s: float) -> list[FaceReading]:
-        return [
-            FaceReading(track, self._smoother.update(track.id, seen.scores, time_s, track.box.mean_side))
-            for track, seen in zip(tracks, predictions, strict=True)
-        ]
+    def _look(self, image: NDArray[np.uint8]) -> Sight:
+        if self._owed and not self._budget.affords("look", leaving="read"):
+            return Sight([], [])
+        return self._lookout.look(image, self._tracker.wanted())
+
+    def _classify(self, grey: NDArray[np.uint8], live: list[Track], time_s: float) -> dict[int, Prediction]:
+        """The most urgent faces, as many as there is time for; track id -> what the network makes of it."""
+        waiting = [track for track in live if self._smoother.readable(track.box.mean_side)]
+        predictions: dict[int, Prediction] = {}
+        for track in self._turns.order(waiting, time_s):
+            if not (self._owed or self._budget.affords("read", leaving="smooth")):
+                break
+            with self._budget.spend("read"):
+                predictions[track.id] = self._prediction(grey, track.box)
+            self._owed = False
+        self._owed = bool(waiting) and not predictions
+        return predictions
+
+    def _prediction(self, grey: NDArray[np.uint8], box: Box) -> Prediction:
+        card = self._classifier.card
+        crop = crop_face(grey, face_square(box, card.crop_margin), card.input.size)
+        return self._classifier.classify(crop[np.newaxis])[0]
+
+    def _read(self, live: list[Track], predictions: dict[int, Prediction], time_s: float) -> list[FaceReading]:
+        faces = []
+        for track in live:
+            seen, side = predictions.get(track.id), track.box.mean_side
+            if seen is None:
+                reading = self._smoother.wait(track.id, time_s, side)
+            else:
+                reading = self._smoother.update(track.id, seen.scores, time_s, side)
+                self._turns.read(track.id, time_s, reading.emotion != UNKNOWN)
+            faces.append(FaceReading(track, reading))
+        return faces
 
     def _changed(self, faces: list[FaceReading]) -> list[EmotionEvent]:
         """A start for each face that is new, an update for each that reads otherwise than before."""
@@ -150,6 +199,7 @@ class Pipeline:
     def _ended(self, tracks: list[Track]) -> list[EmotionEvent]:
         for track in tracks:
             self._smoother.forget(track.id)
+            self._turns.forget(track.id)
         return [self._event("end", track, self._readings.pop(track.id)) for track in tracks]
 
     def _event(self, kind: EventType, track: Track, reading: Reading) -> EmotionEvent:
@@ -174,7 +224,8 @@ def from_config(config: DeviceConfig) -> Pipeline:
     """
     classifier = Classifier(model_path(config.model), config.model.threads)
     smoother = make_smoother(config.smoother, classifier.labels)
-    return Pipeline(open_detector(config.detector), Tracker(config.tracker), classifier, smoother)
+    budget = Budget(config.pipeline)
+    return Pipeline(open_detector(config.detector), Tracker(config.tracker), classifier, smoother, budget)
 
 
 def _figures(runs: Sequence[float]) -> Stage:

@@ -151,7 +151,8 @@ class Service:
             return
         self._report_due_s = now_s + REPORT_S
         fps = self._pace.mark(now_s)
-        self._publisher.report(Progress(fps, self._pace.frames, camera.skipped, self._pipeline.timings.stages()))
+        stages, face_reads = self._pipeline.timings.stages(), self._pipeline.face_reads()
+        self._publisher.report(Progress(fps, self._pace.frames, camera.skipped, stages, face_reads))
         self._notifier.status(f"{self._pace.frames} frames" + (f", {fps:.1f} a second" if fps is not None else ""))
 
 

@@ -1,7 +1,7 @@
 """One track's predictions become a steady label with a confidence, or "unknown".
 
-Two filters, both with time constants in seconds, so that a Pi that slows down reads a face as it did before; then one
-rule that decides what is said: hysteresis and a minimum dwell, so that a label does not flicker.
+Filters with time constants in seconds, so that a Pi that slows down reads a face as it did before; then one rule that
+decides what is said: hysteresis and a minimum dwell, so that a label does not flicker.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Reading:
 @dataclass
 class _Face:
     belief: Scores
-    time_s: float
+    time_s: float  # up to which the belief is brought
+    heard_s: float  # when the network last said something
     emotion: str = UNKNOWN
     previous: str | None = None
     since_s: float = -math.inf  # a face is unknown at first, and may be named as soon as it can be
@@ -48,8 +49,8 @@ class Smoother:
     """Keeps one belief a track, and decides what is said of it.
 
     A belief begins uniform: nothing is known of a face that just came. A label is taken at `enter`, given up below
-    `leave`, and kept for `dwell_s` at least, `unknown` included. A face smaller than `min_face_px` says nothing, so
-    that its label fades.
+    `leave`, and kept for `dwell_s` at least, `unknown` included. A face smaller than `min_face_px` says nothing, and
+    neither does one that was not read for `stale_s`: its label fades.
 
     Args:
         filtered: the filter that brings a belief forward.
@@ -75,8 +76,34 @@ class Smoother:
             time_s: of the frame, seconds.
             face_px: mean side of the face's box, pixels of the frame.
         """
-        face = self._faces.setdefault(track_id, _Face(self._nothing, time_s))
-        seen = np.asarray(scores, dtype=np.float64) if face_px >= self._config.min_face_px else self._nothing
+        if not self.readable(face_px):
+            return self.wait(track_id, time_s, face_px)
+        face = self._face(track_id, time_s)
+        face.heard_s = max(time_s, face.heard_s)
+        return self._advance(face, np.asarray(scores, dtype=np.float64), time_s)
+
+    def wait(self, track_id: int, time_s: float, face_px: float) -> Reading:
+        """A track's reading on a frame on which it was not read: as before, unless it is too small or too old to hold.
+
+        Args: see `update`.
+        """
+        face = self._face(track_id, time_s)
+        if self.readable(face_px) and time_s - face.heard_s <= self._config.stale_s:
+            return self._reading(face, False)
+        return self._advance(face, self._nothing, time_s)
+
+    def readable(self, face_px: float) -> bool:
+        """Whether a face of that size can be read at all."""
+        return face_px >= self._config.min_face_px
+
+    def forget(self, track_id: int) -> None:
+        """Drop what is known of a track that ended; an unknown id is no error."""
+        self._faces.pop(track_id, None)
+
+    def _face(self, track_id: int, time_s: float) -> _Face:
+        return self._faces.setdefault(track_id, _Face(self._nothing, time_s, time_s))
+
+    def _advance(self, face: _Face, seen: Scores, time_s: float) -> Reading:
         face.belief = _normal(self._filtered(face.belief, seen, max(0.0, time_s - face.time_s)))
         face.time_s = max(time_s, face.time_s)
         emotion = self._decided(face)
@@ -84,10 +111,6 @@ class Smoother:
         if changed:
             face.previous, face.emotion, face.since_s = face.emotion, emotion, face.time_s
         return self._reading(face, changed)
-
-    def forget(self, track_id: int) -> None:
-        """Drop what is known of a track that ended; an unknown id is no error."""
-        self._faces.pop(track_id, None)
 
     def _decided(self, face: _Face) -> str:
         if face.time_s - face.since_s < self._config.dwell_s:
@@ -115,9 +138,17 @@ def make_smoother(config: SmootherConfig, labels: Sequence[str]) -> Smoother:
         raise ConfigError(
             f"device.smoother.leave is {config.leave:g}, above device.smoother.enter ({config.enter:g}); make it lower."
         )
-    if config.kind == "hmm":
-        return Smoother(forward_filter(config.stay_s, config.time_constant_s), config, labels)
-    return Smoother(exponential_filter(config.time_constant_s), config, labels)
+    filters = {
+        "hmm": forward_filter(config.stay_s, config.time_constant_s),
+        "ema": exponential_filter(config.time_constant_s),
+        "none": no_filter,
+    }
+    return Smoother(filters[config.kind], config, labels)
+
+
+def no_filter(belief: Scores, scores: Scores, elapsed_s: float) -> Scores:
+    """Believe whatever the network says of the frame at hand."""
+    return scores
 
 
 def exponential_filter(time_constant_s: float) -> Filter:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from device import board, privacy
 from device.config import DeviceConfig
-from device.events import CameraState, Health, ModelInfo, OutboxFigures, Stage, Status
+from device.events import CameraState, FaceReads, Health, ModelInfo, OutboxFigures, Stage, Status
 from device.outbox import Outbox
 from device.settings import to_dict
 from device.topics import device_id
@@ -21,12 +21,13 @@ STARTED_S = time.monotonic()  # this module is loaded when the process begins
 
 @dataclass(frozen=True)
 class Progress:
-    """How the chain is doing: frames a second lately, frames and skipped frames in all, timings of the stages."""
+    """How the chain is doing: frames a second lately, frames and skipped frames in all, timings, readings of a face."""
 
     fps: float | None = None
     frames: int = 0
     skipped: int = 0
     stages: dict[str, Stage] | None = None
+    face_reads: FaceReads | None = None
 
 
 def status(config: DeviceConfig, model: ModelInfo, camera: CameraState) -> Status:
@@ -71,6 +72,7 @@ def health(progress: Progress, last_frame_s: float | None, outbox: Outbox, recon
         skipped=progress.skipped,
         last_frame_age_s=None if last_frame_s is None else max(0.0, now_s - last_frame_s),
         stages=progress.stages or {},
+        face_reads=progress.face_reads,
         temperature_c=board.temperature_c(),
         throttling=board.throttling(),
         memory_mb=board.memory_mb(),

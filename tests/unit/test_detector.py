@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.blazeface import MAKES, anchors
 from device.config import DetectorConfig
-from device.detector import BLAZEFACE, Detector, anchors, merge, open_detector, views
+from device.detector import Detector, merge, open_detector
 from device.preprocess import Box
 from tests.fixtures.clips import Image, portrait, scene
 
@@ -30,15 +31,30 @@ def haar() -> Detector:
     return open_detector(DetectorConfig(kind="haar"))
 
 
-def test_the_vendored_file_is_the_one_in_notice() -> None:
-    digest = hashlib.sha256(BLAZEFACE.read_bytes()).hexdigest()
-    assert digest == "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633"
+@pytest.fixture(scope="module")
+def room() -> Detector:
+    return open_detector(DetectorConfig(range="room", view="tiles"))
+
+
+@pytest.mark.parametrize("make", MAKES)
+def test_the_vendored_files_are_those_in_notice(make: str) -> None:
+    notice = (Path(__file__).parents[2] / "NOTICE").read_text(encoding="utf-8")
+    file = MAKES[make].file
+    assert f"device/models/{file.name}" in notice
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in notice
 
 
 def test_blazeface_finds_the_portrait(blazeface: Detector) -> None:
     (found,) = blazeface.detect(portrait())
     assert found.score == pytest.approx(0.92, abs=0.02)
     assert found.box.iou(FACE) > 0.9
+
+
+def test_the_room_network_frames_a_face_as_the_near_one_does() -> None:
+    for view in ("squares", "whole"):
+        (found,) = open_detector(DetectorConfig(range="room", view=view)).detect(portrait())
+        assert found.box.iou(FACE) > 0.75
+        assert found.box.mean_side == pytest.approx(FACE.mean_side, rel=0.1)
 
 
 def test_haar_frames_a_face_as_blazeface_does(haar: Detector) -> None:
@@ -105,25 +121,43 @@ def test_a_higher_threshold_finds_no_more(blazeface: Detector) -> None:
     assert open_detector(DetectorConfig(min_score=0.95)).detect(portrait()) == []
 
 
-def test_anchors_are_those_of_the_network() -> None:
-    centres = anchors()
-    assert centres.shape == (896, 2)
-    assert centres[:2].tolist() == [[1 / 32, 1 / 32]] * 2
-    assert centres[2].tolist() == [3 / 32, 1 / 32]
-    assert centres[512:518].tolist() == [[1 / 16, 1 / 16]] * 6
-    assert centres[-1].tolist() == [15 / 16, 15 / 16]
+def test_tiles_find_the_small_faces_of_a_room_and_the_large_one_once(room: Detector) -> None:
+    small = [(150 + 400 * n, 200 + 150 * n, 80) for n in range(4)]
+    image = scene([*small, (1300, 60, 600)], 1920, 1080)
+    found = room.detect(image)
+    assert len(found) == 5
+    assert found[0].box.mean_side == pytest.approx(0.41 * 600, rel=0.15)  # the face's part of the pasted head
+    for n, (x, y, side) in enumerate(small):
+        (box,) = [f.box for f in found if x <= f.box.x + f.box.width / 2 <= x + side]
+        assert y <= box.y + box.height / 2 <= y + side, n
+    assert [f for f in open_detector(DetectorConfig()).detect(image) if f.box.mean_side < 60] == []
 
 
-@given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from(["squares", "whole"]))
-def test_views_show_the_whole_frame(width: int, height: int, kind: str) -> None:
-    squares = views(width, height, kind)
-    assert len(squares) <= 5
-    assert min(s.x for s in squares) <= 0
-    assert min(s.y for s in squares) <= 0
-    assert max(s.x + s.width for s in squares) >= width
-    assert max(s.y + s.height for s in squares) >= height
-    for before, after in pairwise(squares):
-        assert before.overlap(after) >= 0.49 * before.area  # a face up to half a square is whole in one of them
+def test_a_look_shows_only_its_part(room: Detector) -> None:
+    image = scene([(100, 100, 60), (1700, 900, 60)], 1920, 1080)
+    parts = room.views(1920, 1080)
+    showing = [part for part in parts if room.look(image, [part])]
+    assert 2 <= len(showing) <= 6  # of 151
+    for x, y in ((100, 100), (1700, 900)):
+        assert any(part.answers_for(Box(x + 18, y + 14, 25, 25)) for part in showing)
+    assert room.look(image, []) == []
+
+
+def test_haar_looks_once(haar: Detector) -> None:
+    (part,) = haar.views(512, 512)
+    assert haar.look(portrait(), [part]) == haar.detect(portrait())
+    assert haar.look(portrait(), []) == []
+
+
+def test_anchors_are_those_of_the_networks() -> None:
+    near, room = (anchors(MAKES[make].side, MAKES[make].strides) for make in ("near", "room"))
+    assert near.shape == (896, 2)
+    assert near[:2].tolist() == [[1 / 32, 1 / 32]] * 2
+    assert near[2].tolist() == [3 / 32, 1 / 32]
+    assert near[512:518].tolist() == [[1 / 16, 1 / 16]] * 6
+    assert near[-1].tolist() == [15 / 16, 15 / 16]
+    assert room.shape == (2304, 2)
+    assert room[49].tolist() == pytest.approx([1.5 / 48, 1.5 / 48])
 
 
 rows = st.lists(

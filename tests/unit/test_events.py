@@ -12,6 +12,7 @@ import pytest
 
 from device.events import (
     EmotionEvent,
+    FaceReads,
     Health,
     ModelInfo,
     OutboxFigures,
@@ -69,6 +70,7 @@ GOLDEN: list[tuple[Any, str]] = [
             skipped=4,
             last_frame_age_s=0.04,
             stages={"detect": Stage(p50_ms=1.0, p95_ms=2.0, max_ms=3.14159, n=900)},
+            face_reads=FaceReads(rate_hz=3.456, longest_wait_s=0.4),
             temperature_c=48.3,
             throttling=Throttling(now=(), since_boot=("under-voltage",)),
             memory_mb=98.76,
@@ -76,7 +78,8 @@ GOLDEN: list[tuple[Any, str]] = [
             reconnects=0,
         ),
         '{"ts":2.0,"uptime_s":61.0,"fps":14.99,"frames":900,"skipped":4,"last_frame_age_s":0.0,'
-        '"stages":{"detect":{"p50_ms":1.0,"p95_ms":2.0,"max_ms":3.142,"n":900}},"temperature_c":48.3,'
+        '"stages":{"detect":{"p50_ms":1.0,"p95_ms":2.0,"max_ms":3.142,"n":900}},'
+        '"face_reads":{"rate_hz":3.46,"longest_wait_s":0.4},"temperature_c":48.3,'
         '"throttling":{"now":[],"since_boot":["under-voltage"]},"memory_mb":98.8,'
         '"outbox":{"depth":1,"dropped":0,"oldest_age_s":0.3},"reconnects":0}',
     ),

@@ -8,13 +8,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from device.budget import Budget
 from device.camera import Frame
 from device.classifier import Classifier, Prediction
-from device.config import DeviceConfig, ModelConfig, SmootherConfig, TrackerConfig
+from device.config import DeviceConfig, ModelConfig, PipelineConfig, SmootherConfig, TrackerConfig
 from device.detector import Detection
 from device.errors import ConfigError, ModelError
 from device.events import EmotionEvent
@@ -22,10 +24,14 @@ from device.pipeline import Observation, Pipeline, StageTimings, from_config
 from device.preprocess import Box
 from device.smoother import UNKNOWN, make_smoother
 from device.tracker import Tracker
-from tests.fixtures.clips import Image, scene, write_clip
+from device.views import View, views
+from tests.fixtures.clips import Image, portrait, scene, write_clip
+from tests.fixtures.clock import Clock
 from tests.fixtures.tiny_models import LABELS, tiny_face, write_tiny
 
 FPS = 10.0
+UNLIMITED = PipelineConfig(budget_ms=None)
+EASY = SmootherConfig(enter=0.5)  # the tiny network is never very sure of a real face
 EMPTY = scene([])
 
 
@@ -36,7 +42,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pipeline(model: Path) -> Pipeline:
-    return from_config(DeviceConfig(model=ModelConfig(path=str(model))))
+    return from_config(DeviceConfig(model=ModelConfig(path=str(model)), pipeline=UNLIMITED, smoother=EASY))
 
 
 def film(images: Iterable[Image]) -> Iterator[Frame]:
@@ -112,6 +118,12 @@ class Script:
     def __init__(self, script: Iterable[list[Box]]) -> None:
         self._script = iter(script)
 
+    def views(self, width: int, height: int) -> list[View]:
+        return views(width, height, "whole", 0)
+
+    def look(self, image: NDArray[np.uint8], parts: Iterable[View]) -> list[Detection]:
+        return [found for _ in parts for found in self.detect(image)]
+
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         return [Detection(box, 0.9) for box in next(self._script)]
 
@@ -143,12 +155,12 @@ def drawn(labels: Iterable[int], classifier: Classifier) -> Image:
     return frame
 
 
-def test_all_faces_of_a_frame_are_read_in_one_call_each_as_its_own(model: Path) -> None:
+def test_all_faces_of_a_frame_are_read_each_as_its_own(model: Path) -> None:
     classifier = Counting(model)
     boxes = [PLACES, PLACES, PLACES, *[PLACES[::-1]] * 20]
     chain = Pipeline(Script(boxes), Tracker(TrackerConfig()), classifier, make_smoother(SmootherConfig(), LABELS))
     observations = play(chain, [drawn([0, 3, 5, 6], classifier)] * len(boxes))
-    assert classifier.calls == [4] * (len(boxes) - 2)  # no call while nobody is confirmed
+    assert classifier.calls == [1] * 4 * (len(boxes) - 2)  # none while nobody is confirmed
     read = {face.track.box.x: face.reading.emotion for face in observations[-1].faces}
     assert [read[place.x] for place in PLACES] == ["angry", "happy", "surprise", "neutral"]
 
@@ -168,6 +180,116 @@ def test_a_changed_expression_is_one_update(model: Path) -> None:
         ("update", "angry"),
     ]
     assert [event.previous for event in events] == [None, UNKNOWN, "happy"]
+
+
+# ---- thirty faces, and a clock that only work moves on
+
+LOOK_S, READ_S = 0.008, 0.002
+CROWD = [Box(60.0 * (n % 10), 60.0 * (n // 10), 50, 50) for n in range(30)]
+ROOM = np.asarray(cv2.resize(portrait(), (620, 200)), np.uint8)  # something for the flow to hold on to
+
+
+class SlowLook(Script):
+    """A look takes 8 ms."""
+
+    def __init__(self, clock: Clock, script: Iterable[list[Box]]) -> None:
+        super().__init__(script)
+        self._clock = clock
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+        self._clock.now_s += LOOK_S
+        return super().detect(image)
+
+
+class SlowRead(Classifier):
+    """A face takes 2 ms."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(path)
+        self._clock = clock
+
+    def classify(self, faces: NDArray[np.uint8]) -> list[Prediction]:
+        self._clock.now_s += READ_S * len(faces)
+        return super().classify(faces)
+
+
+class Crowd:
+    """A chain before thirty faces, and what each frame cost it."""
+
+    def __init__(self, model: Path, budget_ms: float | None, hot: bool = False) -> None:
+        self.clock = Clock()
+        self.budget = Budget(PipelineConfig(budget_ms=budget_ms, hot_share=0.5), self.clock, lambda: hot)
+        self.chain = Pipeline(
+            SlowLook(self.clock, itertools.repeat(CROWD)),
+            Tracker(TrackerConfig()),
+            SlowRead(model, self.clock),
+            make_smoother(SmootherConfig(), LABELS),
+            self.budget,
+        )
+
+    def costs_ms(self, frames: int = 100) -> list[float]:
+        costs = []
+        for frame in film([ROOM] * frames):
+            began_s = self.clock.now_s
+            assert len(self.chain.process(frame).faces) in (0, 30)
+            costs.append(1000 * (self.clock.now_s - began_s))
+        return costs
+
+
+def test_thirty_faces_cost_no_more_than_the_budget_and_each_is_read_at_a_known_rate(model: Path) -> None:
+    crowd = Crowd(model, 30.0)
+    costs = crowd.costs_ms()
+    assert max(costs[5:]) <= 30.0
+    assert costs[-1] == pytest.approx(30)  # one look, and eleven faces
+    reads = crowd.chain.face_reads()
+    assert reads is not None
+    assert reads.rate_hz == pytest.approx(FPS * 11 / 30, rel=0.1)
+    assert reads.longest_wait_s <= 2 * 3 / FPS  # twice what strict turns would make
+
+
+def test_without_a_budget_all_are_read_on_every_frame(model: Path) -> None:
+    crowd = Crowd(model, None)
+    assert crowd.costs_ms(10)[-1] == pytest.approx(68)
+    reads = crowd.chain.face_reads()
+    assert reads is not None and reads.rate_hz == pytest.approx(FPS)
+
+
+def test_a_hot_board_reads_less_often_and_nobody_otherwise(model: Path) -> None:
+    hot, cool = Crowd(model, 40.0, hot=True), Crowd(model, 40.0)
+    assert (max(hot.costs_ms()[5:]), max(cool.costs_ms()[5:])) <= (20.0, 40.0)
+    rates = [reads.rate_hz for reads in (hot.chain.face_reads(), cool.chain.face_reads()) if reads]
+    assert rates[0] < 0.5 * rates[1]
+
+
+def test_a_budget_too_small_for_a_look_and_a_face_takes_them_in_turn(model: Path) -> None:
+    crowd = Crowd(model, 9.0)
+    costs = crowd.costs_ms()
+    assert max(costs[5:]) <= 9.0
+    assert set(np.round(costs[-6:])) == {8.0}  # a look, or four faces
+    reads = crowd.chain.face_reads()
+    assert reads is not None and reads.rate_hz == pytest.approx(FPS * 4 / 2 / 30, rel=0.2)
+
+
+def test_even_a_budget_of_nothing_looks_and_reads(model: Path) -> None:
+    crowd = Crowd(model, 0.001)
+    crowd.costs_ms()
+    assert crowd.chain.face_reads() is not None
+
+
+def test_faces_that_cannot_be_read_take_no_time(model: Path) -> None:
+    clock = Clock()
+    small = [box._replace(width=25, height=25) for box in CROWD]
+    chain = Pipeline(
+        SlowLook(clock, itertools.repeat(small)),
+        Tracker(TrackerConfig()),
+        SlowRead(model, clock),
+        make_smoother(SmootherConfig(min_face_px=32), LABELS),
+    )
+    observations = play(chain, [ROOM] * 10)
+    assert clock.now_s == pytest.approx(10 * LOOK_S)
+    assert {face.reading.emotion for face in observations[-1].faces} == {UNKNOWN}
+    assert len(observations[-1].faces) == 30
+    assert chain.face_reads() is None
 
 
 # ---- building, and figures
@@ -204,9 +326,10 @@ def test_the_process_stays_under_150_mb(tmp_path: Path, model: Path) -> None:
     script = f"""
 from pathlib import Path
 from device.camera import open_camera
-from device.config import CameraConfig, DeviceConfig, ModelConfig
+from device.config import CameraConfig, DeviceConfig, ModelConfig, PipelineConfig
 from device.pipeline import from_config
-config = DeviceConfig(camera=CameraConfig({str(clip)!r}, fast=True), model=ModelConfig({str(model)!r}))
+camera = CameraConfig({str(clip)!r}, fast=True)
+config = DeviceConfig(camera=camera, model=ModelConfig({str(model)!r}), pipeline=PipelineConfig(budget_ms=None))
 pipeline = from_config(config)
 with open_camera(config.camera) as camera:
     print(sum(len(pipeline.process(frame).faces) for frame in camera))

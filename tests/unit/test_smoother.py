@@ -16,7 +16,7 @@ from device.errors import ConfigError
 from device.smoother import UNKNOWN, Reading, Smoother, make_smoother
 
 LABELS = ("angry", "happy", "neutral")
-KINDS = ("ema", "hmm")
+KINDS = ("ema", "hmm")  # that filter; "none" has a test of its own
 LARGE = 100.0  # a face of that many pixels
 
 
@@ -98,7 +98,7 @@ def test_the_exponential_filter_follows_a_step_by_its_time_constant() -> None:
 
 
 def test_the_forward_filter_is_surer_the_longer_it_looks_and_doubts_when_blind() -> None:
-    seen = run(smoother("hmm"), [sure("happy", 0.6)] * 60)
+    seen = run(smoother("hmm", time_constant_s=0.5), [sure("happy", 0.6)] * 60)
     assert seen[-1].confidence > 0.75  # more than any single frame said
     assert list(np.diff([reading.scores[1] for reading in seen])) == pytest.approx([0] * 59, abs=0.1)
 
@@ -114,6 +114,41 @@ def test_time_that_stands_still_or_runs_back_does_no_harm(kind: str) -> None:
     readings = [steady.update(1, sure("happy"), time_s, LARGE) for time_s in (0.0, 5.0, 5.0, 4.0, 4.5, 5.1)]
     assert readings[-1].emotion == "happy"
     assert all(sum(reading.scores) == pytest.approx(1) for reading in readings)
+
+
+def test_without_a_filter_each_frame_is_believed_but_still_weighed() -> None:
+    bare = smoother("none", enter=0.5, leave=0.3, dwell_s=0.0)
+    readings = run(bare, [sure("happy"), sure("angry", 0.45), sure("angry"), sure("neutral", 0.36)])
+    assert [reading.emotion for reading in readings] == ["happy", UNKNOWN, "angry", "angry"]
+    assert readings[2].scores == pytest.approx(sure("angry"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_face_that_is_not_read_keeps_its_label_for_a_while_and_then_loses_it(kind: str) -> None:
+    steady = smoother(kind, stale_s=2.0, enter=0.6, leave=0.4)
+    read = run(steady, [sure("happy")] * 45)[-1]
+    assert read.emotion == "happy"
+    last_s = 44 / 15
+    for after_s in (0.1, 1.0, 1.99):
+        waited = steady.wait(1, last_s + after_s, LARGE)
+        assert waited == Reading("happy", read.confidence, read.scores, UNKNOWN, False)
+    faded = [steady.wait(1, last_s + 2.01 + n / 15, LARGE) for n in range(60)]
+    assert faded[-1].emotion == UNKNOWN
+    assert [reading.previous for reading in faded if reading.changed] == ["happy"]
+    assert run(steady, [sure("angry")] * 45, track=1)[-1].emotion != "happy"
+
+
+def test_a_face_that_was_never_read_is_unknown() -> None:
+    steady = smoother()
+    reading = steady.wait(1, 0.0, LARGE)
+    assert (reading.emotion, reading.changed) == (UNKNOWN, False)
+    assert reading.scores == pytest.approx([1 / 3] * 3)
+
+
+def test_a_face_too_small_is_not_readable() -> None:
+    steady = smoother(min_face_px=32)
+    assert steady.readable(32.0)
+    assert not steady.readable(31.9)
 
 
 def test_leaving_above_entering_is_refused() -> None:

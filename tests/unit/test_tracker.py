@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from device.config import TrackerConfig
 from device.detector import Detection
 from device.preprocess import Box
-from device.tracker import Tracker, TrackUpdate
+from device.tracker import Tracker, TrackUpdate, overlaps
 
 CONFIG = TrackerConfig(min_iou=0.3, confirm_frames=3, lost_s=1.0)
 FRAME_S = 0.1
@@ -80,6 +81,91 @@ def test_finishing_ends_confirmed_tracks_and_forgets_all() -> None:
     assert tracker.finish() == []
     (started,) = follow(tracker, [[face()]] * 3, start_s=1.0)[-1].started
     assert started.id == 2
+
+
+# ---- frames that were not looked at, or not everywhere
+
+
+def nowhere(box: Box) -> bool:
+    return False
+
+
+def drift(boxes: Sequence[Box]) -> list[Box | None]:
+    """What is followed moves right by 10 pixels a frame."""
+    return [box._replace(x=box.x + 10) for box in boxes]
+
+
+def known(tracker: Tracker) -> float:
+    """Confirm one face at x = 100; when the next frame is due."""
+    follow(tracker, [[face()]] * 3)
+    return 0.3
+
+
+def test_between_two_looks_a_face_is_followed_and_stays_live() -> None:
+    tracker = Tracker(CONFIG)
+    start_s = known(tracker)
+    for n in range(30):
+        update = tracker.update([], start_s + n * FRAME_S, nowhere, drift)
+        (track,) = update.live
+        assert (track.id, track.box.x, track.frames) == (1, 110 + 10 * n, 3)
+        assert track.last_s == start_s + n * FRAME_S
+        assert update.ended == [] and update.started == []
+    (track,) = tracker.update([face(x=410)], start_s + 3.0, lambda box: True, drift).live
+    assert (track.id, track.box.x, track.frames) == (1, 410, 4)
+
+
+def test_a_face_that_cannot_be_followed_is_not_live_and_ends_only_when_looked_for() -> None:
+    tracker = Tracker(CONFIG)
+    start_s = known(tracker)
+    for n in range(50):
+        assert tracker.update([], start_s + n * FRAME_S, nowhere) == ([], [], [])
+    assert tracker.wanted() == [face().box]
+    (ended,) = tracker.update([], start_s + 5.0).ended
+    assert (ended.id, ended.last_s) == (1, pytest.approx(0.2))
+
+
+def test_a_face_looked_for_in_vain_is_followed_but_not_believed() -> None:
+    tracker = Tracker(CONFIG)
+    start_s = known(tracker)
+    assert tracker.update([], start_s).live == []
+    for n in range(1, 5):
+        assert tracker.update([], start_s + n * FRAME_S, nowhere, drift).live == []
+    assert tracker.wanted() == [face(x=140).box]
+    (track,) = tracker.update([face(x=150)], start_s + 0.5).live
+    assert (track.id, track.missing) == (1, False)
+    assert tracker.wanted() == []
+
+
+def test_a_new_face_is_wanted_until_it_is_confirmed_and_following_confirms_nothing() -> None:
+    tracker = Tracker(CONFIG)
+    tracker.update([face()], 0.0)
+    for n in range(1, 9):
+        assert tracker.update([], n * FRAME_S, nowhere, drift).live == []
+    assert tracker.wanted() == [face(x=180).box]
+    tracker.update([face(x=190)], 0.9)
+    (track,) = tracker.update([face(x=200)], 1.0).started
+    assert (track.id, track.frames, track.first_s) == (1, 3, 0.0)
+
+
+def test_only_faces_nobody_looked_for_are_followed() -> None:
+    tracker, asked = Tracker(CONFIG), []
+
+    def note(boxes: Sequence[Box]) -> list[Box | None]:
+        asked.append(list(boxes))
+        return [None] * len(boxes)
+
+    follow(tracker, [[face(), face(x=400), face(x=700)]] * 3)
+    tracker.update([face(x=702)], 0.3, lambda box: box.x < 300, note)
+    assert asked == [[face(x=400).box]]
+
+
+def test_overlaps_are_those_of_the_boxes() -> None:
+    boxes = [Box(0, 0, 10, 10), Box(5, 5, 10, 20), Box(3, 3, 0, 0), Box(90, 90, 5, 5)]
+    table = overlaps(boxes, boxes)
+    for n, one in enumerate(boxes):
+        assert table[n].tolist() == pytest.approx([one.iou(other) for other in boxes])
+    assert overlaps([], boxes).shape == (0, 4)
+    assert overlaps(boxes, []).shape == (4, 0)
 
 
 # ---- properties
