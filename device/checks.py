@@ -19,7 +19,7 @@ from device.detector import open_detector
 from device.errors import BrokerError, EmotionEdgeError, ModelError, SourceError, StateError
 from device.model_card import digest
 from device.outbox import state_dir
-from device.session import Acknowledged, Heard, Lost, dial
+from device.session import Acknowledged, Heard, Lost, Unheard, dial
 from device.settings_yaml import changes
 from device.topics import Message, Topics
 from device.vitals import config_digest
@@ -30,7 +30,7 @@ FRAMES = 3  # from a camera: the first may be what it was when it fell asleep
 HOT_C = 85.0  # where a Raspberry Pi slows down
 AGAIN_S = 0.5  # a message said before the subscription stood is not heard, so it is said again
 
-Post: TypeAlias = "queue.SimpleQueue[Acknowledged | Heard | Lost]"
+Post: TypeAlias = "queue.SimpleQueue[Acknowledged | Heard | Unheard | Lost]"
 
 
 class CheckError(EmotionEdgeError):
@@ -170,6 +170,6 @@ def _round_trip(send: Callable[[Message], int], said: Message, heard: Post, time
                 break
             if isinstance(item, Heard) and item.payload.decode(errors="replace") == said.payload:
                 return time.monotonic() - now_s
-            if isinstance(item, Lost):
+            if isinstance(item, (Lost, Unheard)):
                 return None
     return None

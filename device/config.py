@@ -103,8 +103,12 @@ class MqttConfig:
 
     host: str | None = setting(None, "the broker; null prints events as JSON lines instead")
     port: int = setting(1883, "TCP port", ge=1, le=65535)
-    username: str | None = setting(None, "user name; null connects without one")
-    password_file: str | None = setting(None, "file whose first line is the password; never the password itself")
+    username_file: str | None = setting(
+        None, "file whose first line is the user name; null takes systemd's credential mqtt-username, if there is one"
+    )
+    password_file: str | None = setting(
+        None, "file whose first line is the password; null takes systemd's credential mqtt-password, if there is one"
+    )
     protocol: str = setting(
         "auto",
         "version of MQTT; auto: 5, and 3.1.1 where the broker does not answer to that",
@@ -112,11 +116,13 @@ class MqttConfig:
     )
     tls: bool = setting(False, "encrypt the connection")
     ca_file: str | None = setting(None, "certificate authority; null trusts the system's")
+    cert_file: str | None = setting(None, "our own certificate, for a broker that asks for one; PEM")
+    key_file: str | None = setting(None, "the certificate's key, without a password; null: it is in cert_file")
     keepalive_s: int = setting(30, "the broker declares us offline after 1.5 times this", ge=5, le=3600)
     connect_timeout_s: float = setting(10.0, "no connection at start within this is an error", gt=0, le=600)
     base_topic: str = setting("emotion", "first part of every topic")
     discovery_prefix: str | None = setting("homeassistant", "Home Assistant's prefix; null turns discovery off")
-    inflight: int = setting(20, "QoS 1 messages under way at once", ge=1, le=1000)
+    inflight: int = setting(20, "QoS 1 messages under way at once; fewer where the broker asks for it", ge=1, le=1000)
     reconnect_min_s: float = setting(1.0, "a lost connection is tried again after this, then twice, ...", gt=0, le=600)
     reconnect_max_s: float = setting(60.0, "... but at most this", gt=0, le=3600)
     close_timeout_s: float = setting(5.0, "at the end, wait this long for messages under way", ge=0, le=60)
@@ -127,6 +133,11 @@ class OutboxConfig:
     """Events that could not be said yet, on disk."""
 
     max_events: int = setting(20000, "when full the oldest is dropped, and counted", ge=1, le=10_000_000)
+    max_bytes: int = setting(
+        50_000_000,
+        "of waiting events; beyond, the oldest is dropped, and counted; the file is larger",
+        ge=10_000,
+    )
     max_age_s: float = setting(86400.0, "older events are dropped, and counted", gt=0)
 
 

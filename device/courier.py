@@ -1,4 +1,4 @@
-"""Carries events from the outbox to the broker: in order, never more under way than the window allows."""
+"""Carries events from the outbox to the broker: in order, never more under way than there is room for."""
 
 from __future__ import annotations
 
@@ -8,56 +8,53 @@ from collections.abc import Callable
 from device.events import EmotionEvent
 from device.outbox import Outbox
 
-Send = Callable[[EmotionEvent], int]
+Send = Callable[[EmotionEvent, float], int]
 
 
 class Courier:
-    """The window between outbox and connection; used by one thread.
+    """What stands between outbox and connection; used by one thread.
 
     Args:
         outbox: where the events wait.
-        window: at most this many are under way at once.
+        room: how many more messages may be under way now.
+        send: hands one event, recorded at a time of the outbox, to the connection; returns the number its
+            acknowledgement will carry.
     """
 
-    def __init__(self, outbox: Outbox, window: int) -> None:
+    def __init__(self, outbox: Outbox, room: Callable[[], int], send: Send) -> None:
         self._outbox = outbox
-        self._window = window
-        self._send: Send | None = None
+        self._room = room
+        self._send = send
+        self._since_s: float | None = None  # when the connection began, in the outbox's time; None without one
         self._under_way: dict[int, int] = {}  # the connection's message number -> seq
         self._offered = 0  # the last seq that this connection was given
-        self._replay_until = 0  # up to here, events are older than the connection
 
     @property
     def idle(self) -> bool:
         """Nothing is under way, and nothing waits that could be sent now."""
-        return self._send is None or not (self._under_way or self._outbox.pending(1, self._offered))
+        return self._since_s is None or not (self._under_way or self._outbox.pending(1, self._offered))
 
-    def connected(self, send: Send) -> None:
-        """Begin with a new connection; what the last one had not acknowledged is offered again.
-
-        Args:
-            send: hands one event to the connection and returns the number its acknowledgement will carry.
-        """
-        self._send = send
+    def connected(self) -> None:
+        """Begin with a new connection; what the last one had not acknowledged is offered again."""
+        self._since_s = self._outbox.now_s()
         self._under_way = {}
         self._offered = 0
-        self._replay_until = self._outbox.last_seq
         self.pump()
 
     def lost(self) -> None:
         """The connection is gone; events wait until there is another."""
-        self._send = None
+        self._since_s = None
         self._under_way = {}
 
     def pump(self) -> None:
-        """Offer as many events as the window has room for."""
-        room = self._window - len(self._under_way)
-        if self._send is None or room <= 0:
+        """Offer as many events as there is room for."""
+        room = self._room()
+        if self._since_s is None or room <= 0:
             return
-        for event in self._outbox.pending(room, self._offered):
-            seq = event.seq or 0
-            number = self._send(dataclasses.replace(event, replayed=seq <= self._replay_until))
-            self._under_way[number] = seq
+        for waiting in self._outbox.pending(room, self._offered):
+            seq = waiting.event.seq or 0
+            event = dataclasses.replace(waiting.event, replayed=waiting.recorded_s < self._since_s)
+            self._under_way[self._send(event, waiting.recorded_s)] = seq
             self._offered = seq
 
     def acknowledged(self, number: int, taken: bool) -> bool:
@@ -67,9 +64,6 @@ class Courier:
             whether the number was an event's.
         """
         seq = self._under_way.pop(number, None)
-        if seq is None:
-            return False
-        if taken:
+        if seq is not None and taken:
             self._outbox.acknowledge([seq])
-        self.pump()
-        return True
+        return seq is not None

@@ -137,6 +137,13 @@ def _diagnostics(topics: Topics, expire_after_s: float) -> dict[str, dict[str, A
             "value_template": "{{ 'ON' if value_json.throttling and value_json.throttling.now else 'OFF' }}",
             **health,
         },
+        "storage": {
+            "platform": "binary_sensor",
+            "name": "Storage",
+            "device_class": "problem",
+            "value_template": "{{ 'ON' if value_json.outbox.trouble else 'OFF' }}",
+            **health,
+        },
         "fps": {
             "name": "Frame rate",
             "value_template": "{{ value_json.fps }}",

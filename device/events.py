@@ -125,8 +125,12 @@ class OutboxFigures:
     """Events that were recorded and not yet taken by the broker."""
 
     depth: int = said("events waiting or under way", ge=0)
-    dropped: int = said("events given up (too many or too old) in the life of the state folder", ge=0)
+    bytes: int = said("of the events on disk", ge=0, default=0)
+    dropped: int = said("events given up (too many, too much, too old) in the life of the state folder", ge=0)
     oldest_age_s: float | None = said("age of the oldest waiting event; null when none waits", digits=1, ge=0)
+    held: int = said("events in memory alone, because the disk takes none; a power cut loses them", ge=0, default=0)
+    trouble: str | None = said("why the state folder cannot be written; null while it can", default=None)
+    damaged: int = said("times the file was found damaged and begun anew, since the process began", ge=0, default=0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,8 @@ class Link:
         self._since_s = 0.0
         self._short_lived = 0  # connections in a row that did not last
         self._delays = self._new_delays()
-        self._unanswered: set[int] = set()
+        self._unanswered: dict[int, str] = {}  # the connection's message number -> topic
+        self._waiting: dict[str, Message] = {}  # topic -> the newest message that found no room
 
     @property
     def up(self) -> bool:
@@ -47,8 +48,14 @@ class Link:
 
     @property
     def settled(self) -> bool:
-        """The broker has answered to everything."""
-        return not self._unanswered
+        """Everything was said, and the broker has answered to it."""
+        return not (self._unanswered or self._waiting)
+
+    @property
+    def room(self) -> int:
+        """How many more messages of QoS 1 may be under way now; those that were to be said come first."""
+        window = self._connection.window if self._connection is not None else 0
+        return window - len(self._unanswered) - len(self._waiting)
 
     def is_current(self, connection: Connection) -> bool:
         """Whether this is the connection in use, not one that was given up."""
@@ -63,6 +70,7 @@ class Link:
         self._connection = dial(self._config, self._client_id, self._will, self._post)
         self._since_s = time.monotonic()
         self._unanswered.clear()
+        self._waiting.clear()
         self.reconnects += 1
         log.info("connected to the MQTT broker at %s (MQTT %d)", self._where(), self._connection.version)
 
@@ -93,23 +101,37 @@ class Link:
         if self._connection is not None:
             self._connection.subscribe(topics)
 
+    def say(self, message: Message) -> None:
+        """Send as soon as there is room; of a topic only the newest waits, and a message of QoS 0 never does."""
+        if message.qos > 0:
+            self._waiting[message.topic] = message
+            self._say_what_waits()
+        elif self.room > 0:
+            self.send(message)
+
     def send(self, message: Message) -> int:
         """Send now, or never if there is no connection; returns the number the answer will carry, or 0."""
         if self._connection is None:
             return 0
         number = self._connection.send(message)
         if message.qos > 0:
-            self._unanswered.add(number)
+            self._unanswered[number] = message.topic
         return number
 
-    def answered(self, item: Acknowledged) -> None:
-        """The broker answered to a message."""
-        self._unanswered.discard(item.number)
+    def answered(self, item: Acknowledged) -> str:
+        """The broker answered to a message; returns the topic it was said on."""
+        topic = self._unanswered.pop(item.number, "")
+        self._say_what_waits()
+        return topic
+
+    def _say_what_waits(self) -> None:
+        while self._waiting and self._connection and len(self._unanswered) < self._connection.window:
+            self.send(self._waiting.pop(next(iter(self._waiting))))
 
     def close(self) -> None:
-        """Leave in peace."""
+        """Leave in peace; if the broker did not take everything, `offline` perhaps, have it say the last will."""
         if self._connection is not None:
-            self._connection.close()
+            self._connection.close(with_will=not self.settled)
             self._connection = None
 
     def _wait(self) -> float:

@@ -104,7 +104,7 @@ class MqttPublisher:
     def __init__(self, config: DeviceConfig, model: ModelInfo) -> None:
         self._config = config.mqtt
         self._inbox: Inbox = queue.SimpleQueue()
-        self._outbox = Outbox(state_dir(config), config.outbox.max_events, config.outbox.max_age_s)
+        self._outbox = Outbox(state_dir(config), config.outbox)
         self._groups_only = privacy.aggregate(config)
         if self._groups_only:
             _forget(self._outbox)
@@ -116,8 +116,8 @@ class MqttPublisher:
     def observe(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
         """Write the events down, and have the rest said."""
         self._check()
-        for event in () if self._groups_only else events:
-            self._outbox.append(event)
+        if events and not self._groups_only:
+            self._outbox.append(*events)
         self._inbox.put(Seen(time.monotonic(), tuple(faces), _ended(events)))
 
     def report(self, progress: Progress) -> None:
@@ -160,8 +160,8 @@ def _ended(events: Sequence[EmotionEvent]) -> tuple[int, ...]:
 
 def _forget(outbox: Outbox) -> None:
     """What an earlier life wrote down about single people is not said any more."""
-    while events := outbox.pending(FORGET):
-        outbox.acknowledge(event.seq for event in events if event.seq is not None)
+    while waiting := outbox.pending(FORGET):
+        outbox.acknowledge(old.event.seq for old in waiting if old.event.seq is not None)
 
 
 def _print(line: str) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ssl
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from device import credentials
 from device.config import MqttConfig
-from device.errors import BrokerError, ConfigError
+from device.errors import BrokerError
 from device.topics import Message
 
 if TYPE_CHECKING:  # paho is imported where it is used: `device --help` does without
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # paho is imported where it is used: `device --help` does wit
 
 VERSION_REFUSED = "Unsupported protocol version"
 HUNG_UP, SILENT = "hung up", "silent"  # ours; the broker gave no reason
+OUT_OF_DATE = (9, 10)  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED
 UNAUTHORISED = ("Not authorized", "Bad user name or password", "Bad authentication method")
 
 
@@ -48,6 +50,15 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class Unheard:
+    """The broker does not let us hear a topic that we asked for, and why."""
+
+    connection: Connection
+    topic: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Lost:
     """The connection ended without our asking."""
 
@@ -55,7 +66,7 @@ class Lost:
     reason: str
 
 
-Post = Callable[[Acknowledged | Heard | Lost], None]
+Post = Callable[[Acknowledged | Heard | Unheard | Lost], None]
 
 
 class VersionError(BrokerError):
@@ -73,7 +84,7 @@ def dial(config: MqttConfig, client_id: str, will: Message, post: Post) -> Conne
 
     Raises:
         BrokerError: there is no broker, or it refuses us.
-        ConfigError: the password or the certificate authority cannot be read.
+        ConfigError: a password, certificate or key cannot be used.
     """
     try:
         if config.protocol != "v3.1.1":
@@ -89,11 +100,13 @@ class Connection:
 
     def __init__(self, config: MqttConfig, client_id: str, will: Message, post: Post, version: int) -> None:
         self.version = version
+        self.window = config.inflight  # QoS 1 messages that may be under way at once
         self._config = config
         self._post = post
         self._answered = threading.Event()  # the broker took us, refused us, or went away
         self._ended = threading.Event()
         self._refusal: str | None = None
+        self._asked: deque[list[str]] = deque()  # topics; the answers come in the same order
         self._client = self._make_client(client_id, will)
         self._open()
 
@@ -107,15 +120,20 @@ class Connection:
         """Ask for topics, QoS 1; where MQTT allows it, without what we say there ourselves."""
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
+        self._asked.append(topics)
         if self.version == 5:
             self._client.subscribe([(topic, SubscribeOptions(qos=1, noLocal=True)) for topic in topics])
         else:
             self._client.subscribe([(topic, 1) for topic in topics])
 
-    def close(self, timeout_s: float = 1.0) -> None:
-        """Leave in peace: the broker keeps the last will to itself."""
+    def close(self, timeout_s: float = 1.0, with_will: bool = False) -> None:
+        """Leave in peace: the broker keeps the last will to itself; or says it, if that is wanted and MQTT 5 spoken."""
+        from paho.mqtt.packettypes import PacketTypes
+        from paho.mqtt.reasoncodes import ReasonCode
+
         self._answered.set()
-        self._client.disconnect()
+        name = "Disconnect with will message" if with_will else "Normal disconnection"
+        self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, name) if self.version == 5 else None)
         self._ended.wait(timeout_s)  # the thread is paho's and a daemon: a broker that hangs does not hold us
 
     def _make_client(self, client_id: str, will: Message) -> Client:
@@ -127,12 +145,12 @@ class Connection:
         client.connect_timeout = self._config.connect_timeout_s
         client.max_inflight_messages_set(self._config.inflight)
         client.will_set(will.topic, will.payload, will.qos, will.retain)
-        if self._config.username is not None:
-            client.username_pw_set(self._config.username, _password(self._config))
-        if self._config.tls:
-            client.tls_set_context(_tls(self._config))
+        client.username_pw_set(*credentials.user(self._config))
+        if (context := credentials.tls(self._config)) is not None:
+            client.tls_set_context(context)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_publish, client.on_message = self._on_publish, self._on_message
+        client.on_subscribe = self._on_subscribe
         return client
 
     def _open(self) -> None:
@@ -151,6 +169,7 @@ class Connection:
     def _on_connect(self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
         if reason.is_failure:
             self._refusal = str(reason)
+        self.window = min(self.window, getattr(properties, "ReceiveMaximum", self.window))
         self._answered.set()
 
     def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
@@ -163,6 +182,11 @@ class Connection:
 
     def _on_publish(self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Any) -> None:
         self._post(Acknowledged(self, mid, not reason.is_failure, str(reason)))
+
+    def _on_subscribe(self, client: Client, userdata: Any, mid: int, reasons: list[ReasonCode], props: Any) -> None:
+        for topic, reason in zip(self._asked.popleft(), reasons, strict=False):
+            if reason.is_failure:
+                self._post(Unheard(self, topic, str(reason)))
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
         self._post(Heard(self, message.topic, bytes(message.payload), message.retain))
@@ -177,27 +201,10 @@ def _expiry(seconds: int) -> Properties:
     return properties
 
 
-def _password(config: MqttConfig) -> str | None:
-    """The first line of the password file."""
-    if config.password_file is None:
-        return None
-    try:
-        return (Path(config.password_file).expanduser().read_text(encoding="utf-8").splitlines() or [""])[0]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"device.mqtt.password_file: {config.password_file} cannot be read: {reason}.") from error
-
-
-def _tls(config: MqttConfig) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=config.ca_file)
-    except OSError as error:  # ssl.SSLError is one, for a file that is no certificate
-        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise ConfigError(f"device.mqtt.ca_file: {config.ca_file} cannot be used: {reason}.") from error
-
-
 def _unreachable(config: MqttConfig, error: Exception) -> str:
     where = f"the MQTT broker at {config.host}:{config.port}"
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in OUT_OF_DATE:
+        return f"{where} shows a bad certificate: {error.verify_message}; renew it, or set this machine's clock."
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{where} shows no certificate to trust: {error.verify_message}; check device.mqtt.ca_file and host."
     if isinstance(error, ssl.SSLError):
@@ -215,8 +222,11 @@ def _refused(config: MqttConfig, reason: str, version: int) -> BrokerError:
     if version == 5 and reason in (VERSION_REFUSED, HUNG_UP, SILENT):  # what brokers of old do with version 5
         return VersionError(f"{where} does not answer to MQTT 5; check device.mqtt.port, tls and protocol.")
     if reason in UNAUTHORISED:
-        who = "a client without a user name" if config.username is None else f"user {config.username!r}"
-        return BrokerError(f"{where} refuses {who}: {reason}; check device.mqtt.username and password_file.")
+        name, _ = credentials.user(config)
+        who = "a client without a user name" if name is None else f"user {name!r}"
+        return BrokerError(f"{where} refuses {who}: {reason}; check device.mqtt.username_file and password_file.")
+    if reason == HUNG_UP and config.tls:  # with TLS 1.3 a broker that does not like our certificate just hangs up
+        return BrokerError(f"{where} hangs up before answering; check device.mqtt.port, cert_file and key_file.")
     if reason == HUNG_UP:
         return BrokerError(f"{where} hangs up before answering; check device.mqtt.port and tls.")
     if reason == SILENT:

@@ -17,7 +17,7 @@ from device.crowd import open_presence
 from device.events import CameraState, EmotionEvent, ModelInfo, Status, TrackState
 from device.link import Link
 from device.outbox import Outbox
-from device.session import Acknowledged, Heard, Lost
+from device.session import Acknowledged, Heard, Lost, Unheard
 from device.topics import AVAILABILITY, EVENTS, HEALTH, OFFLINE, ONLINE, STATUS, TRACK_STATE, Message, Topics
 from device.vitals import Progress
 
@@ -47,7 +47,8 @@ class Close:
     timeout_s: float
 
 
-Item: TypeAlias = Seen | Progress | Camera | Close | Acknowledged | Heard | Lost
+FromBroker: TypeAlias = Acknowledged | Heard | Unheard | Lost
+Item: TypeAlias = Seen | Progress | Camera | Close | FromBroker
 Inbox: TypeAlias = "queue.SimpleQueue[Item]"
 
 
@@ -74,9 +75,10 @@ class Speaker:
         self._topics = Topics(config)
         self._birth = discovery.birth_topic(config)
         self._presence = open_presence(config, self._topics, model.labels)
-        self._courier = Courier(outbox, config.mqtt.inflight)
         will = self._topics.message(AVAILABILITY, OFFLINE)
         self._link = Link(config.mqtt, f"emotion-edge-{self._topics.device}", will, inbox.put)
+        self._courier = Courier(outbox, lambda: self._link.room, self._offer)
+        self._told: set[str] = set()  # topics of this connection whose refusal was told of
         self._camera: CameraState = "starting"
         self._progress: Progress | None = None
         self._last_frame_s: float | None = None
@@ -115,7 +117,7 @@ class Speaker:
             item = self._inbox.get(timeout=patience_s)
         except queue.Empty:
             return
-        if not isinstance(item, (Acknowledged, Heard, Lost)):
+        if not isinstance(item, (Acknowledged, Heard, Unheard, Lost)):
             self._take(item)
         elif self._link.is_current(item.connection):
             self._hear(item)
@@ -136,19 +138,29 @@ class Speaker:
             case Close(timeout_s):
                 self._close(time.monotonic() + timeout_s)
 
-    def _hear(self, item: Acknowledged | Heard | Lost) -> None:
+    def _hear(self, item: FromBroker) -> None:
         """Something from the connection."""
         match item:
             case Acknowledged():
-                self._link.answered(item)
-                if self._courier.acknowledged(item.number, item.taken) and not item.taken:
-                    topic = self._topics.of(EVENTS)
-                    log.warning("the broker refuses an event: %s; check that we may write to %s", item.reason, topic)
+                topic = self._link.answered(item)
+                self._courier.acknowledged(item.number, item.taken)
+                self._courier.pump()
+                if not item.taken:
+                    self._tell_refusal(topic, f"takes nothing on {topic}: {item.reason}; let this user write there.")
             case Heard():
                 self._listen(item)
+            case Unheard(_, topic, reason):
+                self._tell_refusal(topic, f"lets us hear nothing on {topic}: {reason}; let this user read there.")
             case Lost(_, reason):
                 self._courier.lost()
                 self._link.lost(reason)
+
+    def _tell_refusal(self, topic: str, complaint: str) -> None:
+        """Once a connection and topic; faces have theirs in common."""
+        kind = topic if self._topics.track_of(topic) is None else self._topics.of(TRACK_STATE)
+        if kind not in self._told:
+            self._told.add(kind)
+            log.warning("the broker %s", complaint)
 
     def _listen(self, heard: Heard) -> None:
         if heard.topic == self._birth:
@@ -159,10 +171,11 @@ class Speaker:
 
     def _welcome(self) -> None:
         """What every new connection begins with."""
+        self._told.clear()
         self._announce()
         # The states of faces come back to us, so that those of an earlier life, killed, do not stand for ever.
         self._link.subscribe([self._topics.of(TRACK_STATE), *([self._birth] if self._birth else [])])
-        self._courier.connected(self._offer)
+        self._courier.connected()
 
     def _announce(self) -> None:
         """Who and how we are, for a broker or a Home Assistant that may know nothing."""
@@ -187,17 +200,18 @@ class Speaker:
     def _say(self, *messages: Message) -> None:
         """Send now; without a connection nothing is lost, for the next one begins with an announcement."""
         for message in messages:
-            self._link.send(message)
+            self._link.say(message)
 
     def _say_health(self) -> None:
         if self._progress is not None and self._link.up:
             said = vitals.health(self._progress, self._last_frame_s, self._outbox, self._link.reconnects)
             self._say(self._topics.message(HEALTH, said.to_json()))
 
-    def _offer(self, event: EmotionEvent) -> int:
+    def _offer(self, event: EmotionEvent, recorded_s: float) -> int:
         """Hand an event over; the broker keeps it for an absent subscriber only as long as the outbox would."""
-        expiry_s = max(1, round(self._config.outbox.max_age_s - max(0.0, time.time() - event.ts)))
-        return self._link.send(self._topics.message(EVENTS, event.to_json(), expiry_s=expiry_s))
+        left_s = self._config.outbox.max_age_s - (self._outbox.now_s() - recorded_s)
+        message = self._topics.message(EVENTS, event.to_json(), expiry_s=max(1, round(left_s)))
+        return self._link.send(message)
 
     def _status(self) -> Status:
         return vitals.status(self._config, self._model, self._camera)

@@ -76,6 +76,19 @@ def health(progress: Progress, last_frame_s: float | None, outbox: Outbox, recon
         temperature_c=board.temperature_c(),
         throttling=board.throttling(),
         memory_mb=board.memory_mb(),
-        outbox=OutboxFigures(depth=outbox.depth, dropped=outbox.dropped, oldest_age_s=outbox.oldest_age_s),
+        outbox=figures(outbox),
         reconnects=reconnects,
+    )
+
+
+def figures(outbox: Outbox) -> OutboxFigures:
+    """What waits, and how the disk bears it."""
+    return OutboxFigures(
+        oldest_age_s=outbox.oldest_age_s,  # first: it looks at the disk, and the rest says what came of that
+        depth=outbox.depth,
+        bytes=outbox.size,
+        dropped=outbox.dropped,
+        held=outbox.held,
+        trouble=outbox.trouble,
+        damaged=outbox.damaged,
     )

@@ -265,13 +265,14 @@ def test_a_wrong_password(tmp_path: Path, model: str, password: str | None) -> N
     try:
         who = []
         if password is not None:
-            (tmp_path / "secret").write_text(password + "\n")
-            who = ["--set", "device.mqtt.username=pi", "--set", f"device.mqtt.password_file={tmp_path / 'secret'}"]
+            (tmp_path / "password").write_text(password + "\n")
+            (tmp_path / "username").write_text("pi\n")
+            who = [part for name in ("username", "password") for part in ("--set", f"device.mqtt.{name}_file={name}")]
         picture = write_picture(tmp_path / "p.png", noise(120, 160))
         done = device(
             "run", *DECLARED, "--source", picture, "--set", model, *to_broker(broker.port), *who, cwd=tmp_path
         )
-        assert "check device.mqtt.username and password_file" in refusal(done, 1)
+        assert "check device.mqtt.username_file and password_file" in refusal(done, 1)
         checked = device(
             "selftest", "--no-camera", "--json", "--set", model, *to_broker(broker.port), *who, cwd=tmp_path
         )
@@ -283,7 +284,7 @@ def test_a_wrong_password(tmp_path: Path, model: str, password: str | None) -> N
 
 def test_an_unreadable_password_file(tmp_path: Path, model: str) -> None:
     picture = write_picture(tmp_path / "p.png", noise(120, 160))
-    who = ["--set", "device.mqtt.username=pi", "--set", "device.mqtt.password_file=/nowhere"]
+    who = ["--set", "device.mqtt.password_file=/nowhere"]
     done = device("run", *DECLARED, "--source", picture, "--set", model, *to_broker(free_port()), *who, cwd=tmp_path)
     assert "device.mqtt.password_file" in refusal(done, 2)
 

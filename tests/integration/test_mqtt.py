@@ -148,7 +148,8 @@ def test_health_is_said_at_once_and_again(mosquitto: Mosquitto, tmp_path: Path) 
         publisher.close()
     assert (first["fps"], first["frames"], first["skipped"], first["reconnects"]) == (14.9, 10, 2, 0)
     assert first["stages"] == {"detect": {"p50_ms": 1.0, "p95_ms": 2.0, "max_ms": 3.0, "n": 10}}
-    assert first["outbox"] == {"depth": 0, "dropped": 0, "oldest_age_s": None}
+    empty = {"depth": 0, "bytes": 0, "dropped": 0, "oldest_age_s": None, "held": 0, "trouble": None, "damaged": 0}
+    assert first["outbox"] == empty
     assert last["last_frame_age_s"] >= first["last_frame_age_s"] >= 0
 
 
@@ -308,7 +309,8 @@ def test_a_password_opens_and_a_wrong_one_is_one_sentence(tmp_path: Path) -> Non
     broker = Mosquitto(tmp_path, extra=f"allow_anonymous false\npassword_file {passwords}").start()
     (tmp_path / "right").write_text("s3cret\n")
     (tmp_path / "wrong").write_text("guess\n")
-    user = "device.mqtt.username=camera"
+    (tmp_path / "user").write_text("camera\n")
+    user = f"device.mqtt.username_file={tmp_path / 'user'}"
     try:
         publish(broker.port, tmp_path, user, f"device.mqtt.password_file={tmp_path / 'right'}").close()
         with pytest.raises(BrokerError, match=rf"127\.0\.0\.1:{broker.port} refuses user 'camera': .*password_file\."):
@@ -380,7 +382,7 @@ def test_events_that_the_broker_refuses_are_kept(tmp_path: Path, caplog: pytest.
     broker = Mosquitto(tmp_path, extra=f"allow_anonymous true\nacl_file {rules}").start()
     publisher = publish(broker.port, tmp_path)
     publisher.observe([event("start")], [])
-    wait_for(lambda: "the broker refuses an event: Not authorized" in caplog.text, "the warning")
+    wait_for(lambda: f"the broker takes nothing on {ROOT}/events: Not authorized" in caplog.text, "the warning")
     publisher.close()
     rules.write_text(f"topic readwrite {ROOT}/#\n")
     broker.kill()

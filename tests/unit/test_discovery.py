@@ -101,9 +101,11 @@ def test_diagnostics(throttling: Throttling | None, state: str) -> None:
         temperature_c=48.0,
         throttling=throttling,
         memory_mb=90.0,
-        outbox=OutboxFigures(depth=2, dropped=1, oldest_age_s=3.0),
+        outbox=OutboxFigures(depth=2, bytes=900, dropped=1, oldest_age_s=3.0, held=0, trouble=None, damaged=0),
         reconnects=0,
     ).to_json()
     assert rendered("throttled", said) == state
+    assert rendered("storage", said) == "OFF"
+    assert rendered("storage", said.replace('"trouble":null', '"trouble":"the disk is full"')) == "ON"
     assert [rendered(name, said) for name in ("fps", "temperature", "waiting", "dropped")] == ["14.5", "48.0", "2", "1"]
     assert rendered("camera", STATUS.to_json()) == "ON"

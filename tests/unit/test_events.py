@@ -74,14 +74,14 @@ GOLDEN: list[tuple[Any, str]] = [
             temperature_c=48.3,
             throttling=Throttling(now=(), since_boot=("under-voltage",)),
             memory_mb=98.76,
-            outbox=OutboxFigures(depth=1, dropped=0, oldest_age_s=0.26),
+            outbox=OutboxFigures(depth=1, bytes=412, dropped=0, oldest_age_s=0.26),
             reconnects=0,
         ),
         '{"ts":2.0,"uptime_s":61.0,"fps":14.99,"frames":900,"skipped":4,"last_frame_age_s":0.0,'
         '"stages":{"detect":{"p50_ms":1.0,"p95_ms":2.0,"max_ms":3.142,"n":900}},'
         '"face_reads":{"rate_hz":3.46,"longest_wait_s":0.4},"temperature_c":48.3,'
         '"throttling":{"now":[],"since_boot":["under-voltage"]},"memory_mb":98.8,'
-        '"outbox":{"depth":1,"dropped":0,"oldest_age_s":0.3},"reconnects":0}',
+        '"outbox":{"depth":1,"bytes":412,"dropped":0,"oldest_age_s":0.3,"held":0,"trouble":null,"damaged":0},"reconnects":0}',
     ),
     (
         Status(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device import board, vitals
-from device.config import DeviceConfig, ReportConfig, load_config
+from device.config import DeviceConfig, OutboxConfig, ReportConfig, load_config
 from device.courier import Courier
 from device.errors import ConfigError
 from device.events import EmotionEvent, ModelInfo, Throttling, TrackState
@@ -62,71 +62,92 @@ def test_a_base_that_is_no_topic_is_refused(wrong: str) -> None:
 
 
 class Wire:
-    """A connection that remembers what it was given."""
+    """A connection that remembers what it was given, and has room for `window` unanswered events."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: int = 10) -> None:
         self.given: list[EmotionEvent] = []
+        self.window = window
+        self.answers = 0
 
-    def send(self, event: EmotionEvent) -> int:
+    def room(self) -> int:
+        return self.window - len(self.given) + self.answers
+
+    def send(self, event: EmotionEvent, recorded_s: float) -> int:
         self.given.append(event)
         return len(self.given)
+
+    def answer(self, courier: Courier, number: int, taken: bool = True) -> None:
+        self.answers += 1
+        assert courier.acknowledged(number, taken)
+        courier.pump()
 
     @property
     def seqs(self) -> list[int | None]:
         return [event.seq for event in self.given]
 
 
-def test_the_courier_never_has_more_under_way_than_the_window() -> None:
-    outbox, wire = Outbox(None, 100, 1e9), Wire()
-    courier = Courier(outbox, window=3)
-    courier.connected(wire.send)
+def test_the_courier_never_has_more_under_way_than_there_is_room_for() -> None:
+    outbox, wire = Outbox(None, OutboxConfig()), Wire(window=3)
+    courier = Courier(outbox, wire.room, wire.send)
+    courier.connected()
     for _ in range(10):
         outbox.append(event())
         courier.pump()
     assert wire.seqs == [1, 2, 3]
-    courier.acknowledged(2, taken=True)
+    wire.answer(courier, 2)
     assert wire.seqs == [1, 2, 3, 4]
-    for number in itertools.count(1):
-        if courier.idle:
-            break
-        courier.acknowledged(number, taken=True)
+    for number in (1, *range(3, 11)):
+        wire.answer(courier, number)
     assert wire.seqs == list(range(1, 11))
-    assert outbox.depth == 0
+    assert courier.idle and outbox.depth == 0
 
 
 def test_what_is_older_than_the_connection_is_replayed() -> None:
-    outbox, first, second = Outbox(None, 100, 1e9), Wire(), Wire()
-    courier = Courier(outbox, window=10)
+    outbox, wire = Outbox(None, OutboxConfig()), Wire()
+    courier = Courier(outbox, wire.room, wire.send)
     outbox.append(event())
-    courier.connected(first.send)
+    courier.connected()
     outbox.append(event())
     courier.pump()
-    assert [e.replayed for e in first.given] == [True, False]
-    courier.acknowledged(1, taken=True)
+    assert [e.replayed for e in wire.given] == [True, False]
+    wire.answer(courier, 1)
     courier.lost()
     outbox.append(event())
     courier.pump()
-    courier.connected(second.send)
+    wire.given.clear()
+    courier.connected()
     outbox.append(event())
     courier.pump()
-    assert [(e.seq, e.replayed) for e in second.given] == [(2, True), (3, True), (4, False)]
+    assert [(e.seq, e.replayed) for e in wire.given] == [(2, True), (3, True), (4, False)]
 
 
 def test_a_refused_event_waits_for_the_next_connection_and_holds_up_nobody() -> None:
-    outbox, first, second = Outbox(None, 100, 1e9), Wire(), Wire()
-    courier = Courier(outbox, window=1)
-    courier.connected(first.send)
+    outbox, wire = Outbox(None, OutboxConfig()), Wire(window=1)
+    courier = Courier(outbox, wire.room, wire.send)
+    courier.connected()
     for _ in range(3):
         outbox.append(event())
     courier.pump()
-    assert courier.acknowledged(1, taken=False)
-    courier.acknowledged(2, taken=True)
-    courier.acknowledged(3, taken=True)
-    assert not courier.acknowledged(99, taken=True), "not a message of ours"
+    wire.answer(courier, 1, taken=False)
+    wire.answer(courier, 2)
+    wire.answer(courier, 3)
     assert courier.idle and outbox.depth == 1
     courier.lost()
-    courier.connected(second.send)
-    assert second.seqs == [1]
+    wire.given.clear()
+    courier.connected()
+    assert wire.seqs == [1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 70000), st.booleans()), max_size=30))
+def test_answers_to_what_was_never_sent_change_nothing(answers: list[tuple[int, bool]]) -> None:
+    outbox, wire = Outbox(None, OutboxConfig()), Wire()
+    courier = Courier(outbox, wire.room, wire.send)
+    courier.connected()
+    outbox.append(event(), event())
+    courier.pump()
+    known = {courier.acknowledged(number, taken) for number, taken in answers if number not in (1, 2)}
+    assert True not in known
+    assert outbox.depth == 2
 
 
 def spoken(messages: list[Message]) -> list[tuple[str, str]]:
