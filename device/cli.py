@@ -61,6 +61,21 @@ MODEL = """\
 Prints what a model file says about itself: labels, input, quantisation,
 metrics, where it comes from."""
 
+REPLAY = """\
+Plays labelled clips through the chain, and tells of each filter of the smoother
+how often its label flips, how long it takes to the right one, and for what
+share of the time it is right, wrong or unknown."""
+
+REPLAY_EPILOG = """\
+the labels, a CSV file (clips beside it):
+  clip,start_s,end_s,emotion
+  ada.mp4,0,4.5,neutral
+  ada.mp4,4.5,9,happy
+A clip that ends in .csv holds recorded scores: time_s, then a column a label.
+
+example:
+  device replay --labels clips/labels.csv --set device.smoother.enter=0.7"""
+
 CHECK_CONFIG = """\
 Reads a config as `device run` would, and says what is wrong with it (file,
 line, key, what is allowed) or what differs from the defaults."""
@@ -121,6 +136,11 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("path", nargs="?", type=Path, metavar="FILE", help="default: the config's, else the bundled one")
     _config_options(model)
     _json_option(model)
+
+    replay = _command(commands, "replay", _replay, "score the smoother on labelled clips", REPLAY, REPLAY_EPILOG)
+    replay.add_argument("--labels", type=Path, metavar="CSV", required=True, help="which expression is shown when")
+    _config_options(replay)
+    _json_option(replay)
 
     check = _command(commands, "check-config", _check_config, "read a config and say what is wrong", CHECK_CONFIG)
     _config_options(check)
@@ -221,6 +241,15 @@ def _model(args: argparse.Namespace) -> int:
         print(json.dumps({"file": str(path), "digest": sha256, "card": dataclasses.asdict(card)}, indent=2))
     else:
         print(describe(card, path, sha256))
+    return 0
+
+
+def _replay(args: argparse.Namespace) -> int:
+    config = _config(args)
+    from device.replay import replay
+
+    report = replay(config, args.labels)
+    print(report.to_json() if args.json else report.table())
     return 0
 
 

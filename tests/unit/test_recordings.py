@@ -1,0 +1,82 @@
+"""Labels and recorded scores from CSV files; what is wrong with one is said with its line."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from device.errors import UsageError
+from device.judge import Look, Segment
+from device.recordings import read_labels, read_scores
+
+HEAD = "clip,start_s,end_s,emotion\n"
+
+
+def file(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "given.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_labels_are_read_by_clip(tmp_path: Path) -> None:
+    text = HEAD + "a.mp4,0,2.5,happy\nb.mp4,1,2,sad\na.mp4,2.5,3,angry\n"
+    assert read_labels(file(tmp_path, text)) == {
+        "a.mp4": [(2, Segment(0.0, 2.5, "happy")), (4, Segment(2.5, 3.0, "angry"))],
+        "b.mp4": [(3, Segment(1.0, 2.0, "sad"))],
+    }
+
+
+def test_columns_may_come_in_any_order_and_more_than_are_needed(tmp_path: Path) -> None:
+    text = "emotion,who,end_s,start_s,clip\nhappy,ada,2,1,a.mp4\n"
+    assert read_labels(file(tmp_path, text)) == {"a.mp4": [(2, Segment(1.0, 2.0, "happy"))]}
+
+
+def test_scores_are_read(tmp_path: Path) -> None:
+    names, looks = read_scores(file(tmp_path, "time_s,happy,sad\n0,0.75,0.25\n0.5,0,1\n"))
+    assert names == ("happy", "sad")
+    assert looks == [Look(0.0, 1, (0.75, 0.25), math.inf), Look(0.5, 1, (0.0, 1.0), math.inf)]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "line 1: the first line must name the column clip."),
+        ("clip,start_s,emotion\na,1,happy\n", "line 1: the first line must name the column end_s."),
+        (HEAD, "there are no labels in this file; a line is clip,start_s,end_s,emotion."),
+        (HEAD + "a,0,1\n", "line 2: there must be 4 cells."),
+        (HEAD + "a,0,1,happy\na,0,1,happy,really\n", "line 3: there must be 4 cells."),
+        (HEAD + "a,soon,1,happy\n", "line 2: start_s is 'soon', but must be a number at least 0."),
+        (HEAD + "a,0,nan,happy\n", "line 2: end_s is 'nan', but must be a number at least 0."),
+        (HEAD + "a,-1,1,happy\n", "line 2: start_s is '-1', but must be a number at least 0."),
+        (HEAD + "a,2,2,happy\n", "line 2: this segment ends before it starts"),
+        (HEAD + "a,0,2,happy\na,1.5,3,sad\n", "line 3: this segment ends before it starts, or begins before"),
+        (b"\xff\xfe\x00", "the file cannot be read: it is no CSV file in UTF-8."),
+    ],
+)
+def test_wrong_labels_are_told_of(tmp_path: Path, text: str | bytes, sentence: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        read_labels(file(tmp_path, text))
+    assert str(refused.value).startswith(str(tmp_path / "given.csv"))
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("seconds,happy,sad\n0,1,0\n", "line 1: the first line must name the column time_s."),
+        ("time_s,happy,sad\n", "there are no scores in this file."),
+        ("time_s,happy,sad\n0,1,0\n1,0.5,0.4\n", "line 3: the scores sum to 0.9, but must sum to 1."),
+        ("time_s,happy,sad\n0,yes,0\n", "line 2: happy is 'yes', but must be a number at least 0."),
+    ],
+)
+def test_wrong_scores_are_told_of(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=r"given\.csv") as refused:
+        read_scores(file(tmp_path, text))
+    assert sentence in str(refused.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"the file cannot be read: No such file or directory\.$"):
+        read_labels(tmp_path / "given.csv")
