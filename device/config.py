@@ -28,6 +28,19 @@ class CameraConfig:
     loop: bool = setting(False, "begin a file again when it ends")
     picture_s: float = setting(3.0, "a single picture is shown for this long", gt=0, le=3600)
     timeout_s: float = setting(10.0, "no frame for this long means the camera is gone", gt=0, le=600)
+    frozen_s: float | None = setting(
+        10.0, "a live camera none of whose pixels changes for this long hangs; null: it may", gt=0, le=3600
+    )
+    reopen_min_s: float = setting(
+        5.0, "from one opening of a live camera to the next at least; USB cameras want 5 or more", ge=0.1, le=600
+    )
+    reopen_max_s: float = setting(60.0, "doubled after each failed attempt, up to this", ge=0.1, le=3600)
+    fault: str | None = setting(
+        None,
+        "for rehearsals: a file plays a live camera that breaks in this way",
+        choices=("stall", "repeat", "die", "garbage", "slow"),
+    )
+    fault_frame: int = setting(50, "after so many frames, counted from each opening", ge=0)
 
 
 @dataclass(frozen=True)

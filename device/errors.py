@@ -27,6 +27,18 @@ class SourceError(EmotionEdgeError):
     """A camera, video, picture or folder gives no frames."""
 
 
+class StalledError(SourceError):
+    """A camera gave nothing for too long."""
+
+
+class FrozenError(SourceError):
+    """A camera gives the same frame over and over."""
+
+
+class StuckError(SourceError):
+    """A camera hangs so that its process cannot be killed."""
+
+
 class BrokerError(EmotionEdgeError):
     """The MQTT broker is not there, or refuses us."""
 

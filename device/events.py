@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 EventType = Literal["start", "update", "end"]
-CameraState = Literal["starting", "running", "ended", "stopped", "failed"]
+CameraState = Literal["starting", "running", "stalled", "frozen", "failed", "paused", "ended", "stopped"]
 
 
 def said(
@@ -145,6 +145,7 @@ class Health:
     last_frame_age_s: float | None = said(
         "time since the last frame was worked on; null before the first", digits=1, ge=0
     )
+    camera_reopenings: int = said("how often the camera was opened after the first time", ge=0)
     stages: dict[str, Stage] = said("timings of each stage of the chain")
     face_reads: FaceReads | None = said("how often each face is read; null while nobody is in view", default=None)
     temperature_c: float | None = said("of the processor; null where the board does not tell", digits=1)
@@ -180,7 +181,8 @@ class Status:
     board: str | None = said("the board's name; null where it does not tell")
     model: ModelInfo = said("the network")
     config_digest: str = said("sha256 of the settings in force; equal settings, equal digest")
-    camera: CameraState = said("starting, running, ended (a file's end), stopped (on request) or failed")
+    camera: CameraState = said("what the camera does; docs/events.md explains each state")
+    camera_error: str | None = said("what is wrong with the camera, one sentence; null while nothing is")
     purpose: str | None = said("what the readings are for: one of the words of docs/privacy.md")
     purpose_note: str | None = said("the same in the operator's own words; null where there are none")
     jurisdiction: str | None = said("whose law holds: eu or elsewhere")

@@ -40,8 +40,8 @@ class Publisher(Protocol):
     def report(self, progress: Progress) -> None:
         """How the chain is doing; about once a second is often enough."""
 
-    def camera(self, state: CameraState) -> None:
-        """What the camera does from now on."""
+    def camera(self, state: CameraState, error: str | None = None) -> None:
+        """What the camera does from now on, and what is wrong with it."""
 
     def close(self) -> None:
         """Say what can still be said, then take leave."""
@@ -78,7 +78,7 @@ class JsonLinesPublisher:
     def report(self, progress: Progress) -> None:
         """Nothing: the lines are events."""
 
-    def camera(self, state: CameraState) -> None:
+    def camera(self, state: CameraState, error: str | None = None) -> None:
         """Nothing: the lines are events."""
 
     def close(self) -> None:
@@ -124,9 +124,9 @@ class MqttPublisher:
         """Keep the figures for the next health message."""
         self._inbox.put(progress)
 
-    def camera(self, state: CameraState) -> None:
+    def camera(self, state: CameraState, error: str | None = None) -> None:
         """Say it in `status`."""
-        self._inbox.put(Camera(state))
+        self._inbox.put(Camera(state, error))
 
     def close(self) -> None:
         """Wait for what is under way, at most mqtt.close_timeout_s, then say `offline`; what is left stays on disk."""

@@ -8,12 +8,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
 from typing import Self
 
 from device import privacy
-from device.camera import Camera, Frame, open_camera
+from device.camera import Frame
+from device.caretaker import Caretaker
 from device.classifier import model_path
 from device.config import DeviceConfig
 from device.errors import EmotionEdgeError, SourceError
@@ -25,6 +26,7 @@ from device.systemd import Notifier
 from device.vitals import Progress
 
 REPORT_S = 1.0  # between two reports of progress; what is said of them, and when, is the publisher's business
+GONE: tuple[CameraState, ...] = ("stalled", "frozen", "failed", "paused")
 FPS_REPORTS = 10  # the frame rate is taken over so many reports
 
 Watch = Callable[[Observation], None]
@@ -96,33 +98,44 @@ class Service:
         pipeline: what reads the frames.
         publisher: what says the result.
         notifier: systemd.
+        lost_s: when the camera has been gone for so long, whoever was seen has left.
         watch: is shown every frame after it was published; None if nobody looks on.
     """
 
     def __init__(
-        self, pipeline: Pipeline, publisher: Publisher, notifier: Notifier, watch: Watch | None = None
+        self,
+        pipeline: Pipeline,
+        publisher: Publisher,
+        notifier: Notifier,
+        lost_s: float,
+        watch: Watch | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._publisher = publisher
         self._notifier = notifier
+        self._lost_s = lost_s
         self._watch = watch
         self._pace = Pace()
+        self._told: tuple[CameraState, str | None] = ("starting", None)
+        self._last_frame_s: float | None = None  # when one was finished last
+        self._blind = False  # every track has been ended, because the camera is gone
         self._report_due_s = 0.0
 
-    def work(self, camera: Camera, stop: StopSignals) -> CameraState:
-        """Feed frames through the chain until they end or a signal comes; returns which of the two it was."""
-        for frame in self._frames(camera, stop):
-            if self._pace.frames == 0:
-                self._publisher.camera("running")
-                self._notifier.ready()
-            observation = self._pipeline.process(frame)
-            with self._pipeline.timings.measure("publish"):
-                self._publisher.observe(observation.events, observation.states())
-            if self._watch is not None:
-                self._watch(observation)
-            self._pace.frames += 1
-            self._notifier.alive()  # here and nowhere else: only a finished frame is a sign of life
-            self._report(camera)
+    def work(self, camera: Caretaker, stop: StopSignals) -> CameraState:
+        """Feed frames through the chain until they end or a signal comes; returns which of the two it was.
+
+        A finished frame is a sign of life, and so is a finished step of a camera's healing; a timer would be none.
+        """
+        while not stop.requested and camera.state != "ended":
+            frame = camera.step()
+            if self._told[0] in GONE:
+                self._let_go()
+            self._tell(camera)
+            if frame is not None:
+                self._finish(frame)
+            if self._pace.frames > 0:
+                self._notifier.alive()
+                self._report(camera)
         return "stopped" if stop.requested else "ended"
 
     def finish(self, camera: CameraState) -> None:
@@ -134,26 +147,50 @@ class Service:
         finally:
             self._publisher.close()
 
-    def _frames(self, camera: Camera, stop: StopSignals) -> Iterator[Frame]:
-        while True:
-            try:
-                with stop.interruptible(), self._pipeline.timings.measure("capture"):
-                    frame = next(camera, None)
-            except StoppedError:
-                return
-            if frame is None:
-                return
-            yield frame
+    def _tell(self, camera: Caretaker) -> None:
+        """Say what the camera does, if that is news."""
+        told = (camera.state, camera.error)
+        if told == self._told:
+            return
+        self._told = told
+        self._report_due_s = 0.0
+        if camera.state != "ended":  # which is said when the tracks have ended
+            self._publisher.camera(*told)
 
-    def _report(self, camera: Camera) -> None:
+    def _finish(self, frame: Frame) -> None:
+        """Work on one frame, and say what came of it."""
+        began_s = time.monotonic()
+        if self._last_frame_s is not None:
+            self._pipeline.timings.add("capture", began_s - self._last_frame_s)
+        else:
+            self._notifier.ready()
+        observation = self._pipeline.process(frame)
+        with self._pipeline.timings.measure("publish"):
+            self._publisher.observe(observation.events, observation.states())
+        if self._watch is not None:
+            self._watch(observation)
+        self._pace.frames += 1
+        self._last_frame_s = time.monotonic()
+        self._blind = False
+
+    def _let_go(self) -> None:
+        """Nobody can say who is still there when the camera has been gone for too long: every track ends."""
+        if self._blind or self._last_frame_s is None or time.monotonic() - self._last_frame_s < self._lost_s:
+            return
+        self._publisher.observe(self._pipeline.finish(), [])
+        self._blind = True
+
+    def _report(self, camera: Caretaker) -> None:
         now_s = time.monotonic()
         if now_s < self._report_due_s:
             return
         self._report_due_s = now_s + REPORT_S
         fps = self._pace.mark(now_s)
+        frames, openings = self._pace.frames, max(0, camera.openings - 1)
         stages, face_reads = self._pipeline.timings.stages(), self._pipeline.face_reads()
-        self._publisher.report(Progress(fps, self._pace.frames, camera.skipped, stages, face_reads))
-        self._notifier.status(f"{self._pace.frames} frames" + (f", {fps:.1f} a second" if fps is not None else ""))
+        self._publisher.report(Progress(fps, frames, camera.skipped, stages, face_reads, self._last_frame_s, openings))
+        rate = f", {fps:.1f} a second" if fps is not None else ""
+        self._notifier.status(f"camera {camera.state}, {frames} frames{rate}")
 
 
 def run(config: DeviceConfig, watch: Watch | None = None) -> int:
@@ -181,26 +218,16 @@ def run(config: DeviceConfig, watch: Watch | None = None) -> int:
                 publisher = open_publisher(config, _model_info(config))
         except StoppedError:
             return 0
-        service = Service(pipeline, publisher, notifier, watch)
+        service = Service(pipeline, publisher, notifier, config.tracker.lost_s, watch)
         try:
-            with _camera(config, stop) as camera:
+            with closing(Caretaker(config.camera)) as camera:
                 state = service.work(camera, stop)
-        except StoppedError:
-            state = "stopped"
         except Exception as error:
             with suppress(EmotionEdgeError):  # the first error is the one to tell
                 service.finish("failed" if isinstance(error, SourceError) else "stopped")
             raise
         service.finish(state)
     return 0
-
-
-@contextmanager
-def _camera(config: DeviceConfig, stop: StopSignals) -> Iterator[Camera]:
-    with stop.interruptible():
-        camera = open_camera(config.camera)
-    with camera:
-        yield camera
 
 
 def _model_info(config: DeviceConfig) -> ModelInfo:

@@ -38,6 +38,7 @@ class Camera:
     """What the camera does from now on."""
 
     state: CameraState
+    error: str | None
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,8 @@ class Speaker:
         self._link = Link(config.mqtt, f"emotion-edge-{self._topics.device}", will, inbox.put)
         self._courier = Courier(outbox, lambda: self._link.room, self._offer)
         self._told: set[str] = set()  # topics of this connection whose refusal was told of
-        self._camera: CameraState = "starting"
+        self._camera = Camera("starting", None)
         self._progress: Progress | None = None
-        self._last_frame_s: float | None = None
         self._health_due_s = 0.0
         self._closed = False
 
@@ -126,14 +126,13 @@ class Speaker:
         """Something from the main thread."""
         match item:
             case Seen(at_s, faces, ended):
-                self._last_frame_s = at_s
                 self._courier.pump()
                 self._say(*self._presence.observe(faces, ended, at_s))
             case Progress():
                 self._health_due_s = 0.0 if self._progress is None else self._health_due_s
                 self._progress = item
-            case Camera(state):
-                self._camera = state
+            case Camera():
+                self._camera = item
                 self._say(self._status_message(self._status()))
             case Close(timeout_s):
                 self._close(time.monotonic() + timeout_s)
@@ -204,7 +203,7 @@ class Speaker:
 
     def _say_health(self) -> None:
         if self._progress is not None and self._link.up:
-            said = vitals.health(self._progress, self._last_frame_s, self._outbox, self._link.reconnects)
+            said = vitals.health(self._progress, self._outbox, self._link.reconnects)
             self._say(self._topics.message(HEALTH, said.to_json()))
 
     def _offer(self, event: EmotionEvent, recorded_s: float) -> int:
@@ -214,7 +213,7 @@ class Speaker:
         return self._link.send(message)
 
     def _status(self) -> Status:
-        return vitals.status(self._config, self._model, self._camera)
+        return vitals.status(self._config, self._model, self._camera.state, self._camera.error)
 
     def _status_message(self, status: Status) -> Message:
         return self._topics.message(STATUS, status.to_json())

@@ -21,16 +21,21 @@ STARTED_S = time.monotonic()  # this module is loaded when the process begins
 
 @dataclass(frozen=True)
 class Progress:
-    """How the chain is doing: frames a second lately, frames and skipped frames in all, timings, readings of a face."""
+    """How the chain is doing: frames a second lately, frames and skipped frames in all, timings, readings of a face.
+
+    Also when a frame was finished last (monotonic seconds), and how often the camera was opened after the first time.
+    """
 
     fps: float | None = None
     frames: int = 0
     skipped: int = 0
     stages: dict[str, Stage] | None = None
     face_reads: FaceReads | None = None
+    last_frame_s: float | None = None
+    reopenings: int = 0
 
 
-def status(config: DeviceConfig, model: ModelInfo, camera: CameraState) -> Status:
+def status(config: DeviceConfig, model: ModelInfo, camera: CameraState, camera_error: str | None) -> Status:
     """What the device is and runs."""
     return Status(
         ts=time.time(),
@@ -42,6 +47,7 @@ def status(config: DeviceConfig, model: ModelInfo, camera: CameraState) -> Statu
         model=model,
         config_digest=config_digest(config),
         camera=camera,
+        camera_error=camera_error,
         purpose=config.purpose,
         purpose_note=config.purpose_note,
         jurisdiction=config.jurisdiction,
@@ -54,12 +60,11 @@ def config_digest(config: DeviceConfig) -> str:
     return hashlib.sha256(json.dumps(to_dict(config), sort_keys=True).encode()).hexdigest()
 
 
-def health(progress: Progress, last_frame_s: float | None, outbox: Outbox, reconnects: int) -> Health:
+def health(progress: Progress, outbox: Outbox, reconnects: int) -> Health:
     """How the device is doing.
 
     Args:
         progress: what the chain told last.
-        last_frame_s: when a frame was finished last, monotonic seconds.
         outbox: counted as it is now.
         reconnects: connections to the broker after the first.
     """
@@ -70,7 +75,8 @@ def health(progress: Progress, last_frame_s: float | None, outbox: Outbox, recon
         fps=progress.fps,
         frames=progress.frames,
         skipped=progress.skipped,
-        last_frame_age_s=None if last_frame_s is None else max(0.0, now_s - last_frame_s),
+        last_frame_age_s=None if progress.last_frame_s is None else max(0.0, now_s - progress.last_frame_s),
+        camera_reopenings=progress.reopenings,
         stages=progress.stages or {},
         face_reads=progress.face_reads,
         temperature_c=board.temperature_c(),

@@ -141,9 +141,8 @@ def test_how_each_topic_is_carried(mosquitto: Mosquitto, tmp_path: Path) -> None
 def test_health_is_said_at_once_and_again(mosquitto: Mosquitto, tmp_path: Path) -> None:
     with Listener(mosquitto.port, f"{ROOT}/health") as listener:
         publisher = publish(mosquitto.port, tmp_path, "device.report.health_s=0.05")
-        publisher.observe([], [])
         stage = Stage(p50_ms=1.0, p95_ms=2.0, max_ms=3.0, n=10)
-        publisher.report(Progress(fps=14.9, frames=10, skipped=2, stages={"detect": stage}))
+        publisher.report(Progress(14.9, frames=10, skipped=2, stages={"detect": stage}, last_frame_s=time.monotonic()))
         first, *_, last = listener.wait_objects(f"{ROOT}/health", 3)
         publisher.close()
     assert (first["fps"], first["frames"], first["skipped"], first["reconnects"]) == (14.9, 10, 2, 0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
+import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -17,13 +19,13 @@ import pytest
 from numpy.typing import NDArray
 
 from device.camera import Camera, Frame, open_camera
-from device.capture import Every, Newest
+from device.capture import Every, end_process
 from device.config import CameraConfig
-from device.errors import SourceError
+from device.errors import SourceError, StuckError
+from device.slots import Shot
 from tests.fixtures.clips import number_of, numbered, write_clip
 from tests.fixtures.picamera2_standin import Bench
-
-PATIENCE_S = 20.0  # no test waits that long unless something is broken
+from tests.fixtures.processes import children, descriptors
 
 
 @pytest.fixture
@@ -32,11 +34,9 @@ def clip(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    bench = Bench()
-    monkeypatch.setitem(sys.modules, "picamera2", bench.module())
-    yield bench
-    bench.released.set()
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    (tmp_path / "bench").mkdir()
+    return Bench(tmp_path / "bench", monkeypatch)
 
 
 def config(source: Path | str, **settings: Any) -> CameraConfig:
@@ -153,7 +153,7 @@ def test_a_video_cut_short_is_told_in_our_words_alone(tmp_path: Path) -> None:
     script = f"""
 from device.camera import open_camera
 from device.config import CameraConfig
-from device.errors import SourceError
+from device.errors import SourceError, StuckError
 try:
     open_camera(CameraConfig(source={str(path)!r}))
 except SourceError:
@@ -194,8 +194,8 @@ def test_a_device_that_is_no_camera() -> None:
     assert "v4l2:///dev/null" in refusal("/dev/null")
 
 
-def test_picamera2_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "picamera2", None)
+def test_picamera2_not_installed(bench: Bench) -> None:
+    bench.set(absent=True)
     assert "apt install python3-picamera2" in refusal("picamera2://0")
 
 
@@ -208,15 +208,16 @@ def test_picamera2_gives_bgr_and_is_freed(bench: Bench) -> None:
             assert camera.live
             frames = list(itertools.islice(camera, 3))
         assert frames[0].image.shape == (48, 64, 3)
-        assert frames[0].image[0, 0].tolist() == [255, 0, 0]
+        assert frames[0].image[0, 1].tolist() == [255, 0, 0]
         assert [frame.index for frame in frames[1:]] == [a.index + b.skipped + 1 for a, b in itertools.pairwise(frames)]
-    assert bench.opened == set()
+        assert not bench.in_use
+    assert bench.closed
 
 
 def test_picamera2_without_a_camera(bench: Bench) -> None:
-    bench.cameras = 0
+    bench.set(cameras=0)
     assert "ribbon cable" in refusal("picamera2://0")
-    bench.cameras = 1
+    bench.set(cameras=1)
     assert "ribbon cable" in refusal("picamera2://1")
 
 
@@ -226,82 +227,101 @@ def test_picamera2_in_use(bench: Bench) -> None:
 
 
 def test_a_camera_that_hangs_at_once(bench: Bench) -> None:
-    bench.hangs_after = 0
-    assert "no frame for 0.1 s" in refusal("picamera2://0", timeout_s=0.1)
+    bench.set(hangs_after=0)
+    assert "no frame for 0.5 s" in refusal("picamera2://0", timeout_s=0.5)
 
 
 def test_a_camera_that_hangs_later(bench: Bench) -> None:
-    bench.hangs_after = 3
-    assert "no frame for 0.1 s" in refusal("picamera2://0", timeout_s=0.1)
+    bench.set(hangs_after=3)
+    assert "no frame for 0.5 s" in refusal("picamera2://0", timeout_s=0.5)
 
 
 def test_a_camera_that_breaks(bench: Bench) -> None:
-    bench.breaks_after = 3
+    bench.set(breaks_after=3)
     assert "frontend has timed out" in refusal("picamera2://0")
 
 
 # ---- taking
 
 
-def counted(last: int, drained: threading.Event, freed: threading.Event) -> Generator[int, None, None]:
-    try:
-        yield from range(last + 1)
-        drained.set()
-        freed.wait(PATIENCE_S)
-    finally:
-        freed.set()
+def test_every_drops_nothing_and_fails_after_the_last_shot() -> None:
+    def shots() -> Generator[Shot, None, None]:
+        for n in range(3):
+            yield Shot(numbered(n), float(n), 0.0)
+        raise SourceError("the cable is out.")
 
-
-def test_newest_drops_what_is_old_and_counts_it() -> None:
-    drained, freed = threading.Event(), threading.Event()
-    taker = Newest(counted(5, drained, freed))
-    assert drained.wait(PATIENCE_S)
-    assert taker.take(PATIENCE_S) == (5, 5)
-    with pytest.raises(TimeoutError):
-        taker.take(0.01)
-    freed.set()
-    assert taker.take(PATIENCE_S) is None
-    assert not taker.ready(PATIENCE_S)
-
-
-def test_closing_frees_the_source() -> None:
-    freed = threading.Event()
-
-    def endless() -> Generator[int, None, None]:
-        try:
-            yield from itertools.count()
-        finally:
-            freed.set()
-
-    taker = Newest(endless())
-    assert taker.ready(PATIENCE_S)
-    taker.close()
-    assert freed.wait(PATIENCE_S)
+    taker = Every(shots())
+    assert [number_of(taken[0].image) for taken in (taker.take(0.0) for _ in range(3)) if taken] == [0, 1, 2]
+    with pytest.raises(SourceError, match="cable"):
+        taker.take(0.0)
+    assert (taker.take(0.0), taker.over) == (None, True)
     taker.close()
 
 
-def broken() -> Generator[int, None, None]:
-    yield 1
-    raise SourceError("the cable is out.")
-
-
-def test_a_failure_comes_after_the_last_frame() -> None:
-    for taker in (Newest(broken()), Every(broken())):
-        assert taker.take(PATIENCE_S) == (1, 0)
-        with pytest.raises(SourceError, match="cable"):
-            taker.take(PATIENCE_S)
-
-
-def test_every_drops_nothing() -> None:
-    taker = Every(n for n in range(3))
-    assert taker.ready(0.0)
-    assert [taker.take(0.0) for _ in range(4)] == [(0, 0), (1, 0), (2, 0), None]
-    taker.close()
-
-
-def test_a_camera_is_closed_by_leaving_the_with(clip: Path) -> None:
+def test_leaving_the_with_leaves_nothing_behind(clip: Path) -> None:
+    before = descriptors()
     with open_camera(config(clip, fast=False, loop=True)) as camera:
         assert isinstance(camera, Camera)
         assert not camera.live
         next(camera)
-    assert not any(thread.name == "capture" for thread in threading.enumerate())
+        assert len(children()) == 1
+    assert (descriptors(), children()) == (before, [])
+
+
+def test_a_signal_for_the_terminal_or_the_service_does_not_reach_the_camera(clip: Path) -> None:
+    with open_camera(config(clip, fast=False, loop=True)) as camera:
+        (pid,) = children()
+        assert os.getpgid(pid) != os.getpgid(0)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(pid, number)
+        assert [frame.skipped >= 0 for frame in itertools.islice(camera, 5)] == [True] * 5
+        assert children() == [pid]
+
+
+def test_a_camera_whose_process_is_killed_says_so(clip: Path) -> None:
+    with open_camera(config(clip, fast=False, loop=True)) as camera:
+        os.kill(children()[0], signal.SIGKILL)
+        with pytest.raises(SourceError, match=r"the camera's process was killed by SIGKILL\.$"):
+            list(camera)
+
+
+AGENT = """
+import sys, time
+from device.camera import open_camera
+from device.config import CameraConfig
+camera = open_camera(CameraConfig(source=sys.argv[1], loop=True, fault=sys.argv[2] or None, fault_frame=2))
+print(camera._taker._process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("fault", ["", "stall"])
+def test_killing_the_agent_leaves_no_camera_behind(clip: Path, fault: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", AGENT, str(clip), fault], stdout=subprocess.PIPE, text=True) as agent:
+        assert agent.stdout is not None
+        camera = Path("/proc", agent.stdout.readline().strip())
+        assert camera.exists()
+        agent.kill()
+    while camera.exists() and "Z" not in state(camera):  # a test that hangs here has found an orphan
+        time.sleep(0.01)
+
+
+def test_a_process_that_cannot_be_killed_is_one_sentence() -> None:
+    class InTheKernel:
+        pid = 7
+
+        def wait(self, timeout: float) -> int:
+            raise subprocess.TimeoutExpired("camera", timeout)
+
+        def kill(self) -> None:
+            pass
+
+    with pytest.raises(StuckError, match=r"^picamera2://0: the camera's process 7 .* cannot be killed; .*\.$"):
+        end_process(cast("subprocess.Popen[bytes]", InTheKernel()), 0.0, "picamera2://0")
+
+
+def state(process: Path) -> str:
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "Z"

@@ -14,7 +14,9 @@ from device.events import EmotionEvent, Health, ModelInfo, OutboxFigures, Summar
 from device.topics import Topics
 
 CONFIG = load_config(overrides=["device.id=Front-Door", "device.mqtt.host=broker"])
-STATUS = vitals.status(CONFIG, ModelInfo(name="compact", version="3", digest="ab", labels=("happy", "sad")), "running")
+STATUS = vitals.status(
+    CONFIG, ModelInfo(name="compact", version="3", digest="ab", labels=("happy", "sad")), "running", None
+)
 PAYLOAD = discovery.payload(CONFIG, Topics(CONFIG), STATUS)
 ENTITIES: dict[str, dict[str, Any]] = PAYLOAD["cmps"]
 
@@ -97,6 +99,7 @@ def test_diagnostics(throttling: Throttling | None, state: str) -> None:
         frames=1,
         skipped=0,
         last_frame_age_s=0.0,
+        camera_reopenings=0,
         stages={},
         temperature_c=48.0,
         throttling=throttling,

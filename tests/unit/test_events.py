@@ -69,6 +69,7 @@ GOLDEN: list[tuple[Any, str]] = [
             frames=900,
             skipped=4,
             last_frame_age_s=0.04,
+            camera_reopenings=1,
             stages={"detect": Stage(p50_ms=1.0, p95_ms=2.0, max_ms=3.14159, n=900)},
             face_reads=FaceReads(rate_hz=3.456, longest_wait_s=0.4),
             temperature_c=48.3,
@@ -78,7 +79,7 @@ GOLDEN: list[tuple[Any, str]] = [
             reconnects=0,
         ),
         '{"ts":2.0,"uptime_s":61.0,"fps":14.99,"frames":900,"skipped":4,"last_frame_age_s":0.0,'
-        '"stages":{"detect":{"p50_ms":1.0,"p95_ms":2.0,"max_ms":3.142,"n":900}},'
+        '"camera_reopenings":1,"stages":{"detect":{"p50_ms":1.0,"p95_ms":2.0,"max_ms":3.142,"n":900}},'
         '"face_reads":{"rate_hz":3.46,"longest_wait_s":0.4},"temperature_c":48.3,'
         '"throttling":{"now":[],"since_boot":["under-voltage"]},"memory_mb":98.8,'
         '"outbox":{"depth":1,"bytes":412,"dropped":0,"oldest_age_s":0.3,"held":0,"trouble":null,"damaged":0},"reconnects":0}',
@@ -93,7 +94,8 @@ GOLDEN: list[tuple[Any, str]] = [
             board=None,
             model=ModelInfo(name="compact", version="1", digest="ab", labels=("happy", "sad")),
             config_digest="cd",
-            camera="running",
+            camera="stalled",
+            camera_error="picamera2://0: no frame for 10 s.",
             purpose="art",
             purpose_note=None,
             jurisdiction="eu",
@@ -101,7 +103,8 @@ GOLDEN: list[tuple[Any, str]] = [
         ),
         '{"ts":2.0,"device":"porch","version":"0.1.0","python":"3.11.2","platform":"Linux","board":null,'
         '"model":{"name":"compact","version":"1","digest":"ab","labels":["happy","sad"]},"config_digest":"cd",'
-        '"camera":"running","purpose":"art","purpose_note":null,"jurisdiction":"eu","aggregate":false}',
+        '"camera":"stalled","camera_error":"picamera2://0: no frame for 10 s.",'
+        '"purpose":"art","purpose_note":null,"jurisdiction":"eu","aggregate":false}',
     ),
 ]
 
