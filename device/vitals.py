@@ -35,7 +35,7 @@ class Progress:
     reopenings: int = 0
 
 
-def status(config: DeviceConfig, model: ModelInfo, camera: CameraState, camera_error: str | None) -> Status:
+def status(config: DeviceConfig, model: ModelInfo, camera: CameraState, camera_error: str | None = None) -> Status:
     """What the device is and runs."""
     return Status(
         ts=time.time(),
