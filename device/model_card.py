@@ -81,7 +81,6 @@ class ModelCard:
     crop_margin: CropMargin = field(default_factory=CropMargin)
     temperature: float = 1.0
     operating_point: OperatingPoint = field(default_factory=OperatingPoint)
-    smoothing: dict[str, float] = field(default_factory=dict)
     metrics: tuple[dict[str, Any], ...] = ()
     parameters: int = 0
     macs: int = 0

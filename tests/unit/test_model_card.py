@@ -28,7 +28,6 @@ def full_card() -> ModelCard:
         tiny_card(),
         temperature=1.25,
         operating_point=OperatingPoint(0.6, 0.8, 0.75),
-        smoothing={"time_constant_s": 0.5},
         metrics=({"split": "public_test", "n": 3589, "accuracy": 0.7},),
         parameters=16128,
         teachers=("se-resnet34",),
@@ -216,7 +215,6 @@ def test_what_must_be_there(tmp_path: Path, key: str) -> None:
         ("parameters", 1.5),
         ("metrics", {}),
         ("input", []),
-        ("smoothing", None),
     ],
 )
 def test_a_wrong_type_is_named(tmp_path: Path, key: str, value: object) -> None:

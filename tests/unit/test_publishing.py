@@ -254,3 +254,14 @@ def test_another_machine_tells_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "vcgencmd").write_text("#!/bin/sh\necho throttled=0x20000\n")
     (tmp_path / "vcgencmd").chmod(0o755)
     assert board.throttling(tmp_path) == Throttling(now=(), since_boot=("frequency-capped",))
+
+
+@pytest.mark.parametrize(
+    ("text", "held"), [("4\n", True), ("50001", True), ("50000", False), ("0", False), ("", False), ("none", False)]
+)
+def test_what_is_held_back_now_counts_and_what_was_since_boot_does_not(tmp_path: Path, text: str, held: bool) -> None:
+    assert not board.held_back(tmp_path)  # no such file
+    path = tmp_path / "sys/devices/platform/soc/soc:firmware/get_throttled"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert board.held_back(tmp_path) is held
