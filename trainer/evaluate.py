@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from device.errors import UsageError
+from device.model_card import digest
 from trainer import scoring
 from trainer.config import TrainConfig, load_config
 from trainer.corruptions import KINDS
@@ -74,22 +75,22 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     if not all(24 <= size <= 480 for size in sizes) or (args.faces or 1) < 1:
         raise UsageError("--sizes must lie between 24 and 480 pixels, and --faces above 0.")
     reader = open_reader(path)
+    read = scoring.reading(reader, path)
+    other = scoring.reading(open_reader(args.against), args.against) if args.against else None
     dataset = load_dataset(config.data or data_of(path))
-    exam, read = scoring.set_exam(dataset, args.split), scoring.reading(reader, path)
+    exam = scoring.set_exam(dataset, args.split)
     logits = read(exam.faces.images)
-    scores = {"model": str(path), "data": dataset.source} | scoring.single_view(exam, logits, reader.temperature)
+    scores: dict[str, Any] = {"model": str(path), "model_digest": digest(path), "data": dataset.source}
+    scores |= scoring.single_view(exam, logits, reader.temperature)
     if args.tta:
         scores["tta"] = scoring.several_views(exam, read, reader.temperature, config.evaluate.tta_shift_px)
-    if args.against:
-        other = scoring.reading(open_reader(args.against), args.against)(exam.faces.images)
-        scores["against"] = {"model": str(args.against)} | scoring.against(exam, logits, other)
+    if other:
+        scores["against"] = {"model": str(args.against)} | scoring.against(exam, logits, other(exam.faces.images))
+    few, seed = some(exam.faces, args.faces), config.evaluate.corruption_seed
     if args.corruptions:
-        kinds = shown(KINDS, "spoilt faces")
-        scores["corruptions"] = scoring.corrupted(
-            read, some(exam.faces, args.faces), config.evaluate.corruption_seed, kinds
-        )
+        scores["corruptions"] = scoring.corrupted(read, few, seed, shown(KINDS, "spoilt faces"))
     if args.through_detector or args.fit_margin:
-        scores |= through_detector(reader, some(exam.faces, args.faces), sizes, args.fit_margin)
+        scores |= through_detector(reader, few, sizes, args.fit_margin)
     keep(path, args.split, scores, logits)
     if args.json:
         print(json.dumps(scores, indent=2))

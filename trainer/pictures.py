@@ -235,7 +235,7 @@ def _face(axes: Axes, image: NDArray[np.uint8] | None, caption: str) -> None:
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     if image is not None:
-        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_title(caption, size=7.5, color=INK)
 
 

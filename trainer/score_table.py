@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -16,18 +17,20 @@ ROWS = {
     "macro_f1": "macro F1",
     "weighted_f1": "weighted F1",
     "top5": "top 5",
-    "ece": "ECE (15 bins of equal mass)",
+    "ece": "ECE, 15 bins",
     "brier": "Brier",
     "nll": "NLL, nats",
-    "aurc": "AURC (mean error of the surest)",
+    "aurc": "AURC",
 }
 CALIBRATION = {
     "temperature": "temperature",
     "ece": "ECE",
     "brier": "Brier",
     "nll": "NLL, nats",
-    "nll_votes": "NLL against FER+ votes, nats",
+    "nll_votes": "NLL against FER+",
 }
+NEW = "; new: without the duplicates of Training faces"
+LEAST_P = 0.0001  # smaller ones are not told apart
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)  # of the curve, in the table
 
 
@@ -48,7 +51,7 @@ class ScoreTable:
         """The table for a terminal."""
         table = Table(title=self.title)
         for column, name in enumerate(self.head):
-            table.add_column(name, justify="right" if column else "left")
+            table.add_column(name, justify="right" if column else "left", no_wrap=not column)
         for row in self.rows:
             table.add_row(*row)
         return table
@@ -85,51 +88,47 @@ def tables(scores: dict[str, Any]) -> Iterator[ScoreTable]:
 
 def summary(scores: dict[str, Any]) -> ScoreTable:
     """The single view of all faces, of those that are new, and several views."""
-    columns = [("one view, all faces", scores)]
-    if scores["without_duplicates"]:
-        columns.append(("one view, without duplicates", scores["without_duplicates"]))
-    for values in scores.get("tta", {}).values():
-        columns.append((f"{values['views']} views, all faces", values))
-        if values["without_duplicates"]:
-            columns.append((f"{values['views']} views, without duplicates", values["without_duplicates"]))
+    columns = []
+    for values in (scores, *scores.get("tta", {}).values()):
+        views = f"{values['views']} views" if "views" in values else "one view"
+        columns += [(f"{views}, {name}", part) for name, part in _both(values)]
     rows = [["n", *(f"{values['n']:,}" for _, values in columns)]]
     for key, name in ROWS.items():
         show = percent if key in ("accuracy", "top5") else _four
         rows.append([name, *(show(values[key]) for _, values in columns)])
-    rows.append(["accuracy of the surest 80 %", *(percent(v["coverage"]["accuracy"]) for _, v in columns)])
-    return ScoreTable("scores; duplicates stand, pixel for pixel, in Training", ["", *(n for n, _ in columns)], rows)
+    rows.append(["surest 80 %", *(percent(v["coverage"]["accuracy"]) for _, v in columns)])
+    return ScoreTable(f"scores{NEW}", ["", *(name for name, _ in columns)], rows)
+
+
+def _both(scores: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """All faces, and the new ones where they are known."""
+    new = scores["without_duplicates"]
+    return [("all", scores), *([("new", new)] if new else [])]
 
 
 def calibration(scores: dict[str, Any]) -> ScoreTable:
     """How far confidence can be trusted, before and after the temperature."""
-    columns = [("all faces", scores["calibration"])]
-    if scores["without_duplicates"]:
-        columns.append(("without duplicates", scores["without_duplicates"]["calibration"]))
-    head = ["", *(f"{name}, {when} the temperature" for name, _ in columns for when in ("before", "after"))]
+    columns = [
+        (f"{name}, {when}", part["calibration"][when]) for name, part in _both(scores) for when in ("before", "after")
+    ]
     rows = []
     for key, name in CALIBRATION.items():
-        values = [both[when][key] for _, both in columns for when in ("before", "after")]
+        values = [found[key] for _, found in columns]
         if None not in values:
             rows.append([name, *map(_four, values)])
-    return ScoreTable("calibration", head, rows)
+    return ScoreTable("calibration, before and after the temperature", ["", *(name for name, _ in columns)], rows)
 
 
 def coverage(scores: dict[str, Any]) -> ScoreTable:
     """Accuracy if only the surest faces are told."""
-    columns = [("all faces", scores["risk_coverage"])]
-    if scores["without_duplicates"]:
-        columns.append(("without duplicates", scores["without_duplicates"]["risk_coverage"]))
-    rows = []
-    for share in COVERAGES:
-        found = (
-            min(zip(c["coverage"], c["accuracy"], strict=True), key=lambda p: abs(p[0] - share)) for _, c in columns
-        )
-        rows.append([f"{100 * share:.0f} %", *(percent(accuracy) for _, accuracy in found)])
-    rows.append(["area over the curve (AURC)", *(_four(c["aurc"]) for _, c in columns)])
-    rows.append(["least area with these readings", *(_four(c["least_aurc"]) for _, c in columns)])
-    return ScoreTable(
-        "risk and coverage: accuracy of the surest", ["share of faces told", *(n for n, _ in columns)], rows
-    )
+    columns = [(name, part["risk_coverage"]) for name, part in _both(scores)]
+    rows = [
+        [f"{100 * share:.0f} %", *(percent(np.interp(share, c["coverage"], c["accuracy"])) for _, c in columns)]
+        for share in COVERAGES
+    ]
+    rows.append(["AURC", *(_four(c["aurc"]) for _, c in columns)])
+    rows.append(["least AURC with these readings", *(_four(c["least_aurc"]) for _, c in columns)])
+    return ScoreTable("accuracy of the surest faces", ["share of faces told", *(name for name, _ in columns)], rows)
 
 
 def classes(scores: dict[str, Any]) -> ScoreTable:
@@ -144,48 +143,40 @@ def classes(scores: dict[str, Any]) -> ScoreTable:
 
 def against(scores: dict[str, Any]) -> ScoreTable:
     """The same faces read by another model."""
-    compared = [("all faces", scores["against"])]
-    if scores["against"]["without_duplicates"]:
-        compared.append(("without duplicates", scores["against"]["without_duplicates"]))
-    rows = []
-    for name, v in compared:
-        low, high = (100 * end for end in v["ci95"])
-        points = f"{100 * v['difference']:+.2f} ({low:+.2f} to {high:+.2f})"
-        accuracies = (percent(v["accuracy"]), percent(v["other_accuracy"]))
-        rows.append(
-            [name, f"{v['n']:,}", *accuracies, points, f"{v['only_this']:,}", f"{v['only_other']:,}", _p(v["p"])]
-        )
-    head = [
-        "",
-        "n",
-        "this",
-        "other",
-        "points apart (95 % interval)",
-        "only this right",
-        "only other right",
-        "McNemar's p",
-    ]
-    return ScoreTable(f"against {scores['against']['model']}", head, rows)
+    columns = _both(scores["against"])
+    rows: dict[str, Callable[[dict[str, Any]], str]] = {
+        "n": lambda v: f"{v['n']:,}",
+        "this": lambda v: percent(v["accuracy"]),
+        "the other": lambda v: percent(v["other_accuracy"]),
+        "difference, points": lambda v: f"{100 * v['difference']:+.2f}",
+        "its 95 % interval": lambda v: " to ".join(f"{100 * end:+.2f}" for end in v["ci95"]),
+        "only this right": lambda v: f"{v['only_this']:,}",
+        "only the other right": lambda v: f"{v['only_other']:,}",
+        "McNemar's p, exact": lambda v: _p(v["p"]),
+    }
+    cells = [[name, *(show(values) for _, values in columns)] for name, show in rows.items()]
+    return ScoreTable(f"against {scores['against']['model']}", ["", *(name for name, _ in columns)], cells)
 
 
 def verdict(compared: dict[str, Any]) -> str:
     """One sentence on a comparison."""
+    chance = f"p {'' if compared['p'] < LEAST_P else '= '}{_p(compared['p'])}"
     if compared["p"] >= 0.05:
-        return f"That is no proof of a difference: p = {_p(compared['p'])} on {compared['n']:,} faces."
+        return f"That is no proof of a difference: {chance} on {compared['n']:,} faces."
     better = "this" if compared["difference"] > 0 else "the other"
-    return f"So {better} model reads these faces better: p = {_p(compared['p'])}."
+    return f"So {better} model reads these faces better: {chance}."
 
 
 def corruptions(found: dict[str, Any]) -> ScoreTable:
     """Accuracy by kind and severity."""
     rows = []
     for kind, values in found["kinds"].items():
-        shares = [percent(share) for share in (*values["accuracy"], values["mean"])]
-        rows.append([kind.replace("_", " "), *shares, f"{values['lost']:.1f}"])
-    means = [percent(share) for share in (*found["by_severity"], found["mean"])]
+        shares = [*values["accuracy"], values["mean"]]
+        rows.append([kind.replace("_", " "), *(f"{100 * s:.1f}" for s in shares), f"{values['lost']:.1f}"])
+    means = [f"{100 * share:.1f}" for share in (*found["by_severity"], found["mean"])]
     rows.append(["mean", *means, f"{100 * (found['accuracy'] - found['mean']):.1f}"])
-    title = f"spoilt faces, n = {found['faces']:,}; unspoilt {percent(found['accuracy'])}"
-    return ScoreTable(title, ["severity", *map(str, SEVERITIES), "mean", "points lost"], rows)
+    title = f"spoilt faces: accuracy in %, n = {found['faces']:,}; unspoilt {100 * found['accuracy']:.1f}"
+    return ScoreTable(title, ["severity", *map(str, SEVERITIES), "mean", "lost"], rows)
 
 
 def through(scores: dict[str, Any]) -> ScoreTable:
@@ -195,7 +186,7 @@ def through(scores: dict[str, Any]) -> ScoreTable:
         read = [scores[key][size] for key in ("accuracy_through_detector", "accuracy_direct", "points_lost")]
         figures = ["", "", ""] if read[0] is None else [percent(read[0]), percent(read[1]), f"{read[2]:.2f}"]
         rows.append([size, f"{scores['faces_pasted'][size]:,}", f"{100 * found:.1f} %", *figures])
-    head = ["face in the frame, px", "faces", "found", "accuracy of those", "direct, same faces", "points lost"]
+    head = ["face, px", "faces", "found", "accuracy of those", "direct, same faces", "points lost"]
     return ScoreTable("through detector and crop, in frames of 640x480", head, rows)
 
 
@@ -209,4 +200,4 @@ def _four(value: float) -> str:
 
 
 def _p(value: float) -> str:
-    return "below 0.0001" if value < 0.0001 else f"{value:.4f}"
+    return f"< {LEAST_P:.4f}" if value < LEAST_P else f"{value:.4f}"

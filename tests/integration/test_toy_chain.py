@@ -133,7 +133,7 @@ def test_the_checkpoint_scores_like_the_model_it_became(house: Path, model: Path
 
 def test_evaluate_without_json_is_a_table(house: Path, model: Path) -> None:
     text = done("evaluate", "--split", "private_test", cwd=house)
-    assert "private_test" in text and "surprise" in text and "without duplicates" in text
+    assert "private_test" in text and "surprise" in text and "without the duplicates" in text
 
 
 def test_report_draws_and_writes(house: Path, scores: dict[str, Any]) -> None:
@@ -179,6 +179,7 @@ def test_what_cannot_be_converted_or_scored_is_told(house: Path, model: Path, tm
     assert "no student is here" in refusal("evaluate", "--runs", "nowhere", cwd=house)
     other = write_tiny(tmp_path / "other.tflite", ("yes", "no"))
     assert "the model says yes, no" in refusal("evaluate", "--model", other, "--data", "toy", cwd=house)
+    assert "the model says yes, no" in refusal("evaluate", "--against", other, cwd=house)
     (tmp_path / "cut.tflite").write_bytes(model.read_bytes()[:300_000])
     assert "cut short" in refusal("evaluate", "--model", tmp_path / "cut.tflite", "--data", "toy", cwd=house)
     assert "no data set is named" in refusal("evaluate", "--model", write_tiny(tmp_path / "tiny.tflite"), cwd=house)
