@@ -29,7 +29,7 @@ on {split} of FER2013. **One view of each face: {headline}.** All of this is wha
 measured and wrote; the figures in full are in [scores/{stem}.json](scores/{stem}.json). PublicTest also chose the
 checkpoint and the temperature, so expect a little less elsewhere."""
 NOTES = {
-    "summary": "The first column is the official figure. New faces are those whose exact pixels do not stand in Training.\n"
+    "summary": "The first column is the official figure. New faces are those whose pixels do not stand in Training.\n"
     "Several views are the mean over the face and its mirror image (2), and over both moved to each corner too (10).",
     "calibration": "Brier from 0 to 2; NLL against FER+ takes the shares of the annotators' votes as the truth.",
     "coverage": "AURC is the mean error of the surest faces, over all shares; 0 is best.",
