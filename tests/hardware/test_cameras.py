@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import time
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -11,8 +14,11 @@ import numpy as np
 import pytest
 
 from device.camera import Camera, open_camera
+from device.caretaker import Caretaker
 from device.config import CameraConfig
+from device.sources import is_live
 from tests.fixtures.clips import numbered, write_clip
+from tests.fixtures.processes import children
 
 pytestmark = pytest.mark.hardware
 
@@ -92,3 +98,20 @@ def test_a_camera_can_be_closed_twice_and_opened_again(config: CameraConfig) -> 
         next(camera)
         camera.close()
         camera.close()
+
+
+def test_a_camera_whose_process_is_killed_is_opened_again(config: CameraConfig) -> None:
+    if not is_live(config):
+        pytest.skip("a file does not heal")
+    with closing(Caretaker(config)) as camera:
+        until(camera, "running")
+        os.kill(children()[0], signal.SIGKILL)
+        until(camera, "failed")
+        until(camera, "running")
+        assert camera.openings == 2
+
+
+def until(camera: Caretaker, state: str) -> None:
+    """A test that hangs here has found a camera that one must unplug."""
+    while camera.state != state:
+        camera.step()
