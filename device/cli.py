@@ -212,7 +212,7 @@ def _run(args: argparse.Namespace) -> int:
     config = _config(args)
     from device.service import run
 
-    return run(config)
+    return run(config, reread=lambda: _config(args))
 
 
 def _selftest(args: argparse.Namespace) -> int:

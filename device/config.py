@@ -138,7 +138,6 @@ class MqttConfig:
     inflight: int = setting(20, "QoS 1 messages under way at once; fewer where the broker asks for it", ge=1, le=1000)
     reconnect_min_s: float = setting(1.0, "a lost connection is tried again after this, then twice, ...", gt=0, le=600)
     reconnect_max_s: float = setting(60.0, "... but at most this", gt=0, le=3600)
-    close_timeout_s: float = setting(5.0, "at the end, wait this long for messages under way", ge=0, le=60)
 
 
 @dataclass(frozen=True)
@@ -178,6 +177,14 @@ class PrivacyConfig:
 
 
 @dataclass(frozen=True)
+class MetricsConfig:
+    """The figures of `health` for Prometheus, at http://host:port/metrics; needs the extra `metrics`, and a broker."""
+
+    port: int | None = setting(None, "TCP port; null turns it off", ge=1, le=65535)
+    host: str = setting("127.0.0.1", "address to listen on; 0.0.0.0 lets the whole network ask")
+
+
+@dataclass(frozen=True)
 class SelftestConfig:
     """When a machine counts as fit."""
 
@@ -201,6 +208,7 @@ class DeviceConfig:
     state_dir: str | None = setting(
         None, "where the outbox lives; null is $STATE_DIRECTORY or ~/.local/state/emotion-edge"
     )
+    shutdown_s: float = setting(5.0, "at the end, what can be said within this time still is", ge=0, le=60)
     camera: CameraConfig = section(CameraConfig)
     detector: DetectorConfig = section(DetectorConfig)
     tracker: TrackerConfig = section(TrackerConfig)
@@ -211,6 +219,7 @@ class DeviceConfig:
     outbox: OutboxConfig = section(OutboxConfig)
     report: ReportConfig = section(ReportConfig)
     privacy: PrivacyConfig = section(PrivacyConfig)
+    metrics: MetricsConfig = section(MetricsConfig)
     selftest: SelftestConfig = section(SelftestConfig)
 
 

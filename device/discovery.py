@@ -10,7 +10,19 @@ from device import privacy
 from device.config import DeviceConfig
 from device.events import Status
 from device.smoother import UNKNOWN
-from device.topics import AVAILABILITY, EVENTS, HEALTH, OFFLINE, ONLINE, STATUS, SUMMARY, Message, Topics, checked
+from device.topics import (
+    AVAILABILITY,
+    EVENTS,
+    HEALTH,
+    OFFLINE,
+    ONLINE,
+    REQUEST,
+    STATUS,
+    SUMMARY,
+    Message,
+    Topics,
+    checked,
+)
 
 NOBODY = "nobody"
 
@@ -73,7 +85,22 @@ def payload(config: DeviceConfig, topics: Topics, status: Status) -> dict[str, A
 
 def _entities(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
     people = _groups(config, topics, labels) if privacy.aggregate(config) else _faces(topics, labels)
-    return {**people, **_diagnostics(topics, 3 * config.report.health_s)}
+    return {**people, **_buttons(topics), **_diagnostics(topics, 3 * config.report.health_s)}
+
+
+def _buttons(topics: Topics) -> dict[str, dict[str, Any]]:
+    """What people may ask for."""
+    return {
+        verb: {
+            "platform": "button",
+            "name": f"{verb.capitalize()} camera",
+            "icon": f"mdi:{icon}",
+            "command_topic": topics.of(REQUEST, verb=verb),
+            "payload_press": "{}",
+            "qos": REQUEST.qos,
+        }
+        for verb, icon in (("pause", "eye-off"), ("resume", "eye"))
+    }
 
 
 def _groups(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -43,5 +43,9 @@ class BrokerError(EmotionEdgeError):
     """The MQTT broker is not there, or refuses us."""
 
 
+class ListenError(EmotionEdgeError):
+    """A port of this machine cannot be had."""
+
+
 class StateError(EmotionEdgeError):
     """The state folder cannot be read or written."""

@@ -25,9 +25,10 @@ def said(
     le: float | None = None,
     default: Any = dataclasses.MISSING,
     default_factory: Any = dataclasses.MISSING,
+    optional: bool = False,
 ) -> Any:
-    """Declare one field of a message: what it means, how many decimals it is said with, and its bounds."""
-    metadata = {"doc": doc, "digits": digits, "ge": ge, "le": le}
+    """Declare one field of a message: what it means, its decimals, its bounds, and whether it may be left out."""
+    metadata = {"doc": doc, "digits": digits, "ge": ge, "le": le, "optional": optional}
     if default_factory is not dataclasses.MISSING:
         return dataclasses.field(default_factory=default_factory, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -187,9 +188,33 @@ class Status:
     purpose_note: str | None = said("the same in the operator's own words; null where there are none")
     jurisdiction: str | None = said("whose law holds: eu or elsewhere")
     aggregate: bool = said("nothing but summaries of groups leaves the device")
+    config_error: str | None = said("why settings that were read again are not in force; null when they are")
 
     def to_json(self) -> str:
         """The status as one line of JSON."""
+        return to_json(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A command. The verb stands in the topic; an empty payload is as good as {}."""
+
+    transaction: str | None = said(
+        "comes back in the answer; a request that comes twice with it is worked on once", default=None, optional=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came of a command."""
+
+    status: Literal["ok", "error"] = said("ok; or error, then `error` says why")
+    data: dict[str, Any] | None = said("what the verb tells; null where it tells nothing")
+    error: str | None = said("one sentence; null where all is well")
+    transaction: str | None = said("the request's; null where it had none that could be read")
+
+    def to_json(self) -> str:
+        """The answer as one line of JSON."""
         return to_json(self)
 
 

@@ -14,15 +14,17 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from contextlib import suppress
+from typing import Any, Protocol
 
 from device import privacy
+from device.commands import Request
 from device.config import DeviceConfig
 from device.crowd import open_presence
 from device.errors import BrokerError, StateError
-from device.events import CameraState, EmotionEvent, ModelInfo, TrackState
+from device.events import CameraState, EmotionEvent, Health, ModelInfo, TrackState
 from device.outbox import Outbox, state_dir
-from device.speaker import Camera, Close, Inbox, Seen, Speaker
+from device.speaker import Camera, Close, Done, Inbox, Seen, Speaker, Trouble
 from device.topics import Topics
 from device.vitals import Progress
 
@@ -42,6 +44,18 @@ class Publisher(Protocol):
 
     def camera(self, state: CameraState, error: str | None = None) -> None:
         """What the camera does from now on, and what is wrong with it."""
+
+    def trouble(self, config_error: str | None) -> None:
+        """Why settings that were read again are not in force; None if they are."""
+
+    def health(self) -> Health | None:
+        """How the device is doing now; None while there is nothing to tell. May be called from any thread."""
+
+    def requests(self) -> list[Request]:
+        """What was asked for since the last call; each wants an `answer`."""
+
+    def answer(self, request: Request, data: dict[str, Any] | None, error: str | None = None) -> None:
+        """What came of a request; may be called from any thread."""
 
     def close(self) -> None:
         """Say what can still be said, then take leave."""
@@ -81,6 +95,20 @@ class JsonLinesPublisher:
     def camera(self, state: CameraState, error: str | None = None) -> None:
         """Nothing: the lines are events."""
 
+    def trouble(self, config_error: str | None) -> None:
+        """Nothing: the lines are events."""
+
+    def health(self) -> Health | None:
+        """Nothing: nobody keeps the figures."""
+        return None
+
+    def requests(self) -> list[Request]:
+        """Nobody can ask."""
+        return []
+
+    def answer(self, request: Request, data: dict[str, Any] | None, error: str | None = None) -> None:
+        """Nobody asked."""
+
     def close(self) -> None:
         """Nothing is left to say."""
 
@@ -103,6 +131,7 @@ class MqttPublisher:
 
     def __init__(self, config: DeviceConfig, model: ModelInfo) -> None:
         self._config = config.mqtt
+        self._shutdown_s = config.shutdown_s
         self._inbox: Inbox = queue.SimpleQueue()
         self._outbox = Outbox(state_dir(config), config.outbox)
         self._groups_only = privacy.aggregate(config)
@@ -128,10 +157,30 @@ class MqttPublisher:
         """Say it in `status`."""
         self._inbox.put(Camera(state, error))
 
+    def trouble(self, config_error: str | None) -> None:
+        """Say it in `status`."""
+        self._inbox.put(Trouble(config_error))
+
+    def health(self) -> Health | None:
+        """As `health` would say it now."""
+        return self._speaker.health()
+
+    def requests(self) -> list[Request]:
+        """What was asked for at `cmd/request/...`."""
+        found = []
+        with suppress(queue.Empty):
+            while True:
+                found.append(self._speaker.requests.get_nowait())
+        return found
+
+    def answer(self, request: Request, data: dict[str, Any] | None, error: str | None = None) -> None:
+        """Say it at `cmd/response/...`."""
+        self._inbox.put(Done(request, data, error))
+
     def close(self) -> None:
-        """Wait for what is under way, at most mqtt.close_timeout_s, then say `offline`; what is left stays on disk."""
-        self._inbox.put(Close(self._config.close_timeout_s))
-        self._thread.join(self._config.close_timeout_s + 2.0)
+        """Wait for what is under way, at most shutdown_s, then say `offline`; what is left stays on disk."""
+        self._inbox.put(Close(self._shutdown_s))
+        self._thread.join(self._shutdown_s + 2.0)
         self._outbox.close()
         self._check()
 

@@ -70,17 +70,21 @@ class Report:
         return "\n".join([*map(_outcome_line, self.outcomes), *_stage_lines(self.stages), _verdict(self)])
 
 
-def selftest(config: DeviceConfig, camera: bool = True) -> Report:
+def selftest(config: DeviceConfig, camera: bool = True, live: dict[str, Stage] | None = None) -> Report:
     """Run every check, whatever the ones before found.
 
     Args:
         config: what is tested.
         camera: False leaves the camera out.
+        live: timings of a chain that runs on this machine now and is judged instead of one of our own.
     """
-    stages: dict[str, Stage] = {}
+    stages: dict[str, Stage] = {} if live is None else dict(live)
 
     def check_speed(config: DeviceConfig) -> str:
-        stages.update(measure(config))
+        if live is None:
+            stages.update(measure(config))
+        if "total" not in stages:
+            raise checks.NotApplicableError("no frame was worked on yet")
         return _judge(stages["total"], config.selftest.budget_ms)
 
     wanted = CHECKS | {"speed": check_speed}
@@ -121,7 +125,7 @@ def _framed(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.u
 
 
 def _judge(total: Stage, budget_ms: float) -> str:
-    told = f"p95 of a frame with one face is {total.p95_ms:.1f} ms, the budget {budget_ms:g} ms"
+    told = f"p95 of a frame is {total.p95_ms:.1f} ms, the budget {budget_ms:g} ms"
     if total.p95_ms > budget_ms:
         raise checks.CheckError(f"{told}; close other programs, cool the board, or raise device.selftest.budget_ms.")
     return told

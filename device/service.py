@@ -1,28 +1,34 @@
-"""A process's life: builds the chain, feeds it frames until they end or somebody says stop, and takes leave."""
+"""A process's life: builds the chain, feeds it frames until they end or somebody says stop, and takes leave.
+
+Settings that are read again begin a new life in the same process; if that fails, it gives way to one with the old ones.
+"""
 
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
-from types import FrameType
-from typing import Self
+from collections.abc import Callable
+from contextlib import closing, suppress
 
 from device import privacy
+from device.attendant import Attendant
 from device.camera import Frame
 from device.caretaker import Caretaker
 from device.classifier import model_path
 from device.config import DeviceConfig
 from device.errors import EmotionEdgeError, SourceError
 from device.events import CameraState, ModelInfo
+from device.metrics import serving
 from device.model_card import digest, read_card
+from device.outbox import state_dir
+from device.pause import Pause
 from device.pipeline import Observation, Pipeline, from_config
 from device.publisher import Publisher, open_publisher
+from device.signals import Signals, StoppedError
+from device.standing import Standing
 from device.systemd import Notifier
+from device.topics import Topics
 from device.vitals import Progress
 
 REPORT_S = 1.0  # between two reports of progress; what is said of them, and when, is the publisher's business
@@ -30,51 +36,6 @@ GONE: tuple[CameraState, ...] = ("stalled", "frozen", "failed", "paused")
 FPS_REPORTS = 10  # the frame rate is taken over so many reports
 
 Watch = Callable[[Observation], None]
-
-
-class StoppedError(Exception):
-    """Somebody said stop while we waited for something."""
-
-
-class StopSignals:
-    """SIGTERM and SIGINT ask for an orderly end; a second one takes it at once. Outside the main thread: none come."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._waiting = False
-        self._before: dict[signal.Signals, signal._HANDLER] = {}
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._ask)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """A signal breaks off what happens inside.
-
-        Raises:
-            StoppedError: from wherever the signal found us, or at once if it came before.
-        """
-        self._waiting = True
-        try:
-            if self.requested:
-                raise StoppedError
-            yield
-        finally:
-            self._waiting = False
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
-        for known in self._before:
-            signal.signal(known, signal.SIG_DFL)
-        if self._waiting:
-            raise StoppedError
 
 
 class Pace:
@@ -95,57 +56,94 @@ class Service:
     """The loop between camera and publisher.
 
     Args:
+        standing: the settings, which may be read again on the way.
         pipeline: what reads the frames.
         publisher: what says the result.
         notifier: systemd.
-        lost_s: when the camera has been gone for so long, whoever was seen has left.
         watch: is shown every frame after it was published; None if nobody looks on.
     """
 
     def __init__(
         self,
+        standing: Standing,
         pipeline: Pipeline,
         publisher: Publisher,
         notifier: Notifier,
-        lost_s: float,
         watch: Watch | None = None,
     ) -> None:
+        self._standing = standing
+        self._config = standing.config
         self._pipeline = pipeline
         self._publisher = publisher
         self._notifier = notifier
-        self._lost_s = lost_s
         self._watch = watch
         self._pace = Pace()
         self._told: tuple[CameraState, str | None] = ("starting", None)
+        self._ready = False  # a frame was read; or none is wanted, for the camera is paused
         self._last_frame_s: float | None = None  # when one was finished last
         self._blind = False  # every track has been ended, because the camera is gone
         self._report_due_s = 0.0
 
-    def work(self, camera: Caretaker, stop: StopSignals) -> CameraState:
-        """Feed frames through the chain until they end or a signal comes; returns which of the two it was.
+    def work(self, camera: Caretaker, signals: Signals) -> CameraState:
+        """Feed frames through the chain until they end (`ended`), or a signal or other settings come (`stopped`).
 
-        A finished frame is a sign of life, and so is a finished step of a camera's healing; a timer would be none.
+        A finished frame is a sign of life, and so is a finished step of a camera that heals or is paused; a timer would
+        be none.
         """
-        while not stop.requested and camera.state != "ended":
-            frame = camera.step()
-            if self._told[0] in GONE:
-                self._let_go()
-            self._tell(camera)
-            if frame is not None:
-                self._finish(frame)
-            if self._pace.frames > 0:
-                self._notifier.alive()
-                self._report(camera)
-        return "stopped" if stop.requested else "ended"
+        pause = Pause(None if self._config.mqtt.host is None else state_dir(self._config))
+        attendant = Attendant(self._config, self._publisher, camera, pause)
+        while camera.state != "ended":
+            attendant.attend(lambda: self._settle(camera), self._pipeline.timings.stages)
+            if signals.stop or self._has_other_settings(signals):
+                return "stopped"
+            self._step(camera)
+        return "ended"
 
     def finish(self, camera: CameraState) -> None:
         """End every track, say why there are no more frames, and take leave."""
-        self._notifier.stopping()
+        if not self._standing.may_go_on(self._config):
+            self._notifier.stopping()
         try:
             self._publisher.observe(self._pipeline.finish(), [])
             self._publisher.camera(camera)
         finally:
             self._publisher.close()
+
+    def _step(self, camera: Caretaker) -> None:
+        """One frame, or a moment without."""
+        frame = camera.step()
+        if self._told[0] in GONE:
+            self._let_go()
+        self._tell(camera)
+        if frame is not None or camera.state == "paused":
+            self._be_ready()
+        if frame is not None:
+            self._finish(frame)
+        if self._ready:
+            self._notifier.alive()
+            self._report(camera)
+
+    def _be_ready(self) -> None:
+        if not self._ready:
+            self._ready = True
+            self._standing.proved()
+            self._notifier.ready()
+
+    def _has_other_settings(self, signals: Signals) -> bool:
+        """Read the settings again if a signal asked for it."""
+        if not signals.reread:
+            return False
+        signals.reread = False
+        other = self._standing.reread()
+        if not other:
+            self._publisher.trouble(self._standing.error)
+        return other
+
+    def _settle(self, camera: Caretaker) -> None:
+        """The camera was told to pause or to go on: nobody is seen any more, and its state is news."""
+        self._publisher.observe(self._pipeline.finish(), [])
+        self._blind = True
+        self._tell(camera)
 
     def _tell(self, camera: Caretaker) -> None:
         """Say what the camera does, if that is news."""
@@ -162,8 +160,6 @@ class Service:
         began_s = time.monotonic()
         if self._last_frame_s is not None:
             self._pipeline.timings.add("capture", began_s - self._last_frame_s)
-        else:
-            self._notifier.ready()
         observation = self._pipeline.process(frame)
         with self._pipeline.timings.measure("publish"):
             self._publisher.observe(observation.events, observation.states())
@@ -175,7 +171,11 @@ class Service:
 
     def _let_go(self) -> None:
         """Nobody can say who is still there when the camera has been gone for too long: every track ends."""
-        if self._blind or self._last_frame_s is None or time.monotonic() - self._last_frame_s < self._lost_s:
+        if (
+            self._blind
+            or self._last_frame_s is None
+            or time.monotonic() - self._last_frame_s < self._config.tracker.lost_s
+        ):
             return
         self._publisher.observe(self._pipeline.finish(), [])
         self._blind = True
@@ -193,12 +193,13 @@ class Service:
         self._notifier.status(f"camera {camera.state}, {frames} frames{rate}")
 
 
-def run(config: DeviceConfig, watch: Watch | None = None) -> int:
+def run(config: DeviceConfig, watch: Watch | None = None, reread: Callable[[], DeviceConfig] | None = None) -> int:
     """Run the device until its source ends or SIGTERM or SIGINT comes.
 
     Args:
         config: what to run.
         watch: see `Service`.
+        reread: gives the settings anew when SIGHUP comes; None: they cannot be read again.
 
     Returns:
         0, the exit code.
@@ -211,23 +212,45 @@ def run(config: DeviceConfig, watch: Watch | None = None) -> int:
     privacy.check(config)
     logging.basicConfig(level=logging.INFO, format="device: %(message)s")
     notifier = Notifier.from_environment()
-    with StopSignals() as stop:
-        try:
-            with stop.interruptible():
-                pipeline = from_config(config)
-                publisher = open_publisher(config, _model_info(config))
-        except StoppedError:
-            return 0
-        service = Service(pipeline, publisher, notifier, config.tracker.lost_s, watch)
-        try:
-            with closing(Caretaker(config.camera)) as camera:
-                state = service.work(camera, stop)
-        except Exception as error:
-            with suppress(EmotionEdgeError):  # the first error is the one to tell
-                service.finish("failed" if isinstance(error, SourceError) else "stopped")
-            raise
-        service.finish(state)
-    return 0
+    standing = Standing(config, reread, _check)
+    with Signals(can_reread=reread is not None) as signals:
+        while True:
+            try:
+                if not _live(standing, signals, notifier, watch):
+                    return 0
+            except EmotionEdgeError as error:
+                if signals.stop or not standing.fall_back(error):
+                    raise
+
+
+def _live(standing: Standing, signals: Signals, notifier: Notifier, watch: Watch | None) -> bool:
+    """One life under the settings in force; returns whether there is to be another, under others."""
+    config = standing.config
+    try:
+        with signals.interruptible():
+            pipeline = from_config(config)
+            publisher = open_publisher(config, _model_info(config))
+    except StoppedError:
+        return False
+    if standing.error is not None:
+        publisher.trouble(standing.error)
+    service = Service(standing, pipeline, publisher, notifier, watch)
+    try:
+        with serving(config.metrics, publisher.health), closing(Caretaker(config.camera)) as camera:
+            state = service.work(camera, signals)
+    except Exception as error:
+        with suppress(EmotionEdgeError):  # the first error is the one to tell
+            service.finish("failed" if isinstance(error, SourceError) else "stopped")
+        raise
+    service.finish(state)
+    return standing.config is not config
+
+
+def _check(config: DeviceConfig) -> None:
+    """What can be known before the camera and the broker are let go."""
+    privacy.check(config)
+    Topics(config)
+    from_config(config)
 
 
 def _model_info(config: DeviceConfig) -> ModelInfo:

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from device import discovery, vitals
+from device.commands import Desk, Request, address
 from device.config import DeviceConfig
 from device.courier import Courier
 from device.crowd import open_presence
-from device.events import CameraState, EmotionEvent, ModelInfo, Status, TrackState
+from device.events import Answer, CameraState, EmotionEvent, Health, ModelInfo, Status, TrackState
 from device.link import Link
 from device.outbox import Outbox
 from device.session import Acknowledged, Heard, Lost, Unheard
-from device.topics import AVAILABILITY, EVENTS, HEALTH, OFFLINE, ONLINE, STATUS, TRACK_STATE, Message, Topics
+from device.topics import (
+    AVAILABILITY,
+    EVENTS,
+    HEALTH,
+    OFFLINE,
+    ONLINE,
+    REQUEST,
+    RESPONSE,
+    STATUS,
+    TRACK_STATE,
+    Message,
+    Topics,
+)
 from device.vitals import Progress
 
 log = logging.getLogger(__name__)
@@ -42,6 +56,22 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class Trouble:
+    """Why settings that were read again are not in force; None if they are."""
+
+    config_error: str | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A request was worked on."""
+
+    request: Request
+    data: dict[str, Any] | None
+    error: str | None
+
+
+@dataclass(frozen=True)
 class Close:
     """Say what can still be said within so many seconds, then end."""
 
@@ -49,7 +79,7 @@ class Close:
 
 
 FromBroker: TypeAlias = Acknowledged | Heard | Unheard | Lost
-Item: TypeAlias = Seen | Progress | Camera | Close | FromBroker
+Item: TypeAlias = Seen | Progress | Camera | Trouble | Done | Close | FromBroker
 Inbox: TypeAlias = "queue.SimpleQueue[Item]"
 
 
@@ -69,6 +99,7 @@ class Speaker:
     def __init__(self, config: DeviceConfig, model: ModelInfo, outbox: Outbox, inbox: Inbox) -> None:
         self.opened = threading.Event()  # there is a first connection, or there is none and `failure` says why
         self.failure: Exception | None = None  # what ended the thread before its time
+        self.requests: queue.SimpleQueue[Request] = queue.SimpleQueue()  # for the main thread to work on
         self._config = config
         self._model = model
         self._outbox = outbox
@@ -84,6 +115,8 @@ class Speaker:
         self._progress: Progress | None = None
         self._health_due_s = 0.0
         self._closed = False
+        self._config_error: str | None = None
+        self._desk = Desk()
 
     def run(self) -> None:
         """Connect, then speak until closed; what goes wrong is kept in `failure`."""
@@ -122,7 +155,7 @@ class Speaker:
         elif self._link.is_current(item.connection):
             self._hear(item)
 
-    def _take(self, item: Seen | Progress | Camera | Close) -> None:
+    def _take(self, item: Seen | Progress | Camera | Trouble | Done | Close) -> None:
         """Something from the main thread."""
         match item:
             case Seen(at_s, faces, ended):
@@ -134,6 +167,11 @@ class Speaker:
             case Camera():
                 self._camera = item
                 self._say(self._status_message(self._status()))
+            case Trouble(config_error):
+                self._config_error = config_error
+                self._say(self._status_message(self._status()))
+            case Done(request, data, error):
+                self._answer(request.verb, self._desk.done(request, data, error))
             case Close(timeout_s):
                 self._close(time.monotonic() + timeout_s)
 
@@ -165,15 +203,42 @@ class Speaker:
         if heard.topic == self._birth:
             if heard.payload == b"online" and not heard.retained:  # a retained one is older than our own announcement
                 self._announce()
+        elif (verb := self._topics.verb_of(heard.topic)) is not None:
+            self._listen_to_request(verb, heard)
         elif heard.retained and (correction := self._presence.correction(heard.topic, heard.payload)):
             self._say(correction)
+
+    def _listen_to_request(self, verb: str, heard: Heard) -> None:
+        if heard.retained:  # it would be obeyed again on every connect
+            log.warning("a retained request is passed over: %s; send it without the retain flag", heard.topic)
+            return
+        item = self._desk.receive(verb, heard.payload)
+        if isinstance(item, Answer):
+            self._answer(verb, item)
+        elif item is not None and item.verb == "status":  # even if the main thread hangs
+            self._answer(verb, self._desk.done(item, self._everything()))
+        elif item is not None:
+            self.requests.put(item)
+
+    def _answer(self, verb: str, answer: Answer) -> None:
+        self._say(self._topics.message(RESPONSE, answer.to_json(), verb=address(verb)))
+
+    def _everything(self) -> dict[str, Any]:
+        """What `status` and `health` would say now."""
+        health = self.health()
+        return {
+            "status": json.loads(self._status().to_json()),
+            "health": None if health is None else json.loads(health.to_json()),
+        }
 
     def _welcome(self) -> None:
         """What every new connection begins with."""
         self._told.clear()
         self._announce()
         # The states of faces come back to us, so that those of an earlier life, killed, do not stand for ever.
-        self._link.subscribe([self._topics.of(TRACK_STATE), *([self._birth] if self._birth else [])])
+        self._link.subscribe(
+            [self._topics.of(TRACK_STATE), self._topics.of(REQUEST), *([self._birth] if self._birth else [])]
+        )
         self._courier.connected()
 
     def _announce(self) -> None:
@@ -202,9 +267,14 @@ class Speaker:
             self._link.say(message)
 
     def _say_health(self) -> None:
-        if self._progress is not None and self._link.up:
-            said = vitals.health(self._progress, self._outbox, self._link.reconnects)
+        if self._link.up and (said := self.health()) is not None:
             self._say(self._topics.message(HEALTH, said.to_json()))
+
+    def health(self) -> Health | None:
+        """How the device is doing now; None before the first report. May be called from any thread."""
+        if self._progress is None:
+            return None
+        return vitals.health(self._progress, self._outbox, self._link.reconnects)
 
     def _offer(self, event: EmotionEvent, recorded_s: float) -> int:
         """Hand an event over; the broker keeps it for an absent subscriber only as long as the outbox would."""
@@ -213,7 +283,7 @@ class Speaker:
         return self._link.send(message)
 
     def _status(self) -> Status:
-        return vitals.status(self._config, self._model, self._camera.state, self._camera.error)
+        return vitals.status(self._config, self._model, self._camera.state, self._camera.error, self._config_error)
 
     def _status_message(self, status: Status) -> Message:
         return self._topics.message(STATUS, status.to_json())

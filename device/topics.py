@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from device.config import DeviceConfig
 from device.errors import ConfigError
-from device.events import EmotionEvent, Health, Status, Summary, TrackState
+from device.events import Answer, EmotionEvent, Health, Request, Status, Summary, TrackState
 
 ONLINE, OFFLINE = "online", "offline"
 
@@ -37,6 +37,7 @@ class Channel:
     qos: int
     retain: bool
     doc: str
+    heard: bool = False  # the device listens here, and others speak
 
 
 AVAILABILITY = Channel(
@@ -59,7 +60,17 @@ TRACK_STATE = Channel(
 )
 SUMMARY = Channel("summary", "summary", Summary, 0, False, "Everybody who is seen, once a second while somebody is.")
 HEALTH = Channel("health", "health", Health, 0, False, "How the device is doing, every 30 seconds.")
-CHANNELS = (AVAILABILITY, STATUS, EVENTS, TRACK_STATE, SUMMARY, HEALTH)
+REQUEST = Channel(
+    "request",
+    "cmd/request/{verb}",
+    Request,
+    1,
+    False,
+    "Something to do: pause, resume, selftest or status. A retained one is passed over.",
+    heard=True,
+)
+RESPONSE = Channel("response", "cmd/response/{verb}", Answer, 1, False, "What came of a request.")
+CHANNELS = (AVAILABILITY, STATUS, EVENTS, TRACK_STATE, SUMMARY, HEALTH, REQUEST, RESPONSE)
 
 
 class Topics:
@@ -73,18 +84,30 @@ class Topics:
         self.device = device_id(config)
         self.root = f"{checked('base_topic', config.mqtt.base_topic)}/{self.device}"
 
-    def of(self, channel: Channel, track: int | str = "+") -> str:
-        """The full topic; without a track, a channel of tracks gives the filter for all of them."""
-        return f"{self.root}/{channel.address.format(track=track)}"
+    def of(self, channel: Channel, track: int | str = "+", verb: str = "+") -> str:
+        """The full topic; without a track or verb, a channel that has one gives the filter for all of them."""
+        return f"{self.root}/{channel.address.format(track=track, verb=verb)}"
 
-    def message(self, channel: Channel, payload: str, track: int | str = "+", expiry_s: int | None = None) -> Message:
+    def message(
+        self,
+        channel: Channel,
+        payload: str,
+        track: int | str = "+",
+        verb: str = "+",
+        expiry_s: int | None = None,
+    ) -> Message:
         """A publication on a channel, carried as the channel says."""
-        return Message(self.of(channel, track), payload, channel.qos, channel.retain, expiry_s)
+        return Message(self.of(channel, track, verb), payload, channel.qos, channel.retain, expiry_s)
 
     def track_of(self, topic: str) -> int | None:
         """The track whose state stands at this topic; None if it is no such topic."""
         match = re.fullmatch(re.escape(self.root) + r"/tracks/([0-9]+)/state", topic)
         return int(match[1]) if match else None
+
+    def verb_of(self, topic: str) -> str | None:
+        """What is asked for at this topic; None if nothing is."""
+        prefix = self.of(REQUEST, verb="")
+        return topic.removeprefix(prefix) if topic.startswith(prefix) else None
 
 
 def device_id(config: DeviceConfig) -> str:

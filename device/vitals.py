@@ -35,7 +35,13 @@ class Progress:
     reopenings: int = 0
 
 
-def status(config: DeviceConfig, model: ModelInfo, camera: CameraState, camera_error: str | None = None) -> Status:
+def status(
+    config: DeviceConfig,
+    model: ModelInfo,
+    camera: CameraState,
+    camera_error: str | None = None,
+    config_error: str | None = None,
+) -> Status:
     """What the device is and runs."""
     return Status(
         ts=time.time(),
@@ -52,6 +58,7 @@ def status(config: DeviceConfig, model: ModelInfo, camera: CameraState, camera_e
         purpose_note=config.purpose_note,
         jurisdiction=config.jurisdiction,
         aggregate=privacy.aggregate(config),
+        config_error=config_error,
     )
 
 

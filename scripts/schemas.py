@@ -15,13 +15,14 @@ from typing import Any
 
 import yaml
 
+from device.commands import VERBS
 from device.config import DeviceConfig
-from device.events import EmotionEvent, Health, Status, Summary, TrackState
+from device.events import Answer, EmotionEvent, Health, Request, Status, Summary, TrackState
 from device.topics import CHANNELS, Channel
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SCHEMA, ASYNCAPI, PAGE = DOCS / "events.schema.json", DOCS / "asyncapi.yaml", DOCS / "events.md"
-MESSAGES: tuple[type, ...] = (EmotionEvent, TrackState, Summary, Health, Status)
+MESSAGES: tuple[type, ...] = (EmotionEvent, TrackState, Summary, Health, Status, Request, Answer)
 PLAIN = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
 
@@ -48,7 +49,7 @@ def asyncapi() -> str:
         },
         "defaultContentType": "application/json",
         "channels": {channel.name: _channel(channel) for channel in CHANNELS},
-        "operations": {f"say_{channel.name}": _operation(channel) for channel in CHANNELS},
+        "operations": {f"{_side(channel)}_{channel.name}": _operation(channel) for channel in CHANNELS},
         "components": {"schemas": _definitions("#/components/schemas/")},
     }
     return yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)
@@ -73,6 +74,8 @@ def _table(name: str, properties: dict[str, Any]) -> str:
 
 def _words(schema: dict[str, Any]) -> str:
     """A value's type, for a table."""
+    if not schema:
+        return "anything"
     if "anyOf" in schema:
         return f"{_words(schema['anyOf'][0])} or null"
     if "enum" in schema:
@@ -108,13 +111,16 @@ def _object(cls: type, ref: str, todo: list[type]) -> dict[str, Any]:
             field.name: {"description": field.metadata["doc"], **_value(hints[field.name], field, ref, todo)}
             for field in fields
         },
-        "required": [field.name for field in fields],  # more may come in later versions, none goes
+        # More may come in later versions, none goes.
+        "required": [field.name for field in fields if not field.metadata["optional"]],
     }
 
 
 def _value(hint: Any, field: dataclasses.Field[Any], ref: str, todo: list[type]) -> dict[str, Any]:
     """The schema of one value; dataclasses met on the way are put on the list of what is still to do."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return {}
     if dataclasses.is_dataclass(hint):
         todo.append(typing.cast(type, hint))
         return {"$ref": f"{ref}{typing.cast(type, hint).__name__}"}
@@ -135,11 +141,12 @@ def _value(hint: Any, field: dataclasses.Field[Any], ref: str, todo: list[type])
 
 
 def _channel(channel: Channel) -> dict[str, Any]:
-    names = ["base", "device"] + (["track"] if "{track}" in channel.address else [])
+    names = ["base", "device", *(name for name in ("track", "verb") if f"{{{name}}}" in channel.address)]
     meaning = {
         "base": {"description": "device.mqtt.base_topic", "default": DeviceConfig().mqtt.base_topic},
         "device": {"description": "device.id, or the host's name"},
         "track": {"description": "which face"},
+        "verb": {"description": "what to do", "enum": list(VERBS)},
     }
     return {
         "address": f"{{base}}/{{device}}/{channel.address}",
@@ -155,9 +162,13 @@ def _message(channel: Channel) -> dict[str, Any]:
     return {"payload": {"$ref": f"#/components/schemas/{channel.payload.__name__}"}}
 
 
+def _side(channel: Channel) -> str:
+    return "hear" if channel.heard else "say"
+
+
 def _operation(channel: Channel) -> dict[str, Any]:
     return {
-        "action": "send",
+        "action": "receive" if channel.heard else "send",
         "channel": {"$ref": f"#/channels/{channel.name}"},
         "bindings": {"mqtt": {"qos": channel.qos, "retain": channel.retain, "bindingVersion": "0.2.0"}},
     }

@@ -45,6 +45,7 @@ def running(folder: Path, model: Path, *arguments: str, **environment: str) -> I
         list(map(str, command)),
         cwd=folder,
         env=os.environ | {"STATE_DIRECTORY": str(folder / "state")} | environment,
+        stdin=subprocess.DEVNULL,  # of a terminal, SIGHUP would mean something else
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -51,8 +51,9 @@ def test_what_home_assistant_demands_is_there() -> None:
     assert PAYLOAD["availability_topic"] == "emotion/Front-Door/availability"
     assert len({entity["unique_id"] for entity in ENTITIES.values()}) == len(ENTITIES)
     for entity in ENTITIES.values():
-        assert entity["platform"] in ("sensor", "binary_sensor", "event")
-        assert entity["state_topic"].startswith("emotion/Front-Door/")
+        assert entity["platform"] in ("sensor", "binary_sensor", "event", "button")
+        topic = "command_topic" if entity["platform"] == "button" else "state_topic"
+        assert entity[topic].startswith("emotion/Front-Door/")
         platform, name = entity["default_entity_id"].split(".")
         assert platform == entity["platform"]
         assert name.replace("_", "").isalnum() and name == name.lower()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from device.events import (
+    Answer,
     EmotionEvent,
     FaceReads,
     Health,
@@ -100,11 +101,16 @@ GOLDEN: list[tuple[Any, str]] = [
             purpose_note=None,
             jurisdiction="eu",
             aggregate=False,
+            config_error=None,
         ),
         '{"ts":2.0,"device":"porch","version":"0.1.0","python":"3.11.2","platform":"Linux","board":null,'
         '"model":{"name":"compact","version":"1","digest":"ab","labels":["happy","sad"]},"config_digest":"cd",'
         '"camera":"stalled","camera_error":"picamera2://0: no frame for 10 s.",'
-        '"purpose":"art","purpose_note":null,"jurisdiction":"eu","aggregate":false}',
+        '"purpose":"art","purpose_note":null,"jurisdiction":"eu","aggregate":false,"config_error":null}',
+    ),
+    (
+        Answer(status="ok", data={"camera": "paused", "n": 0.5}, error=None, transaction="7f"),
+        '{"status":"ok","data":{"camera":"paused","n":0.5},"error":null,"transaction":"7f"}',
     ),
 ]
 
@@ -150,7 +156,7 @@ def test_the_schema_the_asyncapi_document_and_the_tables_are_current() -> None:
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
 def test_events_md_tells_of_every_topic_with_a_real_payload(channel: Channel) -> None:
-    address = channel.address.replace("{track}", "<track>")
+    address = channel.address.replace("{track}", "<track>").replace("{verb}", "<verb>")
     row = f"| `{address}` | {channel.qos} | {'yes' if channel.retain else 'no'}"
     assert row in EVENTS_MD
     section = EVENTS_MD.partition(f"\n## `{address}`\n")[2].partition("\n## ")[0]

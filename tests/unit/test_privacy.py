@@ -129,6 +129,6 @@ def test_without_a_broker_the_lines_are_summaries(capsys: pytest.CaptureFixture[
 
 
 def test_home_assistant_is_offered_no_events_and_forgets_a_group_that_fell_silent() -> None:
-    entities = discovery.payload(CONFIG, TOPICS, vitals.status(CONFIG, MODEL, "running"))["cmps"]
+    entities = discovery.payload(CONFIG, TOPICS, vitals.status(CONFIG, MODEL, "running", None, None))["cmps"]
     assert "event" not in entities
     assert entities["faces"]["expire_after"] == entities["mood"]["expire_after"] == 3

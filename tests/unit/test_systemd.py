@@ -100,4 +100,4 @@ def test_the_units_times_fit_the_settings() -> None:
     config = DeviceConfig()
     assert seconds["WatchdogSec"] > 2 * config.camera.timeout_s
     assert seconds["TimeoutStartSec"] > config.mqtt.connect_timeout_s + config.camera.timeout_s
-    assert seconds["TimeoutStopSec"] > 2 * config.mqtt.close_timeout_s
+    assert seconds["TimeoutStopSec"] > 2 * config.shutdown_s
