@@ -84,6 +84,11 @@ class StudentConfig:
     tail: int = setting(96, "hidden channels of one more residual block at 6x6; 0 leaves it out", ge=0, le=1024)
     stem_stride: int = setting(1, "stride of the first convolution; 2 is about four times cheaper", ge=1, le=2)
     se: bool = setting(False, "squeeze-and-excitation at the end of each residual branch")
+    branches: str = setting(
+        "none",
+        "what a 3x3 convolution learns through beside itself: none, or acb (1x3, 3x1, 1x1; one kernel once exported)",
+        choices=("none", "acb"),
+    )
     dropout: float = setting(0.1, "before the head", ge=0, lt=1)
     fit: FitConfig = section(FitConfig)
 

@@ -9,7 +9,6 @@ pixels minus 128 go in.
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from device.preprocess import dequantise, quantise
 from trainer.errors import GateError
 from trainer.models import ExpressionNet
+from trainer.models.branches import fuse_branches
 
 SWEEPS = ((0.9, 0.8, 0.7, 0.55, 0.4, 0.2), (0.9, 0.8, 0.7, 0.55, 0.4, 0.2, 1.1, 1.25))  # what an end is tried at
 OUTPUT_PERCENTILES = (5, 99.9)  # of the logits, between which the output keeps its resolution
@@ -44,11 +44,11 @@ def to_float_tflite(model: ExpressionNet, size: int) -> bytes:
 
 
 def fold_batch_norm(model: ExpressionNet) -> ExpressionNet:
-    """A copy in eval mode whose convolutions carry their batch-norm, and which has only the emotion head."""
+    """A copy in eval mode with the emotion head only, whose convolutions carry their branches and their batch-norm."""
     from torch import nn
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-    folded = copy.deepcopy(model).eval()
+    folded = fuse_branches(model).eval()
     folded.votes = None
     for module in list(folded.modules()):
         if isinstance(module, nn.Sequential):

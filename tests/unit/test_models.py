@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
 
 from trainer.config import ConvertConfig, StudentConfig, TeacherConfig
-from trainer.models import build_student, build_teacher, count_macs, count_parameters
+from trainer.models import ExpressionNet, build_student, build_teacher, count_macs, count_parameters
+from trainer.models.branches import BranchedConv, fuse_branches
 
 
 def test_se_resnet34_has_the_published_size() -> None:
@@ -55,3 +58,62 @@ def test_second_head_is_not_counted_and_not_in_the_forward_pass() -> None:
 def test_student_variants_run(se: bool, stride: int) -> None:
     student = build_student(replace(StudentConfig(), se=se, stem_stride=stride, channels=(8, 8, 8), tail=8), 7)
     assert student(torch.rand(2, 1, 48, 48)).shape == (2, 7)
+
+
+BRANCHED = StudentConfig(channels=(8, 12, 16), tail=8, stem_stride=2, branches="acb")
+
+
+@pytest.fixture
+def branched() -> ExpressionNet:
+    """A branched student whose branches differ in weight, with batch-norms that have seen something."""
+    torch.manual_seed(0)
+    model = build_student(BRANCHED, 7).train()
+    for module in model.modules():
+        if isinstance(module, BranchedConv):
+            for scale in module.scales.values():
+                nn.init.uniform_(scale, -1, 1)
+    model(torch.rand(16, 1, 48, 48))
+    return model.eval()
+
+
+def test_branches_do_what_four_convolutions_do() -> None:
+    torch.manual_seed(0)
+    convolution = BranchedConv(3, 5, stride=2)
+    nn.init.uniform_(convolution.scales["row"])
+    x = torch.rand(2, 3, 9, 9)
+    expected = functional.conv2d(x, convolution.weight, stride=2, padding=1)
+    for name, padding in (("row", (0, 1)), ("column", (1, 0)), ("point", (0, 0))):
+        part = functional.conv2d(x, convolution.sides[name], stride=2, padding=padding)
+        expected = expected + part * convolution.scales[name].view(-1, 1, 1)
+    assert torch.allclose(convolution(x), expected, atol=1e-5)
+
+
+def test_fused_branches_say_the_same(branched: ExpressionNet) -> None:
+    fused, faces = fuse_branches(branched), torch.rand(8, 1, 48, 48)
+    assert not any(isinstance(module, BranchedConv) for module in fused.modules())
+    with torch.inference_mode():
+        assert torch.allclose(fused(faces), branched(faces), atol=1e-5)
+
+
+def test_what_the_device_holds_does_not_count_branches(branched: ExpressionNet) -> None:
+    plain = build_student(replace(BRANCHED, branches="none"), 7)
+    assert sum(p.numel() for p in branched.parameters()) > count_parameters(branched) == count_parameters(plain)
+    assert count_macs(branched) == count_macs(plain)
+
+
+def test_weights_load_in_both_forms(branched: ExpressionNet) -> None:
+    faces = torch.rand(8, 1, 48, 48)
+    again, from_plain = build_student(BRANCHED, 7).eval(), build_student(BRANCHED, 7).eval()
+    plain = build_student(replace(BRANCHED, branches="none"), 7).eval()
+    again.load_state_dict(branched.state_dict())
+    plain.load_state_dict(fuse_branches(branched).state_dict())
+    from_plain.load_state_dict(plain.state_dict())
+    with torch.inference_mode():
+        for model in (again, plain, from_plain):
+            assert torch.allclose(model(faces), branched(faces), atol=1e-5)
+
+
+def test_every_branch_learns(branched: ExpressionNet) -> None:
+    branched(torch.rand(4, 1, 48, 48)).square().sum().backward()
+    for name, parameter in branched.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name

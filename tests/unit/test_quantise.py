@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from trainer import gates
 from trainer.config import StudentConfig
 from trainer.dataset import toy_dataset
 from trainer.models import ExpressionNet, build_student
+from trainer.models.branches import BranchedConv
 from trainer.quantise import Ranges, activation_ranges, fold_batch_norm, refine_ranges, to_float_tflite, to_int8_tflite
 
 SMALL = StudentConfig(channels=(8, 12, 16), tail=8, stem_stride=2)
@@ -149,3 +151,11 @@ def test_a_dead_relu_fails_the_ranges_gate(inputs: Inputs) -> None:
     nn.init.constant_(first.bias, -100.0)
     gate = gates.ranges(activation_ranges(to_float_tflite(network.eval(), 48), inputs))
     assert not gate.ok and "depthwise_conv_2d" in gate.detail
+
+
+def test_branches_are_folded_too(inputs: Inputs) -> None:
+    torch.manual_seed(0)
+    model = build_student(replace(SMALL, branches="acb"), 7).eval()
+    folded = fold_batch_norm(model)
+    assert not any(isinstance(m, nn.BatchNorm2d | BranchedConv) for m in folded.modules())
+    assert logits_of(folded, inputs) == pytest.approx(logits_of(model, inputs), abs=1e-5)

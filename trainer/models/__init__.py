@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.config import StudentConfig, TeacherConfig
+from trainer.models.branches import fuse_branches
 from trainer.models.compact import CompactTrunk
 from trainer.models.resnet import ResNetTrunk
 from trainer.models.vgg import VGGTrunk
@@ -61,13 +62,14 @@ def _teacher_trunk(config: TeacherConfig) -> nn.Module:
 
 def build_student(config: StudentConfig, classes: int, votes: int = 0) -> ExpressionNet:
     """A student as the config describes it."""
-    trunk = CompactTrunk(config.channels, config.tail, config.stem_stride, config.se)
+    trunk = CompactTrunk(config.channels, config.tail, config.stem_stride, config.se, config.branches == "acb")
     return ExpressionNet(trunk, classes, votes, config.dropout)
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Parameters that the device will hold: the second head, used in training only, is left out."""
-    return sum(p.numel() for name, p in model.named_parameters() if not name.startswith("votes."))
+    """Parameters that the device will hold: what serves training only, the second head and branches, is left out."""
+    held = fuse_branches(model).named_parameters()
+    return sum(p.numel() for name, p in held if not name.startswith("votes."))
 
 
 @torch.no_grad()

@@ -17,15 +17,17 @@ from trainer.models.layers import ResidualBlock
 class CompactTrunk(nn.Module):
     """(N, 1, 48, 48) -> (N, channels[-1])."""
 
-    def __init__(self, channels: Sequence[int], tail: int = 0, stem_stride: int = 1, se: bool = False) -> None:
+    def __init__(
+        self, channels: Sequence[int], tail: int = 0, stem_stride: int = 1, se: bool = False, branched: bool = False
+    ) -> None:
         super().__init__()
         inputs = [1, *channels[:-1]]
         strides = [stem_stride] + [1] * (len(channels) - 1)
         stages: list[nn.Module] = []
         for i, o, s in zip(inputs, channels, strides, strict=True):
-            stages += [ResidualBlock(i, o, o, stride=s, se=se), nn.MaxPool2d(2)]
+            stages += [ResidualBlock(i, o, o, stride=s, se=se, branched=branched), nn.MaxPool2d(2)]
         if tail:
-            stages.append(ResidualBlock(channels[-1], tail, channels[-1], stride=1, se=se))
+            stages.append(ResidualBlock(channels[-1], tail, channels[-1], stride=1, se=se, branched=branched))
         self.stages = nn.Sequential(*stages)
         self.out_features = channels[-1]
 

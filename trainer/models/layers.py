@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from trainer.models.branches import BranchedConv
 
-def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """Convolution without bias, padded to keep the size, and batch-norm."""
+
+def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1, *, branched: bool = False) -> nn.Sequential:
+    """Convolution without bias, padded to keep the size, and batch-norm; a 3x3 may learn through branches."""
+    if branched:
+        return nn.Sequential(BranchedConv(inputs, outputs, stride), nn.BatchNorm2d(outputs))
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
 
@@ -38,15 +42,24 @@ class ResidualBlock(nn.Module):
         inputs, hidden, outputs: channels before, between and after the two convolutions.
         stride: of the first convolution.
         se: squeeze-and-excitation at the end of the branch.
+        branched: both 3x3 convolutions learn through branches.
         starts_as_identity: the branch's last batch-norm starts at zero, which helps deep networks begin to learn.
     """
 
     def __init__(
-        self, inputs: int, hidden: int, outputs: int, *, stride: int, se: bool, starts_as_identity: bool = False
+        self,
+        inputs: int,
+        hidden: int,
+        outputs: int,
+        *,
+        stride: int,
+        se: bool,
+        branched: bool = False,
+        starts_as_identity: bool = False,
     ) -> None:
         super().__init__()
-        self.first = conv_bn(inputs, hidden, 3, stride)
-        self.second = conv_bn(hidden, outputs, 3)
+        self.first = conv_bn(inputs, hidden, 3, stride, branched=branched)
+        self.second = conv_bn(hidden, outputs, 3, branched=branched)
         self.se = SqueezeExcite(outputs) if se else nn.Identity()
         projected = inputs != outputs or stride != 1
         self.shortcut = conv_bn(inputs, outputs, 1, stride) if projected else nn.Identity()
