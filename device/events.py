@@ -107,7 +107,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class FaceReads:
-    """How often a face is read, over the last half minute; with many faces they take turns."""
+    """How often a face is read, over the last ten seconds; with many faces they take turns."""
 
     rate_hz: float = said("readings a second of each face in view, on average", digits=2, ge=0)
     longest_wait_s: float = said("the longest that a face in view waited for its next reading", digits=2, ge=0)
@@ -148,7 +148,9 @@ class Health:
     )
     camera_reopenings: int = said("how often the camera was opened after the first time", ge=0)
     stages: dict[str, Stage] = said("timings of each stage of the chain")
-    face_reads: FaceReads | None = said("how often each face is read; null while nobody is in view", default=None)
+    face_reads: FaceReads | None = said(
+        "how often each face is read; null where none was read twice lately", default=None
+    )
     temperature_c: float | None = said("of the processor; null where the board does not tell", digits=1)
     throttling: Throttling | None = said("null where the board does not tell")
     memory_mb: float | None = said("resident memory of the process, 10^6 bytes; null where unknown", digits=1, ge=0)

@@ -38,7 +38,7 @@ class Follower:
         self._reduced_by = max(1, round(min(grey.shape) / SHORT_SIDE))
         size = (max(1, grey.shape[1] // self._reduced_by), max(1, grey.shape[0] // self._reduced_by))
         self._before = self._now
-        self._now = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8).copy()
+        self._now = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def follow(self, boxes: Sequence[Box]) -> list[Box | None]:
         """Where each box of the frame before is now; None where that cannot be told."""

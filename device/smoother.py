@@ -180,4 +180,5 @@ def forward_filter(stay_s: float, time_constant_s: float) -> Filter:
 
 
 def _normal(belief: Scores) -> Scores:
-    return np.asarray(np.clip(belief, 0.0, None) / np.clip(belief, 0.0, None).sum(), dtype=np.float64)
+    positive: Scores = np.clip(belief, 0.0, None)  # rounding may leave a hair below zero
+    return np.asarray(positive / positive.sum())

@@ -124,7 +124,8 @@ def overlaps(boxes: Sequence[Box], others: Sequence[Box]) -> NDArray[np.float64]
     ends = np.minimum((a[:, :2] + a[:, 2:])[:, np.newaxis], (b[:, :2] + b[:, 2:])[np.newaxis])
     shared = np.clip(ends - starts, 0, None).prod(axis=2)
     union = a[:, 2:].prod(axis=1)[:, np.newaxis] + b[:, 2:].prod(axis=1) - shared
-    return np.asarray(np.where(union > 0, shared / np.where(union > 0, union, 1), 0), dtype=np.float64)
+    ious: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return ious
 
 
 def _found(track: Track, face: Detection, time_s: float) -> Track:

@@ -11,7 +11,7 @@ from device.events import FaceReads
 from device.tracker import Track
 
 UNCERTAIN = 2.0  # a face of which nothing can be said waits as if for so many times as long
-LATELY_S = 30.0  # what is told of the rate stands on this time
+LATELY_S = 10.0  # what is told of the rate stands on this time
 
 
 @dataclass
@@ -24,7 +24,8 @@ class _Face:
 class Turns:
     """The order in which faces are read, and how often each is.
 
-    Every face is read sooner or later, because its urgency grows for as long as it waits. All times are the frames'.
+    Every face is read sooner or later, because its urgency grows for as long as it waits. All times are the frames';
+    `order` is asked on each.
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,8 @@ class Turns:
 
     def order(self, tracks: Sequence[Track], time_s: float) -> list[Track]:
         """The tracks of a frame that can be read, the most urgent first."""
+        while self._waits and time_s - self._waits[0][0] > LATELY_S:
+            self._waits.popleft()
         for track in tracks:
             self._faces.setdefault(track.id, _Face(time_s))
         return sorted(tracks, key=lambda track: (-self._urgency(self._faces[track.id], time_s), track.id))
@@ -41,8 +44,6 @@ class Turns:
         """Note that a face was read, and whether something can be said of it now."""
         self._waits.append((time_s, time_s - self._faces[track_id].since_s))
         self._faces[track_id] = _Face(time_s, True, known)
-        while time_s - self._waits[0][0] > LATELY_S:
-            self._waits.popleft()
 
     def forget(self, track_id: int) -> None:
         """Drop what is known of a track that ended."""

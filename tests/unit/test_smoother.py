@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from device.config import SmootherConfig
 from device.errors import ConfigError
-from device.smoother import UNKNOWN, Reading, Smoother, make_smoother
+from device.smoother import FLOOR, UNKNOWN, Reading, Smoother, forward_filter, make_smoother
 
 LABELS = ("angry", "happy", "neutral")
 KINDS = ("ema", "hmm")  # that filter; "none" has a test of its own
@@ -75,8 +75,9 @@ def test_an_ambiguous_face_becomes_unknown(kind: str) -> None:
 def test_a_face_too_small_says_nothing(kind: str) -> None:
     small = smoother(kind, min_face_px=32, leave=0.45)
     assert [small.update(1, sure("happy"), n / 15, 31.9).emotion for n in range(60)] == [UNKNOWN] * 60
-    run(small, [sure("happy")] * 60, track=2)
-    assert [small.update(2, sure("happy"), 4 + n / 15, 10.0).emotion for n in range(90)][-1] == UNKNOWN
+    assert run(small, [sure("happy")] * 60, track=2)[-1].emotion == "happy"
+    readings = [small.update(2, sure("happy"), 4 + n / 15, 10.0) for n in range(90)]
+    assert [(reading.previous, reading.emotion) for reading in readings if reading.changed] == [("happy", UNKNOWN)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -116,9 +117,59 @@ def test_time_that_stands_still_or_runs_back_does_no_harm(kind: str) -> None:
     assert all(sum(reading.scores) == pytest.approx(1) for reading in readings)
 
 
+def bare(**settings: float) -> Smoother:
+    """No filter: the thresholds see the scores as they are given."""
+    return smoother("none", **{"enter": 0.5, "leave": 0.25, "dwell_s": 0.0} | settings)
+
+
+def test_a_confidence_that_just_suffices_is_enough() -> None:
+    reading = bare().update(1, [0.25, 0.5, 0.25], 0.0, LARGE)
+    assert reading.emotion == "happy"
+    steady = bare()
+    steady.update(1, [0.0, 1.0, 0.0], 0.0, LARGE)
+    assert steady.update(1, [0.25, 0.25, 0.5], 1.0, LARGE).emotion == "neutral"
+    steady.update(1, [0.0, 1.0, 0.0], 2.0, LARGE)
+    kept = steady.update(1, [0.375, 0.25, 0.375], 3.0, LARGE)
+    assert (kept.emotion, kept.confidence) == ("happy", 0.25)  # its own, though others are likelier
+    assert steady.update(1, [0.4, 0.2, 0.4], 4.0, LARGE).emotion == UNKNOWN
+
+
+def test_a_label_may_change_when_its_dwell_is_just_over() -> None:
+    steady = bare(dwell_s=0.5)
+    steady.update(1, [0.0, 1.0, 0.0], 0.0, LARGE)
+    assert steady.update(1, [1.0, 0.0, 0.0], 0.25, LARGE).emotion == "happy"
+    assert steady.update(1, [1.0, 0.0, 0.0], 0.5, LARGE).emotion == "angry"
+
+
+def test_entering_and_leaving_may_be_one_threshold() -> None:
+    steady = bare(enter=0.5, leave=0.5)
+    assert steady.update(1, [0.0, 1.0, 0.0], 0.0, LARGE).emotion == "happy"
+
+
+def test_a_face_is_stale_only_after_its_time() -> None:
+    steady = smoother("ema", stale_s=2.0)
+    scores = run(steady, [sure("happy")] * 45, fps=16)[-1].scores  # whose times are exact
+    assert steady.wait(1, 2.75 + 2.0, LARGE).scores == scores
+    assert steady.wait(1, 2.75 + 2.0625, LARGE).scores != scores
+
+
+def test_a_belief_without_news_forgets_as_expressions_change() -> None:
+    """A chain whose states last two seconds and turn into any other: P(same) = 1/K + (1 - 1/K) exp(-t/stay K/(K-1))."""
+    believed = forward_filter(2.0, 0.7)(np.array([1.0, 0.0, 0.0]), np.full(3, 1 / 3), 1.5)
+    assert believed[0] == pytest.approx(1 / 3 + 2 / 3 * math.exp(-1.5 / 2 * 3 / 2))
+    assert believed[1] == pytest.approx(believed[2])
+
+
+def test_a_reading_counts_once_however_long_it_was_waited_for() -> None:
+    filtered = forward_filter(1e9, 0.7)
+    scores, nothing = np.array([0.6, 0.3, 0.1]), np.full(3, 1 / 3)
+    for waited_s in (0.7, 1.4, 100.0):
+        assert filtered(nothing, scores, waited_s) == pytest.approx((scores + FLOOR) / (scores + FLOOR).sum(), abs=1e-6)
+    assert filtered(nothing, scores, 0.35)[0] < 0.6
+
+
 def test_without_a_filter_each_frame_is_believed_but_still_weighed() -> None:
-    bare = smoother("none", enter=0.5, leave=0.3, dwell_s=0.0)
-    readings = run(bare, [sure("happy"), sure("angry", 0.45), sure("angry"), sure("neutral", 0.36)])
+    readings = run(bare(leave=0.3), [sure("happy"), sure("angry", 0.45), sure("angry"), sure("neutral", 0.36)])
     assert [reading.emotion for reading in readings] == ["happy", UNKNOWN, "angry", "angry"]
     assert readings[2].scores == pytest.approx(sure("angry"))
 

@@ -160,12 +160,37 @@ def test_only_faces_nobody_looked_for_are_followed() -> None:
 
 
 def test_overlaps_are_those_of_the_boxes() -> None:
-    boxes = [Box(0, 0, 10, 10), Box(5, 5, 10, 20), Box(3, 3, 0, 0), Box(90, 90, 5, 5)]
+    boxes = [Box(0, 0, 10, 10), Box(5, 5, 10, 20), Box(12, 8, 20, 6), Box(3, 3, 0, 0), Box(90, 90, 0.5, 0.5)]
     table = overlaps(boxes, boxes)
     for n, one in enumerate(boxes):
         assert table[n].tolist() == pytest.approx([one.iou(other) for other in boxes])
-    assert overlaps([], boxes).shape == (0, 4)
-    assert overlaps(boxes, []).shape == (4, 0)
+    assert overlaps([], boxes).shape == (0, 5)
+    assert overlaps(boxes, []).shape == (5, 0)
+
+
+# ---- who is matched with whom
+
+
+def test_an_overlap_that_just_suffices_is_enough() -> None:
+    tracker = Tracker(TrackerConfig(min_iou=0.5, confirm_frames=2))
+    tracker.update([Detection(Box(0, 0, 10, 10), 0.9)], 0.0)
+    (track,) = tracker.update([Detection(Box(0, 0, 10, 5), 0.9)], 0.1).live
+    assert track.frames == 2
+
+
+def test_the_better_overlap_is_matched_first() -> None:
+    tracker = Tracker(CONFIG)
+    start_s = known(tracker)
+    live = tracker.update([face(x=115), face(x=105)], start_s).live
+    assert [(track.id, track.box.x) for track in live] == [(1, 105)]
+
+
+def test_a_confirmed_face_is_matched_before_one_that_is_not() -> None:
+    tracker = Tracker(CONFIG)
+    start_s = known(tracker)
+    tracker.update([face(), face(x=130)], start_s)  # the second is new
+    (track,) = tracker.update([face(x=122)], start_s + FRAME_S).live
+    assert (track.id, track.box.x) == (1, 122)  # though the new one was nearer
 
 
 # ---- properties

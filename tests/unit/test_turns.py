@@ -60,15 +60,16 @@ def test_figures_forget_what_is_long_ago() -> None:
     turns = Turns()
     assert turns.figures() is None
     order(turns, 0.0, 1)
-    turns.read(1, 10.0, True)
-    turns.read(1, 11.0, True)
-    turns.read(1, 11.0 + LATELY_S, True)
+    for time_s in (1.0, 5.0, 6.0):
+        turns.read(1, time_s, True)
+    order(turns, 1.0 + LATELY_S, 1)
     figures = turns.figures()
-    assert figures is not None and figures.longest_wait_s == LATELY_S
-    turns.read(1, 11.1 + LATELY_S, True)
-    turns.read(1, 11.2 + 2 * LATELY_S, True)
+    assert figures is not None and figures.longest_wait_s == 4.0
+    order(turns, 5.5 + LATELY_S)
     figures = turns.figures()
-    assert figures is not None and figures.rate_hz == pytest.approx(1 / (LATELY_S + 0.1))
+    assert figures is not None and (figures.rate_hz, figures.longest_wait_s) == (1.0, 1.0)
+    order(turns, 6.5 + LATELY_S)
+    assert turns.figures() is None
 
 
 def test_a_track_that_ended_is_forgotten() -> None:
