@@ -12,6 +12,7 @@ from device.config import PipelineConfig
 
 Clock = Callable[[], float]  # seconds, never running back
 
+PLANNED = 0.9  # of the budget; the rest is for what other programs do to us meanwhile
 ASK_S = 5.0  # between two questions whether the board holds back
 GAIN, DEVIATION_GAIN, DEVIATIONS = 1 / 8, 1 / 4, 4  # of the estimate of a cost: those of TCP's time-out (RFC 6298)
 
@@ -80,7 +81,7 @@ class Budget:
         """
         if self._config.budget_ms is None:
             return True
-        allowed_s = share * self._config.budget_ms / 1000.0 * (self._config.hot_share if self._hot else 1.0)
+        allowed_s = share * PLANNED * self._config.budget_ms / 1000.0 * (self._config.hot_share if self._hot else 1.0)
         return self._clock() - self._began_s + self._most_s(work) + self._most_s(leaving) <= allowed_s
 
     @contextmanager

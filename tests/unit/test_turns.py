@@ -28,8 +28,8 @@ def test_the_new_come_first_the_oldest_of_them_before_the_others() -> None:
 
 def test_who_waited_longest_is_next() -> None:
     turns = Turns()
-    order(turns, 0.0, 1, 2, 3)
     for n, track in enumerate((3, 1, 2)):
+        order(turns, float(n), 1, 2, 3)
         turns.read(track, float(n), True)
     assert order(turns, 3.0, 1, 2, 3) == [3, 1, 2]
 
@@ -38,16 +38,30 @@ def test_an_uncertain_face_waits_half_as_long() -> None:
     turns = Turns()
     order(turns, 0.0, 1, 2)
     turns.read(1, 0.0, True)
+    order(turns, 5.0, 1, 2)
     turns.read(2, 5.0, False)
     assert order(turns, 9.0, 1, 2) == [1, 2]  # 9 s against 2 x 4 s
     assert order(turns, 11.0, 1, 2) == [2, 1]  # 11 s against 2 x 6 s
     assert UNCERTAIN == 2.0
 
 
-def test_figures_tell_the_rate_and_the_longest_wait() -> None:
+def test_only_time_in_view_is_waiting() -> None:
     turns = Turns()
     order(turns, 0.0, 1, 2)
+    turns.read(1, 0.0, True)
+    turns.read(2, 0.0, True)
+    order(turns, 1.0, 2)
+    order(turns, 9.0, 1, 2)
+    assert order(turns, 10.0, 1, 2) == [2, 1]
+    turns.read(1, 10.0, True)
+    figures = turns.figures()
+    assert figures is not None and figures.longest_wait_s == 1.0
+
+
+def test_figures_tell_the_rate_and_the_longest_wait() -> None:
+    turns = Turns()
     for n in range(5):
+        order(turns, 0.5 * n, 1, 2)
         turns.read(1, 0.5 * n, True)
     turns.read(2, 2.0, True)
     figures = turns.figures()
@@ -59,8 +73,8 @@ def test_figures_tell_the_rate_and_the_longest_wait() -> None:
 def test_figures_forget_what_is_long_ago() -> None:
     turns = Turns()
     assert turns.figures() is None
-    order(turns, 0.0, 1)
-    for time_s in (1.0, 5.0, 6.0):
+    for time_s in (0.0, 1.0, 5.0, 6.0):
+        order(turns, time_s, 1)
         turns.read(1, time_s, True)
     order(turns, 1.0 + LATELY_S, 1)
     figures = turns.figures()
