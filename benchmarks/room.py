@@ -26,6 +26,7 @@ from device.camera import Frame
 from device.config import DetectorConfig, DeviceConfig, PipelineConfig
 from device.demo.clip import PORTRAIT
 from device.detector import Detection, Detector, open_detector
+from device.follower import Follower
 from device.pipeline import from_config
 from device.preprocess import Box
 
@@ -40,6 +41,8 @@ SETTINGS = {
     "near tiles": DetectorConfig(view="tiles"),
     "room tiles": DetectorConfig(range="room", view="tiles"),
 }
+PORTRAIT_PX = WIDTH // COLUMNS - 24  # width of each
+FOLLOWED = (15, 30)  # frames without a look
 WARM_UP = 90  # frames, until all are confirmed and costs are known
 
 Grey = NDArray[np.uint8]
@@ -53,7 +56,7 @@ def main() -> int:
     parser.add_argument("--pictures", type=int, default=13, help="frames a size, eight faces each (default: 13)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
-    results: dict[str, Any] = {"crowd": crowd(args.frames)}
+    results: dict[str, Any] = {"crowd": crowd(args.frames), "follow": follow()}
     if args.data:
         from trainer.dataset import load_dataset
 
@@ -94,6 +97,34 @@ def crowd(frames: int) -> dict[str, Any]:
     return rows
 
 
+def follow() -> dict[str, Any]:
+    """How well boxes stay on the crowd's faces without a look: overlap with the truth, and milliseconds a frame."""
+    scale = PORTRAIT_PX / BODY.width
+    inner = Box((FACE.x - BODY.x) * scale, (FACE.y - BODY.y) * scale, FACE.width * scale, FACE.height * scale)
+
+    def truth(time_s: float) -> list[Box]:
+        return [inner._replace(x=x + inner.x, y=y + inner.y) for x, y in places(time_s)]
+
+    follower, boxes, still = Follower(), truth(0), truth(0)
+    took: list[float] = []
+    rows: dict[str, Any] = {"n": PEOPLE}
+    for n in range(max(FOLLOWED) + 1):
+        grey = cv2.cvtColor(draw_crowd(n / FPS), cv2.COLOR_BGR2GRAY)
+        began_s = time.perf_counter()
+        follower.see(np.asarray(grey, np.uint8))
+        moved = follower.follow(boxes) if n else list(boxes)
+        took.append(1000 * (time.perf_counter() - began_s))
+        boxes = [new or old for new, old in zip(moved, boxes, strict=True)]
+        if n in FOLLOWED:
+            ious = [[a.iou(b) for a, b in zip(each, truth(n / FPS), strict=True)] for each in (boxes, still)]
+            rows[f"after_{n}"] = {
+                "median_iou": float(np.median(ious[0])),
+                "worst_iou": min(ious[0]),
+                "still": min(ious[1]),
+            }
+    return rows | {"p50_ms": float(np.median(took[1:]))}
+
+
 def recall(faces: Grey, pictures: int) -> dict[str, Any]:
     """Share of faces found, false alarms a frame and milliseconds a whole frame: setting -> size -> figures."""
     detectors = {name: open_detector(_all_sizes(config)) for name, config in SETTINGS.items()}
@@ -127,16 +158,22 @@ def score(detector: Detector, scenes: list[tuple[Grey, list[Box]]]) -> dict[str,
 def draw_crowd(time_s: float) -> NDArray[np.uint8]:
     """Thirty portraits in three rows, each swaying its own way: (1080, 1920, 3) BGR."""
     person = _person(None)
-    side = WIDTH // COLUMNS - 24
+    side = PORTRAIT_PX
     small = cv2.resize(person, (side, round(side * BODY.height / BODY.width)), interpolation=cv2.INTER_AREA)
     frame = _background(0)
+    for x, y in places(time_s):
+        frame[y : y + small.shape[0], x : x + side] = small
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def places(time_s: float) -> list[tuple[int, int]]:
+    """Where each portrait of the crowd begins: x, y."""
+    found = []
     for n in range(PEOPLE):
         row, column = divmod(n, COLUMNS)
         sway = 10 * np.sin(time_s * (1 + n % 4) + n), 6 * np.sin(time_s * (1 + n % 3) + 2 * n)
-        x = round(column * (WIDTH / COLUMNS) + 12 + sway[0])
-        y = round(row * (HEIGHT / 3) + 60 + sway[1])
-        frame[y : y + small.shape[0], x : x + side] = small
-    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR), np.uint8)
+        found.append((round(column * (WIDTH / COLUMNS) + 12 + sway[0]), round(row * (HEIGHT / 3) + 60 + sway[1])))
+    return found
 
 
 def draw_faces(faces: Sequence[Grey], size: int, seed: int) -> tuple[Grey, list[Box]]:
@@ -194,6 +231,12 @@ def as_text(results: dict[str, Any]) -> str:
         if row["reads_hz"]:
             waits = f"at most {row['longest_wait_s']:.2f} s apart"
             lines.append(f"{'':<10} each face read {row['reads_hz']:.2f} times a second, {waits}")
+    followed = results["follow"]
+    lines.append(f"\nfollowed without a look: {followed['p50_ms']:.1f} ms a frame for {followed['n']} faces")
+    for n in FOLLOWED:
+        row = followed[f"after_{n}"]
+        overlap = f"overlap {row['median_iou']:.2f} (median), {row['worst_iou']:.2f} (worst)"
+        lines.append(f"  after {n} frames: {overlap}; standing still {row['still']:.2f} (worst)")
     for name, sizes in results.get("recall", {}).items():
         any_one = next(iter(sizes.values()))
         lines.append(f"\n{name}: {any_one['looks']} looks a frame, n = {any_one['n']} faces a size")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from device.preprocess import Box
 
-SHORT_SIDE = 540  # frames are reduced to about this: 30 faces at 1080p then cost 1.2 ms, and lose nothing
+SHORT_SIDE = 540  # frames are reduced to about this; docs/room.md says what 30 faces cost then
 GRID = 3  # points along each side of a face
 WINDOW = (9, 9)  # pixels around a point that are compared
 LEVELS = 2  # at halves and quarters of the size too, so that fast faces are followed
