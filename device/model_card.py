@@ -150,7 +150,7 @@ def read_card(path: Path) -> ModelCard:
         ) from error
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: nested a thousand times
         raise ModelError(
             f"{path}: the model card is not valid JSON; make the file again with `trainer convert`."
         ) from error

@@ -115,7 +115,12 @@ def _unknown(key: str, known: Iterable[str], where: str) -> str:
     known = list(known)
     near = difflib.get_close_matches(key.rsplit(".", 1)[-1], [k.rsplit(".", 1)[-1] for k in known], n=1)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}."
-    return f"{where}: unknown setting {key}; {hint}"
+    return f"{where}: unknown setting {_shown(key)}; {hint}"
+
+
+def _shown(name: str) -> str:
+    """A name from a file, safe to print on one line."""
+    return name if name.isprintable() else ascii(name)
 
 
 def _pairs(node: yaml.Node, source: str) -> list[tuple[yaml.Node, yaml.Node]]:
@@ -125,7 +130,7 @@ def _pairs(node: yaml.Node, source: str) -> list[tuple[yaml.Node, yaml.Node]]:
             if not isinstance(key, yaml.ScalarNode):
                 raise ConfigError(f"{_where(source, key)}: the name of a setting is expected before the colon.")
             if key.value in seen:
-                raise ConfigError(f"{_where(source, key)}: {key.value} is set twice; keep one of the two.")
+                raise ConfigError(f"{_where(source, key)}: {_shown(key.value)} is set twice; keep one of the two.")
             seen.add(key.value)
         return typing.cast(list[tuple[yaml.Node, yaml.Node]], node.value)
     if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
@@ -155,13 +160,15 @@ def _override(config: T, text: str, name: str) -> T:
     key, equals, value = text.partition("=")
     parts = key.strip().split(".")
     if not equals or len(parts) < 2:
-        raise ConfigError(f"--set {text}: write {name}.group.key=value, for example --set device.mqtt.port=1884.")
+        raise ConfigError(
+            f"--set {_shown(text)}: write {name}.group.key=value, for example --set device.mqtt.port=1884."
+        )
     if parts[0] != name:
         raise ConfigError(_unknown(key, [name], source))
     try:
         node = yaml.compose(value) or yaml.ScalarNode("tag:yaml.org,2002:null", "")
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"--set {text}: the value is not valid YAML.") from error
+        raise ConfigError(f"--set {_shown(text)}: the value is not valid YAML.") from error
     return _replaced(config, parts[1:], node, name, source)
 
 
@@ -177,7 +184,7 @@ def _replaced(config: T, parts: list[str], node: yaml.Node, prefix: str, source:
             raise ConfigError(f"{source}: {full} is a group; set one of its keys: {inner}.")
         value = _replaced(getattr(config, head), parts[1:], node, full, source)
     elif len(parts) > 1:
-        raise ConfigError(f"{source}: {full} is a single setting and has no key {'.'.join(parts[1:])}.")
+        raise ConfigError(f"{source}: {full} is a single setting and has no key {_shown('.'.join(parts[1:]))}.")
     else:
         value = _value(fields[head], hint, node, full, source)
     return typing.cast(T, dataclasses.replace(typing.cast(Any, config), **{head: value}))
