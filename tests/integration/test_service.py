@@ -134,6 +134,26 @@ def test_a_signal_ends_the_tracks_and_takes_leave(
 
 
 @needs_mosquitto
+def test_sigterm_while_the_broker_is_away_keeps_the_end_for_the_next_life(model: Path, tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path).start()
+    try:
+        with running(tmp_path, model, "--loop", *to(broker.port)) as process:
+            with Listener(broker.port, f"{ROOT}/#") as listener:
+                wait_for(lambda: listener.objects(f"{ROOT}/events"), "a start")
+                wait_for(lambda: listener.objects(f"{ROOT}/tracks/1/state"), "a face")
+            broker.kill()
+            process.send_signal(signal.SIGTERM)
+            _, complaints = process.communicate(timeout=60)
+            assert (process.returncode, "Traceback" in complaints) == (0, False), complaints
+        broker.start()
+        with Listener(broker.port, f"{ROOT}/#") as listener, running(tmp_path, model, "--loop", *to(broker.port)):
+            late = wait_for(lambda: [e for e in listener.objects(f"{ROOT}/events") if e["type"] == "end"], "the end")
+            assert late[0]["replayed"] and late[0]["track"] == 1
+    finally:
+        broker.kill()
+
+
+@needs_mosquitto
 def test_a_camera_that_is_not_there_is_told_of(mosquitto: Mosquitto, model: Path, tmp_path: Path) -> None:
     with running(tmp_path, model, "--source", "v4l2:///dev/video99", *to(mosquitto.port)) as process:
         _, complaints = process.communicate(timeout=60)
