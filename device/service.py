@@ -187,7 +187,8 @@ class Service:
         self._report_due_s = now_s + REPORT_S
         fps = self._pace.mark(now_s)
         frames, openings = self._pace.frames, max(0, camera.openings - 1)
-        stages, face_reads = self._pipeline.timings.stages(), self._pipeline.face_reads()
+        stages = self._pipeline.timings.stages()
+        face_reads = None if privacy.aggregate(self._config) else self._pipeline.face_reads()  # it tells of one face too
         self._publisher.report(Progress(fps, frames, camera.skipped, stages, face_reads, self._last_frame_s, openings))
         rate = f", {fps:.1f} a second" if fps is not None else ""
         self._notifier.status(f"camera {camera.state}, {frames} frames{rate}")
