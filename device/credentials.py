@@ -35,7 +35,8 @@ def tls(config: MqttConfig) -> ssl.SSLContext | None:
     try:
         context = ssl.create_default_context(cafile=config.ca_file)
     except OSError as error:  # ssl.SSLError is one, for a file that is no certificate
-        raise ConfigError(f"device.mqtt.ca_file: {config.ca_file} cannot be used: {_reason(error)}.") from error
+        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigError(f"device.mqtt.ca_file: {config.ca_file} cannot be used: {reason}.") from error
     if config.cert_file is not None:
         try:
             # An empty password makes a locked key an error; without one OpenSSL would ask at the terminal.
@@ -72,9 +73,6 @@ def _first_line(what: str, file: str | None) -> str | None:
 def _reason(error: OSError) -> str:
     if not isinstance(error, ssl.SSLError):
         return error.strerror or str(error)
-    known = {
-        "KEY_VALUES_MISMATCH": "the key is not this certificate's",
-        "BAD_DECRYPT": "the key is locked with a password; give it without one",
-        "BAD_PASSWORD_READ": "the key is locked with a password; give it without one",
-    }
-    return known.get(error.reason or "", "it holds no certificate" if error.reason != "PEM" else "it holds no PEM")
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return "the key is not this certificate's"
+    return "it holds no PEM, or the key is locked with a password"

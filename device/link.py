@@ -35,6 +35,7 @@ class Link:
         self._will = will
         self._post = post
         self._connection: Connection | None = None
+        self._spoke_5 = False
         self._since_s = 0.0
         self._short_lived = 0  # connections in a row that did not last
         self._delays = self._new_delays()
@@ -67,7 +68,8 @@ class Link:
         Raises:
             BrokerError, ConfigError: see `device.session.dial`.
         """
-        self._connection = dial(self._config, self._client_id, self._will, self._post)
+        self._connection = dial(self._config, self._client_id, self._will, self._post, self._spoke_5)
+        self._spoke_5 = self._connection.version == 5
         self._since_s = time.monotonic()
         self._unanswered.clear()
         self._waiting.clear()

@@ -70,10 +70,12 @@ Post = Callable[[Acknowledged | Heard | Unheard | Lost], None]
 
 
 class VersionError(BrokerError):
-    """The broker does not speak this version of MQTT."""
+    """The broker does not speak this version of MQTT: it said so, or did not answer to it."""
+
+    said_so = False
 
 
-def dial(config: MqttConfig, client_id: str, will: Message, post: Post) -> Connection:
+def dial(config: MqttConfig, client_id: str, will: Message, post: Post, spoke_5: bool = False) -> Connection:
     """Connect, with MQTT 5 if the broker speaks it, else with 3.1.1; or with what device.mqtt.protocol says.
 
     Args:
@@ -81,6 +83,7 @@ def dial(config: MqttConfig, client_id: str, will: Message, post: Post) -> Conne
         client_id: unique among the broker's clients.
         will: what the broker says for us when we are gone.
         post: called on the connection's own thread with everything that happens; must return at once.
+        spoke_5: it did before; then only a clear word makes us believe that it does not any more.
 
     Raises:
         BrokerError: there is no broker, or it refuses us.
@@ -89,8 +92,8 @@ def dial(config: MqttConfig, client_id: str, will: Message, post: Post) -> Conne
     try:
         if config.protocol != "v3.1.1":
             return Connection(config, client_id, will, post, version=5)
-    except VersionError:
-        if config.protocol == "v5":
+    except VersionError as error:
+        if config.protocol == "v5" or (spoke_5 and not error.said_so):
             raise
     return Connection(config, client_id, will, post, version=3)
 
@@ -220,7 +223,9 @@ def _unreachable(config: MqttConfig, error: Exception) -> str:
 def _refused(config: MqttConfig, reason: str, version: int) -> BrokerError:
     where = f"the MQTT broker at {config.host}:{config.port}"
     if version == 5 and reason in (VERSION_REFUSED, HUNG_UP, SILENT):  # what brokers of old do with version 5
-        return VersionError(f"{where} does not answer to MQTT 5; check device.mqtt.port, tls and protocol.")
+        error = VersionError(f"{where} does not answer to MQTT 5; check device.mqtt.port, tls and protocol.")
+        error.said_so = reason == VERSION_REFUSED
+        return error
     if reason in UNAUTHORISED:
         name, _ = credentials.user(config)
         who = "a client without a user name" if name is None else f"user {name!r}"

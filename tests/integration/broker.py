@@ -30,11 +30,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(condition: Callable[[], Any], what: str = "the condition") -> Any:
+def wait_for(condition: Callable[[], Any], what: str = "the condition", patience_s: float = PATIENCE_S) -> Any:
     """What `condition` returns, as soon as it is true."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {PATIENCE_S:g} s in vain for {what}"
+        assert time.monotonic() < deadline, f"waited {patience_s:g} s in vain for {what}"
         time.sleep(0.01)
     return value
 
