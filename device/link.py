@@ -40,7 +40,7 @@ class Link:
         self._short_lived = 0  # connections in a row that did not last
         self._delays = self._new_delays()
         self._unanswered: dict[int, str] = {}  # the connection's message number -> topic
-        self._waiting: dict[str, Message] = {}  # topic -> the newest message that found no room
+        self._waiting: dict[object, Message] = {}  # what found no room, in order
 
     @property
     def up(self) -> bool:
@@ -104,9 +104,9 @@ class Link:
             self._connection.subscribe(topics)
 
     def say(self, message: Message) -> None:
-        """Send as soon as there is room; of a topic only the newest waits, and a message of QoS 0 never does."""
+        """Send as soon as there is room; of a retained topic only the newest waits, a message of QoS 0 never does."""
         if message.qos > 0:
-            self._waiting[message.topic] = message
+            self._waiting[message.topic if message.retain else object()] = message
             self._say_what_waits()
         elif self.room > 0:
             self.send(message)

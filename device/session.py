@@ -6,12 +6,14 @@ a client of its own, and what was not acknowledged comes from the outbox again.
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from device import credentials
 from device.config import MqttConfig
@@ -130,13 +132,14 @@ class Connection:
             self._client.subscribe([(topic, 1) for topic in topics])
 
     def close(self, timeout_s: float = 1.0, with_will: bool = False) -> None:
-        """Leave in peace: the broker keeps the last will to itself; or says it, if that is wanted and MQTT 5 spoken."""
-        from paho.mqtt.packettypes import PacketTypes
-        from paho.mqtt.reasoncodes import ReasonCode
-
+        """Leave in peace: the broker keeps the last will to itself. Or without a word, and it says the will."""
         self._answered.set()
-        name = "Disconnect with will message" if with_will else "Normal disconnection"
-        self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, name) if self.version == 5 else None)
+        line = cast("socket.socket | None", self._client.socket())  # a web socket is not asked for
+        if with_will and line is not None:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+        else:
+            self._client.disconnect()
         self._ended.wait(timeout_s)  # the thread is paho's and a daemon: a broker that hangs does not hold us
 
     def _make_client(self, client_id: str, will: Message) -> Client:

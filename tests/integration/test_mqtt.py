@@ -20,6 +20,8 @@ from device.demo.broker import open_broker
 from device.errors import BrokerError, ConfigError
 from device.events import EmotionEvent, EventType, ModelInfo, Stage, TrackState
 from device.publisher import MqttPublisher, open_publisher
+from device.session import dial
+from device.topics import Message
 from device.vitals import Progress
 from tests.integration.broker import Listener, Mosquitto, expiry_s, free_port, needs_mosquitto, retained, wait_for
 
@@ -155,6 +157,7 @@ def test_health_is_said_at_once_and_again(mosquitto: Mosquitto, tmp_path: Path) 
 def test_home_assistant_is_told_again_when_it_is_back(mosquitto: Mosquitto, tmp_path: Path) -> None:
     publisher = publish(mosquitto.port, tmp_path)
     publisher.observe([event("start")], [face()])
+    wait_for(lambda: DISCOVERY in retained(mosquitto.port, DISCOVERY), "the first announcement")
     with Listener(mosquitto.port) as listener:
         listener.wait_objects(DISCOVERY)
         listener.wait_objects(f"{ROOT}/tracks/1/state")
@@ -402,6 +405,21 @@ def test_a_broker_of_mqtt_3_1_1_is_spoken_to_in_its_own_tongue(tmp_path: Path) -
         publisher.close()
         with pytest.raises(BrokerError, match=r"does not answer to MQTT 5; check device\.mqtt\.port, tls and protocol"):
             publish(broker.port, tmp_path, "device.mqtt.connect_timeout_s=1", "device.mqtt.protocol=v5")
+
+
+@pytest.mark.parametrize("protocol", ["v5", "v3.1.1"])
+def test_a_device_that_cannot_say_offline_has_the_broker_say_it(
+    mosquitto: Mosquitto, tmp_path: Path, protocol: str
+) -> None:
+    will = Message(f"wills/{protocol}", "offline", qos=1, retain=True)
+    settings = config(mosquitto.port, tmp_path, f"device.mqtt.protocol={protocol}").mqtt
+    with Listener(mosquitto.port, will.topic) as listener:
+        dial(settings, "leaves-in-peace", will, lambda _: None).close()
+        dial(settings, "leaves-without-a-word", will, lambda _: None).close(with_will=True)
+        listener.wait_text(will.topic, "offline")
+        listener.publish(will.topic, "", retain=True)
+        listener.wait_text(will.topic, "")
+    assert listener.texts(will.topic) == ["offline", ""], "who leaves in peace has no will said"
 
 
 def test_open_publisher_follows_the_config(mosquitto: Mosquitto, tmp_path: Path) -> None:

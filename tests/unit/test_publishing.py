@@ -6,6 +6,7 @@ import itertools
 import json
 import socket
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -16,10 +17,11 @@ from device.config import DeviceConfig, OutboxConfig, ReportConfig, load_config
 from device.courier import Courier
 from device.errors import ConfigError
 from device.events import EmotionEvent, ModelInfo, Throttling, TrackState
-from device.link import backoff
+from device.link import Link, backoff
 from device.outbox import Outbox
 from device.presence import Presence
 from device.publisher import JsonLinesPublisher, open_publisher
+from device.session import Acknowledged, Connection
 from device.topics import EVENTS, TRACK_STATE, Message, Topics, device_id
 
 LABELS = ("happy", "sad")
@@ -136,6 +138,49 @@ def test_a_refused_event_waits_for_the_next_connection_and_holds_up_nobody() -> 
     wire.given.clear()
     courier.connected()
     assert wire.seqs == [1]
+
+
+class Line:
+    """A connection of two places that answers when the test says so."""
+
+    version, window = 5, 2
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def send(self, message: Message) -> int:
+        self.sent.append(message.payload)
+        return len(self.sent)
+
+
+def test_of_a_retained_topic_the_newest_waits_for_room_and_an_answer_waits_for_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = cast(Connection, Line())
+    monkeypatch.setattr("device.link.dial", lambda *_: line)
+    link = Link(load_config().mqtt, "porch", Message("will", "offline"), lambda _: None)
+    link.say(Message("status", "before there is a connection", qos=1, retain=True))
+    link.open()
+    assert (link.room, link.settled) == (2, True)
+    for number in range(1, 6):
+        link.say(Message("status", f"status {number}", qos=1, retain=True))
+        link.say(Message("response", f"answer {number}", qos=1))
+        link.say(Message("summary", f"summary {number}"))
+    sent = cast(Line, line).sent
+    assert sent == ["status 1", "answer 1"]
+    for number in range(1, 8):
+        link.answered(Acknowledged(line, number, True, ""))
+    assert sent[2:] == ["status 5", "answer 2", "answer 3", "answer 4", "answer 5"]
+    assert (link.room, link.settled) == (2, True)
+
+
+@given(st.text(max_size=40), st.binary(max_size=40))
+def test_whatever_comes_on_a_topic_of_ours_is_corrected_or_passed_over(topic: str, payload: bytes) -> None:
+    """A stranger may write what he likes where the states of faces stand."""
+    presence = Presence(TOPICS, LABELS, ReportConfig())
+    for heard in (topic, f"emotion/porch/tracks/{topic}/state", "emotion/porch/tracks/7/state"):
+        said = presence.correction(heard, payload)
+        assert said is None or (said.payload == "" and TOPICS.track_of(said.topic) is not None)
 
 
 @given(st.lists(st.tuples(st.integers(0, 70000), st.booleans()), max_size=30))
