@@ -188,7 +188,8 @@ class Service:
         fps = self._pace.mark(now_s)
         frames, openings = self._pace.frames, max(0, camera.openings - 1)
         stages = self._pipeline.timings.stages()
-        face_reads = None if privacy.aggregate(self._config) else self._pipeline.face_reads()  # it tells of one face too
+        groups_only = privacy.aggregate(self._config)  # then nobody shall know that one face is being read
+        face_reads = None if groups_only else self._pipeline.face_reads()
         self._publisher.report(Progress(fps, frames, camera.skipped, stages, face_reads, self._last_frame_s, openings))
         rate = f", {fps:.1f} a second" if fps is not None else ""
         self._notifier.status(f"camera {camera.state}, {frames} frames{rate}")

@@ -149,3 +149,4 @@ def test_of_a_group_too_small_nothing_is_said(mosquitto: Mosquitto, model: Path,
         listener.wait_text(f"{ROOT}/availability", "offline")
     fresh = {message.topic.removeprefix(f"{ROOT}/") for message in listener.heard if not message.retain}
     assert fresh == {"availability", "status", "health"}
+    assert {health["face_reads"] for health in listener.objects(f"{ROOT}/health")} == {None}
