@@ -3,7 +3,7 @@
     python -m tests.soak.steady --minutes 60
 
 A face comes and goes on a looping clip that plays in real time, from a camera's process of its own, to a real broker.
-Figures are taken once a minute, of the agent and of its children; the first minutes, in which caches fill, do not count.
+Figures are taken once a minute, of the agent and its children; the first minutes, in which caches fill, do not count.
 """
 
 from __future__ import annotations
