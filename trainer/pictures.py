@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def reliability(calibration: dict[str, Any], title: str) -> Figure:
     for when, colour in (("before", COLOURS[6]), ("after", COLOURS[4])):
         found = calibration[when]
         confidence, right = ([each[key] for each in found["bins"]] for key in ("confidence", "accuracy"))
-        label = f"{when}: temperature {found['temperature']:.2f}, ECE {found['ece']:.3f}, NLL {found['nll']:.3f}"
+        label = f"{when}: temperature {found['temperature']:.3f}, ECE {found['ece']:.3f}, NLL {found['nll']:.3f}"
         axes.vlines(confidence, confidence, right, color=colour, lw=1, alpha=0.5)
         axes.plot(confidence, right, "o-", color=colour, lw=1.6, ms=5, label=label)
     axes.set(xlim=(0, 1.01), ylim=(0, 1.01))
@@ -94,14 +95,13 @@ def risk_coverage(curves: dict[str, dict[str, Any]], title: str) -> Figure:
     """Accuracy of the surest faces, by their share; a curve a name, each `trainer evaluate`'s risk_coverage."""
     figure = Figure((6.8, 5.0), layout="constrained")
     axes = _plain(figure.subplots(), title, "share of faces told, the surest first", "accuracy of those")
-    for colour, (name, curve) in zip((COLOURS[4], COLOURS[0]), curves.items(), strict=False):
+    styles = ((COLOURS[4], (6, 5), "left"), (COLOURS[0], (-6, -14), "right"))  # colour, and where its figure stands
+    for (colour, offset, side), (name, curve) in zip(styles, curves.items(), strict=False):
         axes.plot(curve["coverage"], curve["accuracy"], color=colour, lw=1.8, label=f"{name}: AURC {curve['aurc']:.3f}")
-        at = int(np.argmin(np.abs(np.array(curve["coverage"]) - metrics.COVERAGE)))
-        axes.plot(curve["coverage"][at], curve["accuracy"][at], "o", color=colour)
-        axes.annotate(
-            f"{100 * curve['accuracy'][at]:.1f} %", (curve["coverage"][at], curve["accuracy"][at]),
-            xytext=(4, 6), textcoords="offset points", color=colour,
-        )  # fmt: skip
+        at = bisect_left(curve["coverage"], metrics.COVERAGE)
+        point, text = (curve["coverage"][at], curve["accuracy"][at]), f"{100 * curve['accuracy'][at]:.1f} %"
+        axes.plot(*point, "o", color=colour)
+        axes.annotate(text, point, xytext=offset, textcoords="offset points", color=colour, ha=side)
     axes.set(xlim=(0, 1.01))
     axes.legend(frameon=False, loc="lower left")
     return figure

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -123,7 +123,7 @@ def coverage(scores: dict[str, Any]) -> ScoreTable:
     """Accuracy if only the surest faces are told."""
     columns = [(name, part["risk_coverage"]) for name, part in _both(scores)]
     rows = [
-        [f"{100 * share:.0f} %", *(percent(np.interp(share, c["coverage"], c["accuracy"])) for _, c in columns)]
+        [f"{100 * share:.0f} %", *(percent(c["accuracy"][bisect_left(c["coverage"], share)]) for _, c in columns)]
         for share in COVERAGES
     ]
     rows.append(["AURC", *(_four(c["aurc"]) for _, c in columns)])
