@@ -1,4 +1,4 @@
-"""Augmentation of a whole batch at once, on whatever device trains: one geometric resampling, light, erasing."""
+"""Augmentation of a whole batch at once, on whatever device trains: one geometric resampling, light, noise, erasing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Augment:
 
     def __call__(self, faces: Tensor) -> Tensor:
         """(N, 1, S, S) float in [0, 1] -> the same shape and range."""
-        return self._erase(self._light(self._geometry(faces)))
+        return self._erase(self._grain(self._light(self._geometry(faces))))
 
     def _uniform(self, count: int, like: Tensor, low: float = -1.0, high: float = 1.0) -> Tensor:
         """(count,) values drawn evenly between low and high."""
@@ -50,6 +50,14 @@ class Augment:
         gain = (1 + self._uniform(n, faces) * c.contrast).view(n, 1, 1, 1)
         mean = faces.mean((1, 2, 3), keepdim=True)
         return ((faces - mean) * gain + mean + offset).clamp(0, 1)
+
+    def _grain(self, faces: Tensor) -> Tensor:
+        """Noise of a sensor in little light; nothing is drawn where the settings want none."""
+        if not self.config.noise:
+            return faces
+        strength = self._uniform(len(faces), faces, 0.0, self.config.noise).view(-1, 1, 1, 1)
+        drawn = torch.randn(faces.shape, generator=self.generator, device=faces.device)
+        return (faces + strength * drawn).clamp(0, 1)
 
     def _erase(self, faces: Tensor) -> Tensor:
         """One rectangle a face becomes flat grey (random erasing, Zhong et al. 2017, arXiv:1708.04896)."""

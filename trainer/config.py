@@ -54,6 +54,9 @@ class AugmentConfig:
     shift: float = setting(0.1, "largest shift either way, as a share of the side", ge=0, le=1)
     brightness: float = setting(0.2, "largest offset either way, of the range 0 to 1", ge=0, le=1)
     contrast: float = setting(0.3, "largest change of contrast either way, as a share", ge=0, lt=1)
+    noise: float = setting(
+        0.0, "largest standard deviation of sensor noise, of the range 0 to 1; each face draws its own", ge=0, le=1
+    )
     erase: float = setting(0.5, "probability of erasing a rectangle", ge=0, le=1)
     erase_area: float = setting(0.2, "largest erased share of the face", gt=0, le=1)
 

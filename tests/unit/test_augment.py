@@ -32,6 +32,12 @@ def test_nothing_asked_is_nothing_done(faces: torch.Tensor) -> None:
     assert torch.allclose(views(NOTHING, faces), faces, atol=1e-5)
 
 
+def test_noise_is_drawn_up_to_its_strength() -> None:
+    grey = torch.full((64, 1, 48, 48), 0.5)
+    spread = (views(replace(NOTHING, noise=0.1), grey) - grey).std((1, 2, 3))
+    assert 0.08 < float(spread.max()) < 0.105 and float(spread.min()) < 0.02
+
+
 def test_flip_mirrors(faces: torch.Tensor) -> None:
     assert torch.allclose(views(replace(NOTHING, flip=1.0), faces), faces.flip(3), atol=1e-5)
 
