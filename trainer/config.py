@@ -123,6 +123,8 @@ class ConvertConfig:
     calibration_faces: int = setting(2000, "training faces whose activations set the ranges", ge=1)
     clip_percentile: float = setting(100.0, "of the faces, whose extremes the ranges hold at first", gt=50, le=100)
     refine_faces: int = setting(500, "of those, on which the ranges are pulled in for the least error", ge=1)
+    qat_steps: int = setting(300, "steps that teach the network its own rounding; 0 searches the ranges instead", ge=0)
+    qat_batch_size: int = setting(64, "faces a step", ge=1, le=65536)
     max_accuracy_drop: float = setting(0.003, "int8 against float, on PublicTest", ge=0, le=1)
     min_agreement: float = setting(0.99, "share of faces on which int8 and float name the same emotion", ge=0, le=1)
     max_parameters: int = setting(552_455, "of the student", ge=1)

@@ -25,6 +25,8 @@ from trainer.config import ConvertConfig, TrainConfig
 from trainer.dataset import SIDE, Dataset, load_dataset
 from trainer.errors import CheckpointError, GateError
 from trainer.gates import Gate
+from trainer.models import ExpressionNet
+from trainer.qat import teach_rounding
 from trainer.quantise import activation_ranges, refine_ranges, to_float_tflite, to_int8_tflite
 from trainer.reader import CheckpointReader, ModelFileReader
 from trainer.runs import newest_run, open_run, write_bytes
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     path = args.checkpoint or (open_run(args.run).best if args.run else newest_student(config))
     checkpoint = load_checkpoint(path)
     dataset = load_dataset(config.data or checkpoint.config.data)
-    converted = convert(checkpoint, dataset, config.convert, args.as_float)
+    converted = convert(checkpoint, dataset, config, args.as_float)
     out = args.out or path.with_name("emotion-float.tflite" if args.as_float else "emotion.tflite")
     write_bytes(out, converted.model)
     print(_as_json(out, converted) if args.json else out)
@@ -82,24 +84,24 @@ def newest_student(config: TrainConfig) -> Path:
     return found.best
 
 
-def convert(checkpoint: Checkpoint, dataset: Dataset, config: ConvertConfig, as_float: bool = False) -> Converted:
+def convert(checkpoint: Checkpoint, dataset: Dataset, config: TrainConfig, as_float: bool = False) -> Converted:
     """Quantise a network on training faces, prove it on PublicTest, and fill in its card.
 
     Args:
         checkpoint: the network, and where it comes from.
         dataset: with the splits training and public_test.
-        config: calibration and gates.
+        config: `convert` holds calibration and gates, `augment` the views on which rounding is taught.
         as_float: leave out the quantisation and its gates.
 
     Raises:
         GateError: a gate fails; its name and figures are in the message.
         DataError: a split is missing.
     """
-    public = dataset["public_test"]
+    public, limits = dataset["public_test"], config.convert
     if checkpoint.data_digest != dataset.digest:
         _say(f"note: {dataset.source} is not exactly the data that this network was taught on")
     card = cards.blank_card(checkpoint, dataset)
-    gates.require(proofs := [gates.parameters(card.parameters, config)])
+    gates.require(proofs := [gates.parameters(card.parameters, limits)])
     _say("exporting the float network")
     model = to_float_tflite(checkpoint.model, SIDE)
     logits = _logits(model, card, public.images)
@@ -107,14 +109,14 @@ def convert(checkpoint: Checkpoint, dataset: Dataset, config: ConvertConfig, as_
         gates.export(logits[:EXPORT_FACES], CheckpointReader(checkpoint).logits(public.images[:EXPORT_FACES]))
     )
     if not as_float:
-        reference, (model, alive) = logits, quantise(model, dataset["training"].images, config)
+        reference, (model, alive) = logits, quantise(model, checkpoint.model, dataset["training"].images, config)
         interpreter = _loaded(model)
         card = cards.with_quantisation(card, interpreter)
         _say(f"proving the int8 network on {len(public):,} faces of PublicTest")
         logits = _logits(model, card, public.images)
         proofs += [alive, gates.partition(interpreter), gates.int8(interpreter)]
-        proofs += [gates.agreement(logits, reference, config), gates.accuracy(logits, reference, public.labels, config)]
-    card = cards.with_measurements(card, logits, dataset, measure_margin(public.images, config))
+        proofs += [gates.agreement(logits, reference, limits), gates.accuracy(logits, reference, public.labels, limits)]
+    card = cards.with_measurements(card, logits, dataset, measure_margin(public.images, limits))
     model = attach(model, card)
     if not as_float:
         proofs.append(gates.size(model))
@@ -123,17 +125,27 @@ def convert(checkpoint: Checkpoint, dataset: Dataset, config: ConvertConfig, as_
     return Converted(model, card, tuple(proofs))
 
 
-def quantise(plain: bytes, faces: NDArray[np.uint8], config: ConvertConfig) -> tuple[bytes, Gate]:
-    """The int8 form of a float .tflite, calibrated on training faces; and the proof that no activation is dead.
+def quantise(plain: bytes, source: ExpressionNet, faces: NDArray[np.uint8], config: TrainConfig) -> tuple[bytes, Gate]:
+    """The int8 form of a network, made on training faces alone; and the proof that no activation is dead.
+
+    Args:
+        plain: the network as a float .tflite.
+        source: the same in PyTorch.
+        faces: of Training, uint8 (N, S, S).
 
     Raises:
-        GateError: one is.
+        GateError: an activation is dead.
     """
-    chosen = to_input(_some(faces, config.calibration_faces), cards.INPUT)
+    chosen = to_input(_some(faces, config.convert.calibration_faces), cards.INPUT)
     _say(f"calibrating on {len(chosen):,} training faces")
-    extremes = activation_ranges(plain, chosen, config.clip_percentile)
-    gates.require([alive := gates.ranges(extremes)])
-    return to_int8_tflite(plain, refine_ranges(plain, extremes, chosen[: config.refine_faces])), alive
+    ranges = activation_ranges(plain, chosen, config.convert.clip_percentile)
+    gates.require([alive := gates.ranges(ranges)])
+    if config.convert.qat_steps:
+        _say(f"teaching the network its own rounding, {config.convert.qat_steps} steps")
+        plain, ranges = teach_rounding(plain, ranges, source, faces, config, _say)
+    else:
+        ranges = refine_ranges(plain, ranges, chosen[: config.convert.refine_faces])
+    return to_int8_tflite(plain, ranges), alive
 
 
 def measure_margin(faces: NDArray[np.uint8], config: ConvertConfig) -> CropMargin:

@@ -111,11 +111,11 @@ def refine_ranges(float_model: bytes, ranges: Ranges, inputs: NDArray[np.float32
         ranges: as `activation_ranges` gives them; the first is the input's and stays, the last is the output's.
         inputs: float32 (N, S, S, 1).
     """
-    logits = _logits(float_model, inputs)
+    logits = logits_of(float_model, inputs)
     reference = _centred(logits)
 
     def error(tried: Ranges) -> float:
-        return float(((_centred(_logits(to_int8_tflite(float_model, tried), inputs)) - reference) ** 2).mean())
+        return float(((_centred(logits_of(to_int8_tflite(float_model, tried), inputs)) - reference) ** 2).mean())
 
     best = error(ranges)
     for factors in SWEEPS:
@@ -134,7 +134,7 @@ def _moved(low: float, high: float, factors: Iterable[float]) -> list[tuple[floa
     return [(low * k, high) for k in factors if low] + [(low, high * k) for k in factors if high]
 
 
-def _logits(model: bytes, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+def logits_of(model: bytes, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     """What a .tflite, float or int8, says about inputs (N, S, S, 1): float32 (N, K)."""
     interpreter = _interpreter(model)
     entrance, exit_ = interpreter.get_input_details()[0], interpreter.get_output_details()[0]

@@ -30,7 +30,7 @@ trainer:
   student:
     {stem_stride: 2, dropout: 0, fit: {epochs: 4, optimizer: adamw, lr: 0.002, batch_size: 32, ema: 0.9}}
   distill: {temperature: 1, kl_weight: 0.5}
-  convert: {calibration_faces: 300, refine_faces: 100, margin_faces: 60}
+  convert: {calibration_faces: 300, qat_steps: 20, qat_batch_size: 32, margin_faces: 60}
 """
 PICTURES = ("confusion", "roc", "reliability", "risk-coverage", "corruptions", "learning", "tsne", "worst")
 

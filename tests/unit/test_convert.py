@@ -16,7 +16,12 @@ from trainer.errors import DataError, GateError
 from trainer.models import build_student
 from trainer.reader import CheckpointReader
 
-CONFIG = ConvertConfig(calibration_faces=60, refine_faces=30, margin_faces=0, min_agreement=0.8, max_accuracy_drop=0.1)
+EASY = ConvertConfig(
+    calibration_faces=60, refine_faces=30, margin_faces=0, min_agreement=0.8, max_accuracy_drop=0.1,
+    qat_steps=4, qat_batch_size=16,
+)  # fmt: skip
+CONFIG = TrainConfig(accelerator="cpu", threads=1, convert=EASY)
+SEARCH = replace(CONFIG, convert=replace(EASY, qat_steps=0))
 GATES = ("parameters", "export", "ranges", "partition", "int8", "agreement", "accuracy", "size")
 
 
@@ -65,18 +70,23 @@ def test_the_card_says_where_it_comes_from(converted: Converted, dataset: Datase
     )
 
 
+def test_ranges_can_be_searched_instead(checkpoint: Checkpoint, dataset: Dataset) -> None:
+    found = convert(checkpoint, dataset, SEARCH)
+    assert tuple(gate.name for gate in found.gates) == GATES
+
+
 def test_calibration_on_the_wrong_faces_fails_a_gate(checkpoint: Checkpoint, dataset: Dataset) -> None:
     """Nearly black faces give ranges that fit no real face: int8 then reads something else than float."""
     training = dataset["training"]
     black = np.random.default_rng(0).integers(0, 4, training.images.shape, np.uint8)
     dark = Dataset({"training": FaceSet(black, training.labels), "public_test": dataset["public_test"]}, "black faces")
     with pytest.raises(GateError, match=r"no model is written, it fails .*agreement \("):
-        convert(checkpoint, dark, CONFIG)
+        convert(checkpoint, dark, SEARCH)
 
 
 def test_too_many_parameters_fail_before_any_work(checkpoint: Checkpoint, dataset: Dataset) -> None:
     with pytest.raises(GateError, match=r"it fails parameters \("):
-        convert(checkpoint, dataset, replace(CONFIG, max_parameters=10))
+        convert(checkpoint, dataset, replace(CONFIG, convert=replace(EASY, max_parameters=10)))
 
 
 def test_a_dead_network_fails_the_ranges_gate(checkpoint: Checkpoint, dataset: Dataset) -> None:
