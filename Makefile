@@ -1,9 +1,9 @@
 # What a person calls; scripts/ holds what is done, so that CI does exactly the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check train clean
+.PHONY: help demo test check train lint-deploy package clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: ## a picture becomes events at an MQTT subscriber; needs no broker, no camera, no data
 	@scripts/demo
@@ -16,6 +16,12 @@ check: ## ruff, mypy and the direction of imports
 
 train: ## make the network: make train DATA=path/to/fer2013.csv (or DATA=toy)
 	@scripts/train "$(DATA)"
+
+lint-deploy: ## ansible-lint, yamllint and shellcheck
+	@scripts/lint-deploy
+
+package: ## what a release consists of, in dist/, built twice and tried
+	@scripts/package
 
 clean: ## remove what make made (.venv, demo/, caches); runs/ stays
 	rm -rf .venv demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

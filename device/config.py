@@ -128,9 +128,17 @@ class MqttConfig:
         choices=("auto", "v5", "v3.1.1"),
     )
     tls: bool = setting(False, "encrypt the connection")
-    ca_file: str | None = setting(None, "certificate authority; null trusts the system's")
-    cert_file: str | None = setting(None, "our own certificate, for a broker that asks for one; PEM")
-    key_file: str | None = setting(None, "the certificate's key, without a password; null: it is in cert_file")
+    ca_file: str | None = setting(
+        None,
+        "certificate authority; null takes systemd's credential mqtt-ca, if there is one, else trusts the system's",
+    )
+    cert_file: str | None = setting(
+        None,
+        "our own certificate, for a broker that asks for one; PEM; null takes the credential mqtt-cert, if any",
+    )
+    key_file: str | None = setting(
+        None, "the certificate's key, without a password; null takes the credential mqtt-key, else it is in cert_file"
+    )
     keepalive_s: int = setting(30, "the broker declares us offline after 1.5 times this", ge=5, le=3600)
     connect_timeout_s: float = setting(10.0, "no connection at start within this is an error", gt=0, le=600)
     base_topic: str = setting("emotion", "first part of every topic")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import ssl
 from pathlib import Path
@@ -29,6 +30,8 @@ def tls(config: MqttConfig) -> ssl.SSLContext | None:
     Raises:
         ConfigError: a certificate or key cannot be used, or is given for a connection without TLS.
     """
+    if config.tls:
+        config = _with_credentials(config)
     _check_together(config)
     if not config.tls:
         return None
@@ -47,6 +50,23 @@ def tls(config: MqttConfig) -> ssl.SSLContext | None:
     return context
 
 
+def _with_credentials(config: MqttConfig) -> MqttConfig:
+    """The same, with systemd's credentials for the files that nobody named."""
+    return dataclasses.replace(
+        config,
+        ca_file=config.ca_file or _credential("ca"),
+        cert_file=config.cert_file or _credential("cert"),
+        key_file=config.key_file or _credential("key"),
+    )
+
+
+def _credential(what: str) -> str | None:
+    """The path of systemd's credential `mqtt-<what>`, if there is one."""
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(given, f"mqtt-{what}") if given else None
+    return str(path) if path is not None and path.exists() else None
+
+
 def _check_together(config: MqttConfig) -> None:
     if config.key_file is not None and config.cert_file is None:
         raise ConfigError("device.mqtt.key_file is given without cert_file; set both, or neither.")
@@ -57,12 +77,10 @@ def _check_together(config: MqttConfig) -> None:
 
 def _first_line(what: str, file: str | None) -> str | None:
     """The first line of the file that the config names, else of systemd's credential `mqtt-<what>`."""
-    given = os.environ.get("CREDENTIALS_DIRECTORY")
-    credential = Path(given, f"mqtt-{what}") if given else None
-    if file is None and (credential is None or not credential.exists()):
+    named = file if file is not None else _credential(what)
+    if named is None:
         return None
-    path = Path(file).expanduser() if file is not None else credential
-    assert path is not None
+    path = Path(named).expanduser()
     try:
         return (path.read_text(encoding="utf-8").splitlines() or [""])[0]
     except (OSError, UnicodeDecodeError) as error:

@@ -117,6 +117,23 @@ def test_certificates_and_keys_that_cannot_be_used(authority: Authority, tmp_pat
     refused(ConfigError, r"cert_file is given, but device\.mqtt\.tls is false", 1, tmp_path, ours)
 
 
+def test_authority_certificate_and_key_come_from_systemds_credentials(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = authority.sign("client")
+    given = tmp_path / "credentials"
+    given.mkdir()
+    (given / "mqtt-ca").write_text(authority.certificate.read_text())
+    (given / "mqtt-key").write_text(key.read_text())
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(given))
+    rules = tls(authority.sign("server"), f"cafile {authority.certificate}", "require_certificate true")
+    with broker(tmp_path, rules) as mosquitto:
+        refused(ConfigError, "key_file is given without cert_file", mosquitto.port, tmp_path, "mqtt.tls=true")
+        (given / "mqtt-cert").write_text(certificate.read_text())
+        with publishing(mosquitto.port, tmp_path, "mqtt.tls=true") as publisher:
+            delivered(publisher)
+
+
 def test_certificate_and_key_may_share_a_file(authority: Authority, tmp_path: Path) -> None:
     certificate, key = authority.sign("client")
     both = tmp_path / "both.pem"
