@@ -130,6 +130,13 @@ def test_bytes_are_bounded_too_and_so_is_the_file(tmp_path: Path) -> None:
     assert opened(tmp_path).size == size, "counted anew, it is the same"
 
 
+def test_as_many_bytes_as_are_allowed_may_wait(tmp_path: Path) -> None:
+    outbox = opened(tmp_path, max_bytes=10_000)
+    written = dataclasses.replace(event(), emotion="")
+    outbox.append(dataclasses.replace(written, emotion="x" * (10_000 - len(written.to_json()))))
+    assert (outbox.size, outbox.depth) == (10_000, 1)
+
+
 def test_bytes_are_counted_not_letters(tmp_path: Path) -> None:
     outbox = opened(tmp_path)
     written = dataclasses.replace(event(), emotion="glücklich 😀")
@@ -146,7 +153,9 @@ def test_what_is_too_old_is_dropped_and_counted(tmp_path: Path) -> None:
     hands.pass_(30)
     outbox.append(event())
     assert outbox.oldest_age_s == 30
-    hands.pass_(31)
+    hands.pass_(30)
+    assert seqs(outbox) == [1, 2], "just young enough"
+    hands.pass_(1)
     assert seqs(outbox) == [2]
     assert (outbox.dropped, outbox.depth) == (1, 1)
     hands.pass_(339)
@@ -163,7 +172,28 @@ def test_acknowledging_what_is_gone_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_without_a_folder_it_lives_in_memory() -> None:
-    assert opened(None).append(event()) == 1
+    outbox = opened(None)
+    assert outbox.append(event()) == 1
+    outbox._db.execute("PRAGMA query_only = ON")
+    outbox.append(event())
+    assert str(outbox.trouble).startswith("memory: ")
+
+
+def test_what_is_appended_is_on_the_medium_and_what_is_forgotten_may_wait(tmp_path: Path) -> None:
+    """FULL is 2: the commit waits for the medium. NORMAL is 1: an SD card is not worn for what may be sent again."""
+    outbox = opened(tmp_path)
+    outbox.append(event())
+    assert outbox._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    outbox.acknowledge([1])
+    assert outbox._db.execute("PRAGMA synchronous").fetchone() == (1,)
+
+
+def test_asking_writes_nothing(tmp_path: Path) -> None:
+    outbox = opened(tmp_path)
+    outbox.append(event())
+    rows_written = outbox._db.total_changes
+    assert (seqs(outbox), seqs(outbox)) == ([1], [1])
+    assert outbox._db.total_changes == rows_written
 
 
 def test_a_writer_killed_midway_leaves_no_gap_and_loses_nothing_it_was_promised(tmp_path: Path) -> None:
@@ -195,12 +225,13 @@ def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
         opened(tmp_path / "file" / "state")
 
 
-def test_an_event_that_cannot_be_read_is_dropped_and_counted(tmp_path: Path) -> None:
+def test_an_event_that_cannot_be_read_is_dropped_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     outbox = opened(tmp_path)
     outbox.append(event(), event(), event())
     outbox._db.execute('UPDATE events SET body = \'{"not": "an event"}\' WHERE seq = 1')
     outbox._db.execute("UPDATE events SET body = 'x' WHERE seq = 2")
     assert seqs(outbox) == [3]
+    assert caplog.messages == [f"event {seq} cannot be read any more and is dropped." for seq in (1, 2)]
     assert (outbox.depth, outbox.dropped) == (1, 2)
     outbox.close()
     assert opened(tmp_path).dropped == 2
@@ -263,14 +294,47 @@ def test_a_disk_that_takes_nothing_holds_events_in_memory_and_loses_none(
     assert outbox.append(event(3)) is None
     outbox.acknowledge([1])
     assert (outbox.held, outbox.depth, seqs(outbox), outbox.last_seq) == (2, 2, [], 1)
-    assert "cannot be used: attempt to write a readonly database; check device.state_dir" in str(outbox.trouble)
-    assert caplog.text.count("Meanwhile events are held in memory, the newest 1000 at most.") == 1, "said once"
+    reason = "the state folder cannot be used: attempt to write a readonly database; check device.state_dir, "
+    assert str(outbox.trouble).startswith(f"{tmp_path / 'outbox.db'}: {reason}")
+    told = f"{outbox.trouble} Meanwhile events are held in memory, the newest 1000 at most."
+    assert caplog.messages == [told], "said once"
 
     outbox._db.execute("PRAGMA query_only = OFF")
     assert seqs(outbox) == [2, 3]
     assert [w.event.track for w in outbox.pending(9)] == [2, 3]
     assert (outbox.held, outbox.depth, outbox.trouble) == (0, 2, None)
-    assert "can be written again" in caplog.text
+    assert caplog.messages[1:] == ["the state folder can be written again; nothing is held in memory any more."]
+
+
+def test_what_the_broker_took_is_not_offered_again_while_the_disk_takes_nothing(tmp_path: Path) -> None:
+    outbox = opened(tmp_path)
+    outbox.append(event(), event(), event())
+    outbox._db.execute("PRAGMA query_only = ON")
+    outbox.acknowledge([1, 99])
+    assert (outbox.depth, seqs(outbox, limit=1), seqs(outbox)) == (2, [2], [2, 3])
+
+
+def test_a_write_that_fails_midway_is_undone_whole(tmp_path: Path) -> None:
+    outbox = opened(tmp_path)
+    outbox._db.execute(
+        "CREATE TEMP TRIGGER refuse BEFORE INSERT ON events WHEN (SELECT count(*) FROM events) = 1"
+        " BEGIN SELECT RAISE(ABORT, 'no room'); END"
+    )
+    assert outbox.append(event(1), event(2)) is None
+    assert (outbox.held, seqs(outbox)) == (2, [])
+    outbox._db.execute("DROP TRIGGER refuse")
+    assert outbox.append(event(3)) == 3
+    assert [w.event.track for w in outbox.pending(9)] == [1, 2, 3]
+
+
+def test_a_file_that_cannot_even_be_read_stops_nothing(tmp_path: Path) -> None:
+    outbox = opened(tmp_path)
+    outbox.append(event(), event())
+    outbox._db.close()
+    assert seqs(outbox) == []
+    assert "closed database" in str(outbox.trouble)
+    outbox.acknowledge([1])
+    assert (outbox.append(event()), outbox.depth, outbox.held) == (None, 3, 1)
 
 
 def test_of_what_is_held_the_newest_stay_and_the_rest_is_counted(tmp_path: Path) -> None:
@@ -291,7 +355,7 @@ def test_what_cannot_be_written_at_the_end_is_told_of(tmp_path: Path, caplog: py
     outbox._db.execute("PRAGMA query_only = ON")
     outbox.append(event())
     outbox.close()
-    assert "1 events could not be written and are lost." in caplog.text
+    assert caplog.messages[1:] == [f"1 events could not be written and are lost. {outbox.trouble}"]
 
 
 @pytest.fixture
@@ -388,28 +452,70 @@ def test_a_damaged_file_is_moved_aside_and_no_number_is_given_twice(
     assert (outbox.damaged, outbox.append(event())) == (0, seq + 1)
 
 
-def test_damage_that_shows_later_is_healed_without_a_restart(tmp_path: Path) -> None:
-    outbox = opened(tmp_path)
-    outbox.append(*(event(track) for track in range(1, 501)))
-    outbox.acknowledge(range(1, 101))
+def spoil_in_use(outbox: Outbox, file: Path) -> None:
+    """All but the first page, so that nothing of it is in SQLite's memory or in its log."""
     outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     outbox._db.execute("PRAGMA cache_size = 0")
     outbox._db.execute("PRAGMA shrink_memory")
-    spoil(tmp_path / "outbox.db", 4096, 400_000)
+    spoil(file, 4096, 400_000)
+
+
+def test_damage_that_shows_later_is_healed_without_a_restart(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    outbox = opened(tmp_path)
+    outbox.append(*(event(track) for track in range(1, 501)))
+    outbox.acknowledge(range(1, 101))
+    spoil_in_use(outbox, tmp_path / "outbox.db")
     for track in range(501, 511):
         outbox.append(event(track))
     assert (outbox.damaged, outbox.dropped, outbox.trouble) == (1, 400, None)
     waiting = outbox.pending(100)
     assert [w.event.track for w in waiting] == list(range(501, 511))
     assert waiting[0].event.seq == 1501
+    assert "the outbox was damaged (database disk image is malformed)" in caplog.text
+
+
+def test_every_event_is_accounted_for_when_the_file_is_damaged_twice(tmp_path: Path) -> None:
+    outbox = opened(tmp_path, max_events=500)
+    outbox.append(*(event() for _ in range(503)))
+    outbox._db.execute("UPDATE events SET body = 'x' WHERE seq = 4")
+    outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    outbox._db.execute("PRAGMA query_only = ON")
+    outbox.acknowledge([5, 6])
+    assert (seqs(outbox, limit=2), outbox.depth, outbox.dropped) == ([7], 497, 4)
+    spoil_in_use(outbox, tmp_path / "outbox.db")
+    outbox._db.execute("PRAGMA query_only = OFF")
+    outbox.append(event())
+    assert (outbox.damaged, outbox.depth, outbox.dropped) == (1, 1, 504 - 2 - 1)
+    assert seqs(outbox) == [1504]
+    spoil_in_use(outbox, tmp_path / "outbox.db")
+    outbox.append(event())
+    assert (outbox.damaged, outbox.depth, outbox.dropped) == (2, 1, 505 - 2 - 1)
+
+
+def test_damage_without_the_note_of_the_ceiling_gives_no_number_twice_in_one_process(tmp_path: Path) -> None:
+    outbox = opened(tmp_path)
+    outbox.append(*(event() for _ in range(500)))
+    (tmp_path / "outbox.seq").unlink()
+    spoil_in_use(outbox, tmp_path / "outbox.db")
+    outbox.append(event())
+    assert seqs(outbox) == [501]
+
+
+def test_damage_where_no_new_file_can_be_made_is_one_sentence(tmp_path: Path) -> None:
+    outbox = opened(tmp_path)
+    outbox.append(*(event() for _ in range(500)))
+    (tmp_path / "outbox.db.damaged").mkdir()
+    spoil_in_use(outbox, tmp_path / "outbox.db")
+    with pytest.raises(StateError, match=r"/outbox\.db: the state folder cannot be used: Is a directory; check"):
+        outbox.append(event())
 
 
 def test_a_file_that_is_gone_does_not_begin_again_at_one(tmp_path: Path) -> None:
     outbox = opened(tmp_path)
-    outbox.append(event(), event())
+    outbox.append(event())
     outbox.close()
     (tmp_path / "outbox.db").unlink()
-    assert opened(tmp_path).append(event()) == 1003
+    assert opened(tmp_path).append(event()) == 1002
 
 
 @pytest.mark.parametrize("note", ["", "not a number", "-5", "\xff"])
