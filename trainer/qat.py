@@ -22,9 +22,7 @@ from trainer.losses import distillation
 from trainer.models import ExpressionNet
 from trainer.quantise import Ranges
 
-WEIGHTS_LR = (
-    1e-5  # a hundredth of what a weight of these networks is rounded by; more leads away from the float network
-)
+WEIGHTS_LR = 1e-5  # at ten times that, the first steps lead away from the float network and the rest hardly come back
 RANGES_LR = 3e-2  # a range is learnt as a factor on what was measured
 REPORTS = 5  # times that a lesson tells how far it is
 
