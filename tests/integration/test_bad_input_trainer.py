@@ -193,8 +193,15 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
     refused(trainer("distill", "--resume", "--data", "toy", cwd=tmp_path), "no student run here that was cut off")
 
 
-def test_student_is_no_teacher(folder: Path) -> None:
-    student = next((folder / "runs").glob("student-*"))
+def test_a_teacher_that_is_not_there_is_told(folder: Path) -> None:
+    refused(trainer("distill", "--data", "fer2013.csv", "--teacher", "absent.pt", *TINY, cwd=folder), "absent.pt")
     refused(
-        trainer("distill", "--data", "fer2013.csv", "--teacher", student, *TINY, cwd=folder), "a teacher's is needed"
+        trainer("distill", "--data", "fer2013.csv", "--teacher", "absent.tflite", *TINY, cwd=folder), "absent.tflite"
     )
+
+
+def test_a_start_of_another_architecture_is_told(folder: Path) -> None:
+    teacher = next((folder / "runs").glob("teacher-*"))
+    arguments = ["distill", "--data", "fer2013.csv", "--teacher", teacher, "--start", teacher, *TINY]
+    refused(trainer(*arguments, cwd=folder), "has other layers than the network to teach")
+    assert not list((folder / "runs").glob("student-*/best.pt"))[1:]
