@@ -5,30 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.fixtures.processes import children
-from tests.fixtures.tiny_models import write_tiny
 from tests.integration.broker import Listener, Mosquitto, needs_mosquitto, wait_for
 from tests.integration.test_service import ROOT, running, to, valid
 
 pytestmark = needs_mosquitto
-
-
-@pytest.fixture(scope="module")
-def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path_factory.mktemp("mosquitto")).start()
-    yield broker
-    broker.kill()
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny(tmp_path_factory.mktemp("model") / "tiny.tflite")
 
 
 def ask(listener: Listener, verb: str, payload: str) -> None:

@@ -8,13 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fixtures.tiny_models import write_tiny
 from tests.integration.broker import Listener, Mosquitto, free_port, needs_mosquitto, wait_for
 from tests.integration.test_service import PICTURE, ROOT, running, to
 
@@ -35,18 +33,6 @@ pipeline.Pipeline.process = hang
 sys.exit(main(sys.argv[1:]))
 """
 INTERVAL_S = 0.5  # of the watchdog
-
-
-@pytest.fixture(scope="module")
-def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path_factory.mktemp("mosquitto")).start()
-    yield broker
-    broker.kill()
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny(tmp_path_factory.mktemp("model") / "tiny.tflite")
 
 
 def statuses(listener: Listener, **wanted: Any) -> list[dict[str, Any]]:

@@ -16,25 +16,12 @@ import jsonschema
 import pytest
 
 import device
-from tests.fixtures.tiny_models import write_tiny
 from tests.integration.broker import Listener, Mosquitto, needs_mosquitto, retained, wait_for
 from tests.integration.command import DECLARED, DEVICE
 
 PICTURE = Path(device.__file__).parent / "assets" / "astronaut.jpg"
 ROOT = "emotion/porch"
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "events.schema.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path_factory.mktemp("mosquitto")).start()
-    yield broker
-    broker.kill()
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny(tmp_path_factory.mktemp("model") / "tiny.tflite")
 
 
 @contextmanager

@@ -16,7 +16,6 @@ import pytest
 import device
 from device.model_card import read_card
 from device.playback import read_picture
-from tests.fixtures.tiny_models import write_tiny
 from tests.integration.broker import Listener, Mosquitto, needs_mosquitto, retained, wait_for
 from tests.integration.test_service import PICTURE, ROOT, running, to, valid
 
@@ -37,18 +36,6 @@ MAGIC = (
 LONG_TEXT = re.compile(rb"[A-Za-z0-9+/=_-]{65,}")  # longer than a sha256: pixels in base64, or worse
 WRITES = re.compile(r"\b(imwrite|imencode|VideoWriter|tofile|np\.savez?|numpy\.savez?|b64encode|hexlify)\b")
 MOST_BYTES = 2500  # of one message, health with its stages; a 48x48 face alone has 2304 numbers
-
-
-@pytest.fixture(scope="module")
-def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path_factory.mktemp("mosquitto")).start()
-    yield broker
-    broker.kill()
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny(tmp_path_factory.mktemp("model") / "tiny.tflite")
 
 
 def leaves(value: Any) -> Iterator[list[Any]]:
