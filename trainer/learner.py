@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from device.model_card import InputSpec
@@ -18,11 +19,12 @@ from trainer.dataset import LABELS, SIDE, VOTES, Dataset, FaceSet, duplicate_mas
 from trainer.errors import CheckpointError, RunError
 from trainer.losses import balanced_weights, correlation, cross_entropy, distillation, targets_of, votes_loss
 from trainer.models import ExpressionNet
-from trainer.networks import Network
+from trainer.networks import Network, Teacher
 from trainer.optim import decayed, make_optimizer, set_lr
 from trainer.parallel import ALONE, Group
 
 INPUT = InputSpec(size=SIDE)
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Task:
     kind: str
     config: TrainConfig
     dataset: Dataset
-    teachers: tuple[Network, ...] = ()
+    teachers: tuple[Teacher, ...] = ()
     start: Network | None = None  # whose weights the run begins with
 
     @property
@@ -222,7 +224,7 @@ def begin_with(model: ExpressionNet, start: Network) -> None:
     model.load_state_dict(weights, strict=False)
 
 
-def _placed(model: ExpressionNet, device: torch.device) -> ExpressionNet:
+def _placed(model: M, device: torch.device) -> M:
     """The network on the training device, laid out as convolutions there like it best."""
     return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 

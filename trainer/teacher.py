@@ -13,8 +13,8 @@ from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig, load_config
 from trainer.dataset import Dataset, load_dataset
 from trainer.errors import CheckpointError
-from trainer.learner import Task
-from trainer.networks import load_network
+from trainer.learner import Task, pick_device
+from trainer.networks import load_network, load_teacher
 from trainer.parallel import join_group
 from trainer.runs import CONFIG, RunFolder, new_run, newest_run, open_run
 from trainer.train import fit
@@ -58,7 +58,7 @@ def teach(kind: str, config: TrainConfig, dataset: Dataset, folder: RunFolder | 
     group = join_group(config.accelerator)
     fit_config = config.teacher.fit if kind == "teacher" else config.student.fit
     named = config.teacher.teachers if kind == "teacher" else config.distill.teachers
-    teachers = tuple(load_network(Path(path), dataset) for path in named)
+    teachers = tuple(load_teacher(Path(path), dataset, pick_device(config, group)) for path in named)
     start = load_network(Path(fit_config.start), dataset) if fit_config.start and not args.resume else None
     if folder is None:
         folder = RunFolder(group.first(lambda: new_run(config, kind, args.run).path))

@@ -17,7 +17,7 @@ from trainer.dataset import LABELS, toy_dataset
 from trainer.errors import CheckpointError
 from trainer.learner import begin_with
 from trainer.models import build_student
-from trainer.networks import load_network
+from trainer.networks import load_network, load_teacher
 from trainer.quantise import to_float_tflite
 from trainer.reader import ModelFileReader
 from trainer.recover import recover
@@ -71,6 +71,17 @@ def test_the_shipped_file_reads_as_its_int8_self() -> None:
         same = network.model(inputs).argmax(1).numpy() == ModelFileReader(SHIPPED).logits(images).argmax(1)
     assert same.mean() > 0.9  # drawn faces are nearly all close calls; real ones agree on 99 %
     assert "PublicTest" in network.name
+
+
+def test_on_the_cpu_a_file_teaches_as_the_device_runs_it() -> None:
+    data = toy_dataset()
+    images = data["public_test"].images
+    inputs = torch.from_numpy(to_input(images, InputSpec(48))).permute(0, 3, 1, 2)
+    teacher = load_teacher(SHIPPED, data, torch.device("cpu"))
+    said = teacher.model(inputs)
+    assert torch.equal(said, torch.from_numpy(ModelFileReader(SHIPPED).logits(images)))
+    assert teacher.name == load_network(SHIPPED, data).name
+    assert not any(True for _ in teacher.model.parameters())  # nothing in it could learn
 
 
 def test_a_face_detector_is_no_student(tmp_path: Path, faces: torch.Tensor) -> None:
