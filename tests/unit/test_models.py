@@ -10,7 +10,15 @@ from torch import nn
 from torch.nn import functional
 
 from trainer.config import ConvertConfig, StudentConfig, TeacherConfig
-from trainer.models import ExpressionNet, build_student, build_teacher, count_macs, count_parameters
+from trainer.models import (
+    NETWORKS,
+    ExpressionNet,
+    build_network,
+    build_student,
+    build_teacher,
+    count_macs,
+    count_parameters,
+)
 from trainer.models.branches import BranchedConv, fuse_branches
 
 
@@ -117,3 +125,11 @@ def test_every_branch_learns(branched: ExpressionNet) -> None:
     branched(torch.rand(4, 1, 48, 48)).square().sum().backward()
     for name, parameter in branched.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_every_network_turns_faces_into_features(name: str) -> None:
+    with torch.device("meta"):
+        model = build_network(name, 7, votes=10, dropout=0.1)
+        logits, votes = model.heads(torch.rand(2, 1, 48, 48))
+    assert logits.shape == (2, 7) and votes is not None and votes.shape == (2, 10)

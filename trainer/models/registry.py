@@ -1,0 +1,58 @@
+"""Every network by name, and the builders that make one ready to learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from trainer.config import StudentConfig, TeacherConfig
+from trainer.models.compact import CompactTrunk
+from trainer.models.net import ExpressionNet
+from trainer.models.resnet import ResNetTrunk
+from trainer.models.vgg import STAGES, VGGTrunk
+
+
+def _compact(**options: Any) -> CompactTrunk:
+    """The student as `StudentConfig` has it, but for the options, which are named as there."""
+    config = replace(StudentConfig(), **options)
+    return CompactTrunk(config.channels, config.tail, config.stem_stride, config.se, config.branches == "acb")
+
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "compact": _compact,
+    **{name: partial(VGGTrunk, name) for name in STAGES},
+    "resnet18": partial(ResNetTrunk, (2, 2, 2, 2), se=False),
+    "resnet34": partial(ResNetTrunk, (3, 4, 6, 3), se=False),
+    "se_resnet18": partial(ResNetTrunk, (2, 2, 2, 2), se=True),
+    "se_resnet34": partial(ResNetTrunk, (3, 4, 6, 3), se=True),
+}
+"""Trunks by name, for 48x48 grey faces unless their options say otherwise; each has `out_features`."""
+
+
+def build_network(name: str, classes: int, votes: int = 0, dropout: float = 0.0, **options: Any) -> ExpressionNet:
+    """A network of `NETWORKS` with its heads.
+
+    Args:
+        name: key of `NETWORKS`.
+        classes: number of emotions.
+        votes: number of FER+ vote columns for the second head; 0 builds none.
+        dropout: probability before the heads.
+        options: of the trunk, as its class tells them.
+    """
+    return ExpressionNet(NETWORKS[name](**options), classes, votes, dropout)
+
+
+def build_teacher(config: TeacherConfig, classes: int, votes: int = 0) -> ExpressionNet:
+    """A teacher as the config describes it."""
+    options = {"width": config.width, "stem_stride": config.stem_stride}
+    return build_network(config.family, classes, votes, config.dropout, **options)
+
+
+def build_student(config: StudentConfig, classes: int, votes: int = 0) -> ExpressionNet:
+    """A student as the config describes it."""
+    names = ("channels", "tail", "stem_stride", "se", "branches")
+    return build_network("compact", classes, votes, config.dropout, **{name: getattr(config, name) for name in names})
