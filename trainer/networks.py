@@ -36,7 +36,7 @@ class Network(Teacher):
 
 
 class LiteNetwork(nn.Module):
-    """A .tflite of ours as the device runs it: in int8 on the CPU, several times as fast as the network rebuilt from it."""
+    """A .tflite of ours as the device runs it: in int8 on the CPU, several times as fast as rebuilt in float."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
