@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from trainer.models import (
     count_parameters,
 )
 from trainer.models.branches import BranchedConv, fuse_branches
+from trainer.models.iwin import InterleavedAttention, IwinBlock
 
 
 def test_se_resnet34_has_the_published_size() -> None:
@@ -28,12 +30,81 @@ def test_se_resnet34_has_the_published_size() -> None:
     assert count_macs(teacher) == pytest.approx(2.6e9, rel=0.01)
 
 
-@pytest.mark.parametrize(("family", "millions"), [("vgg11", 9.2), ("vgg13", 9.4), ("vgg16", 14.7), ("vgg19", 20.0)])
-def test_vggs_without_their_wide_layers_have_the_published_sizes(family: str, millions: float) -> None:
-    teacher = build_teacher(replace(TeacherConfig(), family=family), 7)
-    assert count_parameters(teacher) == pytest.approx(millions * 1e6, rel=0.01)
-    small = build_teacher(replace(TeacherConfig(), family=family, width=0.125, stem_stride=2), 7)
-    assert small(torch.rand(2, 1, 48, 48)).shape == (2, 7)
+PUBLISHED = {  # millions of parameters, as the studies give them
+    **{"vgg11": 9.2, "vgg13": 9.4, "vgg16": 14.7, "vgg19": 20.0},
+    **{"resnet18": 11.1, "resnet34": 21.2, "resnet50": 23.5},
+    **{"se_resnet18": 11.3, "se_resnet34": 21.4, "se_resnet50": 26.0},
+    **{"mobilenet_v2": 2.3, "mobilenet_v3_large": 4.2, "light_resnet": 0.418, "light_mobilenet": 0.130},
+}
+
+
+def parameters_of(name: str, classes: int = 7, **options: Any) -> int:
+    with torch.device("meta"):
+        return count_parameters(build_network(name, classes, **options))
+
+
+@pytest.mark.parametrize(("name", "millions"), PUBLISHED.items())
+def test_networks_have_the_published_sizes(name: str, millions: float) -> None:
+    assert parameters_of(name) == pytest.approx(millions * 1e6, rel=0.02)
+
+
+def test_v3_small_has_the_published_size_as_far_as_it_is_given() -> None:
+    assert round(parameters_of("mobilenet_v3_small") / 1e6, 1) == 1.8
+
+
+def test_residual_cnn_has_the_sizes_of_both_readings() -> None:
+    assert parameters_of("residual_cnn") == pytest.approx(1.48e6, rel=0.02)
+    assert parameters_of("residual_cnn", pooled=True) == pytest.approx(0.33e6, rel=0.02)
+
+
+def test_iwin_has_the_published_size_on_imagenet() -> None:
+    imagenet = {"inputs": 3, "size": 224, "patch": 4, "window": 7}
+    assert parameters_of("iwin_tiny", 1000, **imagenet) == pytest.approx(30.2e6, rel=0.002)
+
+
+ABLATIONS = [
+    *[("residual_cnn", {"blocks": blocks}) for blocks in (2, 4)],
+    ("residual_cnn", {"shortcut": False}),
+    ("residual_cnn", {"inputs": 3, "size": 96}),
+    ("resnet50", {"inputs": 3, "imagenet_stem": True}),
+    ("mobilenet_v2", {"inputs": 3, "stem_stride": 2, "last_stride": None, "projected": False}),
+    ("iwin_tiny", {"size": 96, "patch": 4}),
+    ("light_resnet", {"size": 96}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), ABLATIONS)
+def test_options_fit_together(name: str, options: dict[str, Any]) -> None:
+    with torch.device("meta"):
+        model = build_network(name, 7, **options)
+        faces = torch.rand(2, options.get("inputs", 1), options.get("size", 48), options.get("size", 48))
+        assert model(faces).shape == (2, 7)
+
+
+def test_a_window_holds_tokens_that_lie_far_apart() -> None:
+    torch.manual_seed(0)
+    attention = InterleavedAttention(8, 2, side=6, window=3)
+    x = torch.rand(1, 6, 6, 8)
+    moved = x.clone()
+    moved[0, 1, 2] += 1
+    changed = (attention(moved) - attention(x)).abs().amax(-1)[0] > 1e-6
+    assert changed.nonzero().tolist() == [[row, column] for row in (1, 3, 5) for column in (0, 2, 4)]
+
+
+def test_drop_path_leaves_branches_out_while_training_only() -> None:
+    torch.manual_seed(0)
+    block, x = IwinBlock(8, 2, side=4, window=2, drop=0.9), torch.rand(64, 4, 4, 8)
+    untouched = (block.train()(x) == x).flatten(1).all(1)
+    assert 32 < int(untouched.sum()) < 64
+    assert not (block.eval()(x) == x).flatten(1).all(1).any()
+
+
+def test_last_stride_one_keeps_a_map_twice_as_wide() -> None:
+    with torch.device("meta"):
+        wide, narrow = (build_network("resnet18", 7, last_stride=s).trunk for s in (1, 2))
+        x = torch.rand(1, 64, 48, 48)
+        sides = [trunk.blocks(x).shape[-1] for trunk in (wide, narrow)]  # type: ignore[operator]
+    assert sides == [12, 6]
 
 
 def test_stem_stride_two_is_four_times_cheaper() -> None:

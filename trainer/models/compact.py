@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from trainer.models.layers import ResidualBlock
+from trainer.models.layers import ResidualBlock, mean_of
 
 
 class CompactTrunk(nn.Module):
@@ -33,4 +33,4 @@ class CompactTrunk(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features: the mean of the last map over its pixels."""
-        return self.stages(x).mean((2, 3), keepdim=True).flatten(1)  # type: ignore[no-any-return]
+        return mean_of(self.stages(x))

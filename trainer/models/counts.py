@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from trainer.models.branches import fuse_branches
 
@@ -18,21 +17,9 @@ def count_parameters(model: nn.Module) -> int:
 
 @torch.no_grad()
 def count_macs(model: nn.Module, size: int = 48) -> int:
-    """Multiply-accumulates of all convolutions and linear layers for one (1, 1, size, size) face."""
-    total = 0
-
-    def count(module: nn.Module, inputs: Any, output: Tensor) -> None:
-        nonlocal total
-        if isinstance(module, nn.Conv2d):
-            total += output[0].numel() * module.weight[0].numel()
-        elif isinstance(module, nn.Linear):
-            total += module.weight.numel()
-
-    hooks = [m.register_forward_hook(count) for m in model.modules()]
-    was_training = model.training
-    parameter = next(model.parameters())
-    model.eval()(torch.zeros(1, 1, size, size, device=parameter.device, dtype=parameter.dtype))
+    """Multiply-accumulates of all convolutions and matrix products for one (1, 1, size, size) face."""
+    was_training, parameter = model.training, next(model.parameters())
+    with FlopCounterMode(display=False) as counter:
+        model.eval()(torch.zeros(1, 1, size, size, device=parameter.device, dtype=parameter.dtype))
     model.train(was_training)
-    for hook in hooks:
-        hook.remove()
-    return total
+    return int(counter.get_total_flops()) // 2  # it counts multiplications and additions

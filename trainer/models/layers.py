@@ -7,32 +7,44 @@ from torch import Tensor, nn
 from trainer.models.branches import BranchedConv
 
 
-def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1, *, branched: bool = False) -> nn.Sequential:
+def conv_bn(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, *, branched: bool = False, groups: int = 1
+) -> nn.Sequential:
     """Convolution without bias, padded to keep the size, and batch-norm; a 3x3 may learn through branches."""
     if branched:
         return nn.Sequential(BranchedConv(inputs, outputs, stride), nn.BatchNorm2d(outputs))
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
+
+
+def mean_of(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C), written so that the exported graph needs no transposition."""
+    return x.mean((2, 3), keepdim=True).flatten(1)
 
 
 class SqueezeExcite(nn.Module):
     """Channel gates from the globally averaged map (Hu et al. 2018, arXiv:1709.01507).
 
     The squeeze keeps at least 8 channels and a positive bias: an int8 file with a dead squeeze (range 0) does not load.
+
+    Args:
+        channels: of the map.
+        hidden: channels of the squeeze; None takes a sixteenth.
+        gate: opens and closes a channel.
     """
 
-    def __init__(self, channels: int, reduction: int = 16) -> None:
+    def __init__(self, channels: int, hidden: int | None = None, gate: type[nn.Module] = nn.Sigmoid) -> None:
         super().__init__()
-        hidden = max(8, channels // reduction)
+        hidden = hidden or max(8, channels // 16)
         self.squeeze = nn.Conv2d(channels, hidden, 1)
         self.excite = nn.Conv2d(hidden, channels, 1)
         nn.init.constant_(self.squeeze.bias, 0.5)  # type: ignore[arg-type]
         self.relu = nn.ReLU(inplace=True)
+        self.gate = gate()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same, each channel scaled by its gate."""
-        gate = self.excite(self.relu(self.squeeze(x.mean((2, 3), keepdim=True)))).sigmoid()
-        return x * gate  # type: ignore[no-any-return]
+        return x * self.gate(self.excite(self.relu(self.squeeze(x.mean((2, 3), keepdim=True)))))  # type: ignore[no-any-return]
 
 
 class ResidualBlock(nn.Module):

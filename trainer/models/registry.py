@@ -11,6 +11,9 @@ from torch import nn
 
 from trainer.config import StudentConfig, TeacherConfig
 from trainer.models.compact import CompactTrunk
+from trainer.models.iwin import IwinTrunk
+from trainer.models.light import LightResNetTrunk, ResidualCNNTrunk
+from trainer.models.mobilenet import LIGHT, V3_LARGE, V3_SMALL, MobileNetV2Trunk, MobileNetV3Trunk
 from trainer.models.net import ExpressionNet
 from trainer.models.resnet import ResNetTrunk
 from trainer.models.vgg import STAGES, VGGTrunk
@@ -27,8 +30,18 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     **{name: partial(VGGTrunk, name) for name in STAGES},
     "resnet18": partial(ResNetTrunk, (2, 2, 2, 2), se=False),
     "resnet34": partial(ResNetTrunk, (3, 4, 6, 3), se=False),
+    "resnet50": partial(ResNetTrunk, (3, 4, 6, 3), se=False, bottleneck=True),
+    "resnet152": partial(ResNetTrunk, (3, 8, 36, 3), se=False, bottleneck=True),
     "se_resnet18": partial(ResNetTrunk, (2, 2, 2, 2), se=True),
     "se_resnet34": partial(ResNetTrunk, (3, 4, 6, 3), se=True),
+    "se_resnet50": partial(ResNetTrunk, (3, 4, 6, 3), se=True, bottleneck=True),
+    "mobilenet_v2": MobileNetV2Trunk,
+    "mobilenet_v3_large": partial(MobileNetV3Trunk, V3_LARGE),
+    "mobilenet_v3_small": partial(MobileNetV3Trunk, V3_SMALL, gated=True),
+    "light_mobilenet": partial(MobileNetV2Trunk, LIGHT, last=128, last_stride=None, projected=False),
+    "light_resnet": LightResNetTrunk,
+    "residual_cnn": ResidualCNNTrunk,
+    "iwin_tiny": IwinTrunk,
 }
 """Trunks by name, for 48x48 grey faces unless their options say otherwise; each has `out_features`."""
 

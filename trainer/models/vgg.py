@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainer.models.layers import conv_bn
+from trainer.models.layers import conv_bn, mean_of
 
 STAGES = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 CHANNELS = (64, 128, 256, 512, 512)
@@ -38,4 +38,4 @@ class VGGTrunk(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features: the mean of the last map over its pixels."""
-        return self.layers(x).mean((2, 3))  # type: ignore[no-any-return]
+        return mean_of(self.layers(x))
