@@ -143,12 +143,12 @@ class Learner:
         chance = torch.rand((), generator=self.generator, device=self.device)
         if self.fit.mixup and float(chance) < self.fit.mixup_share:
             faces, targets, votes = mixup(faces, targets, votes, self.fit.mixup, self.generator)
-        return Batch(faces, targets, votes)
+        return Batch(channels_last(faces), targets, votes)
 
     def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """One optimiser step; the loss and the share of views read right, both without gradient."""
         with self.autocast():
-            logits, vote_logits = self.heads(batch.faces.contiguous(memory_format=torch.channels_last))
+            logits, vote_logits = self.heads(batch.faces)
         loss = self.loss(batch, logits, vote_logits)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -224,6 +224,17 @@ def begin_with(model: ExpressionNet, start: Network) -> None:
     model.load_state_dict(weights, strict=False)
 
 
+def channels_last(faces: Tensor) -> Tensor:
+    """Faces (N, 1, S, S) with the strides of channels last, whatever theirs were.
+
+    Of a single channel `contiguous` leaves the strides as they are, PyTorch then takes them for channels first, and the
+    batch-norm after the stem meets both layouts: on a CPU the student learns up to half as fast.
+    """
+    height, width = faces.shape[2:]
+    assert faces.shape[1] == 1, "with more channels `contiguous` does this"
+    return faces.contiguous().as_strided(faces.shape, (height * width, 1, width, 1))
+
+
 def _placed(model: M, device: torch.device) -> M:
     """The network on the training device, laid out as convolutions there like it best."""
     return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
@@ -232,4 +243,4 @@ def _placed(model: M, device: torch.device) -> M:
 def _resident(faces: FaceSet, device: torch.device) -> tuple[Tensor, Tensor]:
     """All faces of a split as the network's input (N, 1, 48, 48), and their labels (N,), on the training device."""
     tensor = torch.from_numpy(to_input(faces.images, INPUT)).permute(0, 3, 1, 2)
-    return tensor.contiguous().to(device), torch.from_numpy(faces.labels).to(device)
+    return channels_last(tensor).to(device), torch.from_numpy(faces.labels).to(device)

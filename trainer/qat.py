@@ -17,7 +17,7 @@ from torch import Tensor
 from trainer.augment import Augment
 from trainer.config import TrainConfig
 from trainer.fake_quant import RoundedNet
-from trainer.learner import pick_device
+from trainer.learner import channels_last, pick_device
 from trainer.losses import distillation
 from trainer.models import ExpressionNet
 from trainer.quantise import Ranges
@@ -79,7 +79,7 @@ class Views:
         """A new batch, float (N, 1, S, S) in [0, 1]."""
         chosen = torch.randint(len(self.faces), (self.batch,), generator=self.generator, device=self.faces.device)
         views = (self.augment(self.faces[chosen] / 255) * 255).round() / 255
-        return views.contiguous(memory_format=torch.channels_last)
+        return channels_last(views)
 
 
 def _step(net: RoundedNet, source: ExpressionNet, views: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
