@@ -29,6 +29,7 @@ class SiteBroker(Mosquitto):
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__(folder)
+        self.folder = folder
         text = "\n".join((FILES / name).read_text() for name in files)
         places = {"listener 1883": f"listener {self.port} 127.0.0.1", "/etc/mosquitto": str(folder)}
         for old, new in {**places, "/var/lib/mosquitto": str(folder), **(changes or {})}.items():
