@@ -32,6 +32,7 @@ DEVICE = Path(sys.executable).with_name("device")
 MEMORY = Path("/dev/shm")
 DOWN_S = 10.0  # the broker stays away for so long
 SETTLE_S = 35.0  # health comes every 30 s
+PATIENT = ["device.mqtt.connect_timeout_s=120"]  # all these boards have one processor between them
 KEEPALIVE_S = MqttConfig().keepalive_s
 LOOKS_S = 6.0  # Mosquitto looks for silent clients every five seconds, and counts in whole ones
 PATIENCE_S = 300.0  # on a machine too slow for this many boards it would never end
@@ -52,7 +53,7 @@ class Trial:
         stack.callback(lambda: self._broker.kill())
         self._watch = stack.enter_context(Watch(self._broker.port))
         self._holders = [
-            stack.enter_context(Holder(first, min(each, boards - first), self._broker.port, folder))
+            stack.enter_context(Holder(first, min(each, boards - first), self._broker.port, folder, PATIENT))
             for first in range(0, boards, each)
         ]
         for holder in self._holders:

@@ -82,7 +82,7 @@ Listens to every board under device.mqtt.base_topic and judges each by what it
 says: offline, silent, camera bad, events that wait or are lost, throttled,
 coming and going. Without --seconds it shows a live table until Ctrl-C (needs
 the extra `fleet`); with it, it listens for that long and prints once. A board
-tells its health every 30 s: listen for device.fleet.stale_s to find silent ones.
+tells its health every 30 s; silent ones show after device.fleet.stale_s.
 Exit code 0 means all are healthy, and all are there."""
 
 FLEET_EPILOG = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tests.integration.broker import Mosquitto
@@ -15,7 +15,7 @@ PASSWORD = "change-me"  # as bridge.conf has it
 
 
 class SiteBroker(Mosquitto):
-    """A broker that runs files of deploy/mosquitto/, with its own port and folders in their place.
+    """A broker that runs files of deploy/mosquitto/ as Debian's does, with its own port and folders in their place.
 
     Args:
         folder: an empty one, for everything it writes.
@@ -30,13 +30,13 @@ class SiteBroker(Mosquitto):
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__(folder)
         self.folder = folder
-        text = "\n".join((FILES / name).read_text() for name in files)
         places = {"listener 1883": f"listener {self.port} 127.0.0.1", "/etc/mosquitto": str(folder)}
-        for old, new in {**places, "/var/lib/mosquitto": str(folder), **(changes or {})}.items():
-            assert old in text, f"{old!r} stands in none of the files"
-            text = text.replace(old, new)
+        included = folder / "conf.d"
+        included.mkdir()
+        for name, text in changed({name: (FILES / name).read_text() for name in files}, places | dict(changes or {})):
+            (included / name).write_text(text)
         user = "user root\n" if folder.owner() == "root" else ""  # else it drops to one who cannot read the folder
-        self._config.write_text(user + text)
+        self._config.write_text(f"{user}persistence true\npersistence_location {folder}/\ninclude_dir {included}\n")
         shutil.copy(FILES / "acl", folder / "acl")
         (folder / "acl").chmod(0o600)
         write_passwords(folder / "passwd", users)
@@ -51,6 +51,16 @@ class SiteBroker(Mosquitto):
         """When each client connected, UNIX seconds, and its id; from the log."""
         found = re.findall(r"^(\d+): New client connected from \S+ as (\S+)", self.log(), re.MULTILINE)
         return [(int(when), client) for when, client in found]
+
+
+def changed(files: Mapping[str, str], changes: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Files by name, each text in them replaced, wherever it stands; it must stand somewhere."""
+    for old in changes:
+        assert any(old in text for text in files.values()), f"{old!r} stands in none of the files"
+    for name, text in files.items():
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        yield name, text
 
 
 def write_passwords(path: Path, users: Iterable[str]) -> None:

@@ -32,7 +32,7 @@ TICK_S = 1.0
 HERE_S, AWAY_S, STEADY_S = 20.0, 100.0, 5.0  # mean times: a face stays, is gone, keeps its expression
 QUIET = 5  # of the seconds without a face one in so many is told, and of all one in twice as many reported
 FPS = 15.0
-AT_ONCE = 20  # of a process's boards begin or end at the same time
+AT_ONCE = 10  # of a process's boards begin or end at the same time
 SWITCH_S = 0.1  # hundreds of threads in one interpreter; each that waits for it asks so often
 
 

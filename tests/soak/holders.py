@@ -43,6 +43,7 @@ class Holder:
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
+            start_new_session=True,  # Linux shares a processor between sessions; these are to be like machines
         )
 
     def __enter__(self) -> Holder:
