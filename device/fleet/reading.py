@@ -25,7 +25,7 @@ class Status:
     camera: str | None
     camera_error: str | None
     config_error: str | None
-    update: str | None  # how a new model fares, where the board tells
+    update: str | None  # what came of the last new model: the state, its name, and why
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,14 @@ def to_object(payload: bytes) -> dict[str, Any] | None:
 def to_status(said: dict[str, Any]) -> Status:
     """A status message."""
     model = _part(said, "model")
-    names = [name for name in (text(model.get("name")), text(model.get("version"))) if name]
     return Status(
         version=text(said.get("version")),
-        model=" ".join(names) or None,
+        model=_name(model),
         digest=text(model.get("digest")),
         camera=text(said.get("camera")),
         camera_error=text(said.get("camera_error")),
         config_error=text(said.get("config_error")),
-        update=_update(said.get("model_update")),
+        update=_update(_part(said, "model_update")),
     )
 
 
@@ -107,11 +106,14 @@ def text(value: Any) -> str | None:
     return clean if len(clean) <= LONGEST else clean[: LONGEST - 3] + "..."
 
 
-def _update(value: Any) -> str | None:
-    """Text as it is; of an object, the words that are text, in its order."""
-    if isinstance(value, dict):
-        return text(" ".join(word for item in value.values() if (word := text(item)))) or None
-    return text(value)
+def _update(said: dict[str, Any]) -> str | None:
+    """`rolled_back student 8: it is too slow.`"""
+    words = filter(None, (text(said.get("state")), _name(_part(said, "new"))))
+    return text(": ".join(filter(None, (" ".join(words), text(said.get("reason")))))) or None
+
+
+def _name(model: dict[str, Any]) -> str | None:
+    return " ".join(filter(None, (text(model.get("name")), text(model.get("version"))))) or None
 
 
 def _part(said: dict[str, Any], key: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ SHOWN = 8  # digits of a digest that tell two apart
 
 @dataclass(frozen=True)
 class Report:
-    """A fleet at one moment: the unhealthy boards first, each group by name."""
+    """A fleet at one moment: unhealthy boards first, then those with something worth knowing; each group by name."""
 
     boards: tuple[tuple[Board, Verdict], ...]
     now_s: float
@@ -105,7 +105,7 @@ def report(
     """
     named = boards.named
     judged = [(b, judge(b, limits, now_s, since_s, not named or b.name in named)) for b in boards.all()]
-    judged.sort(key=lambda pair: pair[1].healthy)  # stable: each group stays sorted by name
+    judged.sort(key=lambda pair: (pair[1].healthy, not pair[1].notes))  # stable: each group stays sorted by name
     return Report(tuple(judged), now_s, since_s, expected, boards.strange, trouble)
 
 

@@ -9,6 +9,7 @@ from device.config import FleetConfig
 from device.fleet.boards import Board
 
 BAD_CAMERA = ("stalled", "frozen", "failed")
+SETTLED = "accepted"  # how an update begins to be told that needs no more attention
 QUIET_CAMERA = ("paused", "ended", "stopped")  # because somebody wanted it so
 DEEPER = 2  # health messages in a row with more events waiting: it is no passing burst
 
@@ -114,7 +115,7 @@ def _notes(board: Board, named: bool) -> Iterator[str]:
     else:
         yield from (f"camera {word}" for word in QUIET_CAMERA if status.camera == word)
         yield from (f"settings not in force: {why}" for why in (status.config_error,) if why)
-        yield from (f"model update: {how}" for how in (status.update,) if how)
+        yield from (f"model update: {how}" for how in (status.update,) if how and not how.startswith(SETTLED))
     if health is None:
         yield "no health yet"
     else:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.integration.broker import Listener, Mosquitto, needs_mosquitto, wait_for
-from tests.integration.command import device, refusal
+from tests.integration.command import DEVICE, device, refusal
 from tests.integration.site_broker import PASSWORD, SiteBroker
 from tests.soak.boards import name
 from tests.soak.holders import Holder, Watch
@@ -46,12 +51,15 @@ class Site:
             assert holder.connected()["connected"] == EACH
         self.watch.wait_online(NAMES)
 
-    def fleet(self, *options: str) -> tuple[int, dict[str, Any]]:
-        """The exit code and the document."""
+    def settings(self) -> list[str]:
+        """Which broker, and as whom."""
         files = {"username_file": self.folder / "user", "password_file": self.folder / "password"}
         mqtt = {"host": "127.0.0.1", "port": self.broker.port, **files}
-        settings = [f"--set=device.mqtt.{key}={value}" for key, value in mqtt.items()]
-        done = device("fleet", "--seconds", "4", "--json", *settings, *options, cwd=self.folder)
+        return [f"--set=device.mqtt.{key}={value}" for key, value in mqtt.items()]
+
+    def fleet(self, *options: str) -> tuple[int, dict[str, Any]]:
+        """The exit code and the document."""
+        done = device("fleet", "--seconds", "4", "--json", *self.settings(), *options, cwd=self.folder)
         assert done.stderr == ""
         return done.returncode, json.loads(done.stdout)
 
@@ -83,6 +91,26 @@ def test_boards_that_must_be_there_and_never_spoke(site: Site) -> None:
     assert "not in the inventory" in document["boards"][2]["notes"]
     code, document = site.fleet("--expect", "25")
     assert code == 1 and not document["ok"] and document["absent"] == 1 and document["unhealthy"] == 0
+
+
+def test_the_live_table_on_a_terminal(site: Site) -> None:
+    """Ctrl-C ends it; the exit code is the verdict of that moment."""
+    pytest.importorskip("rich")
+    ours, theirs = pty.openpty()
+    size = {"TERM": "xterm", "COLUMNS": "160", "LINES": "40"}
+    command = [DEVICE, "fleet", *site.settings(), "--inventory=boards.txt"]
+    process = subprocess.Popen(command, cwd=site.folder, env=os.environ | size, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = ""
+    while "24 boards, 0 unhealthy, 24 online; listened" not in shown:
+        shown += os.read(ours, 65536).decode()
+    process.send_signal(signal.SIGINT)
+    with contextlib.suppress(OSError):  # how a terminal that is closed ends
+        while more := os.read(ours, 65536):
+            shown += more.decode()
+    os.close(ours)
+    assert process.wait() == 0 and "Traceback" not in shown
+    assert "simulated 1" in shown and NAMES[0] in shown and "verdict" in shown
 
 
 def test_boards_that_are_killed_and_others_that_fall_silent(site: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config import FleetConfig
+from device.config import DeviceConfig, FleetConfig, MqttConfig
 from device.errors import UsageError
 from device.fleet import read_inventory
 from device.fleet.boards import Boards
-from device.fleet.live import picture
+from device.fleet.listener import Listener
+from device.fleet.live import picture, watch
 from device.fleet.reading import LONGEST, number, text, to_health, to_status
 from device.fleet.report import HEAD, Report, report
 from device.fleet.verdict import Verdict, judge
@@ -31,6 +33,7 @@ GOOD: dict[str, Any] = {
     "throttling": {"now": [], "since_boot": []},
     "outbox": {"depth": 0, "dropped": 0, "oldest_age_s": None, "trouble": None},
 }
+UPDATE = {"state": "rolled_back", "new": {"name": "student", "version": "8"}, "reason": "It is too slow.", "since": 1.0}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
@@ -103,8 +106,8 @@ def test_a_board_that_is_not(hall: Hall, reason: str) -> None:
         (Hall().well("paused"), "camera paused"),
         (Hall().well("ended"), "camera ended"),
         (Hall().well(config_error="camera.fps is 0."), "settings not in force: camera.fps is 0."),
-        (Hall().well(model_update={"state": "rolled back", "n": 1}), "model update: rolled back"),
-        (Hall().well(model_update="testing"), "model update: testing"),
+        (Hall().well(model_update=UPDATE), "model update: rolled_back student 8: It is too slow."),
+        (Hall().well(model_update={"state": "trial"}), "model update: trial"),
         (Hall().well().health(throttling={"now": [], "since_boot": ["throttled"]}), "before: throttled"),
         (Hall("porch").well(), "not in the inventory"),
         (Hall().say("availability", "online").say("status", {}), "no health yet"),
@@ -124,6 +127,7 @@ def test_what_is_merely_worth_knowing(hall: Hall, note: str) -> None:
         Hall().well().outbox(depth=5).outbox(depth=5).outbox(depth=2),  # a burst that passes
         Hall().well().health(uptime_s=3.0),  # restarted once, as after an update
         Hall().well().say("status", "{").well(),  # readable again
+        Hall().well(model_update={"state": "accepted", "new": {"name": "student", "version": "8"}}),
     ],
 )
 def test_what_is_no_fault(hall: Hall) -> None:
@@ -264,20 +268,33 @@ def test_a_lost_broker_is_not_well() -> None:
     assert not found.ok and "the broker is lost" in found.sentence()
 
 
-def drawn(found: Report, room: int) -> str:
+def drawn(found: Report, width: int, room: int) -> str:
     rich = pytest.importorskip("rich.console")
-    console = rich.Console(width=160, record=True, file=io.StringIO())
-    console.print(picture(found, room))
+    console = rich.Console(width=width, record=True, file=io.StringIO())
+    console.print(picture(found, width, room))
     return str(console.export_text())
 
 
 def test_the_live_table_shows_what_fits_and_takes_no_markup_from_boards() -> None:
     (boards,) = fleet(*((f"b{number:03d}", "online") for number in range(50)), ("bad", "offline"))
     boards.hear("emotion/bad/status", b'{"camera": "[red]x", "model": {"name": "[/]"}}', True, 0.0)
-    text = drawn(report(boards, LIMITS, 1.0, 0.0, None, None), 10)
+    text = drawn(report(boards, LIMITS, 1.0, 0.0, None, None), 160, 10)
     assert "offline" in text and "[red]x" in text and "[/]" in text and "b008" in text and "b009" not in text
     assert "41 more below; --seconds S prints all" in text and "51 boards, 1 unhealthy" in text
     assert all(head in text for head in HEAD)
+
+
+def test_a_narrow_terminal_does_without_some_columns() -> None:
+    (boards,) = fleet(("board-0001", "offline"))
+    boards.hear("emotion/board-0001/status", b'{"camera": "running", "model": {"digest": "abcdef0123"}}', True, 0.0)
+    text = drawn(report(boards, LIMITS, 1.0, 0.0, None, None), 80, 10)
+    assert all(word in text for word in ("board-0001", "abcdef01", "running", "offline")) and "oldest" not in text
+
+
+def test_a_live_table_without_rich_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    with pytest.raises(UsageError, match=r"needs rich: pip install 'emotion-edge\[fleet\]'; or say --seconds S"):
+        watch(Listener(DeviceConfig(mqtt=MqttConfig(host="127.0.0.1")), Boards("emotion"), None))
 
 
 def test_an_inventory(tmp_path: Path) -> None:
