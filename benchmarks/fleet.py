@@ -164,7 +164,7 @@ class Trial:
         mqtt |= {"username_file": self._folder / "viewer", "password_file": self._folder / "password"}
         settings = [f"--set=device.mqtt.{key}={value}" for key, value in mqtt.items()]
         inventory = self._folder / "boards.txt"
-        command = [DEVICE, "fleet", "--json", f"--seconds={seconds}", f"--inventory={inventory}", *settings]
+        command = [str(DEVICE), "fleet", "--json", f"--seconds={seconds}", f"--inventory={inventory}", *settings]
         with (self._folder / "fleet.json").open("w") as out:
             process = subprocess.Popen(command, stdout=out)
             _, status, usage = os.wait4(process.pid, 0)

@@ -74,8 +74,8 @@ class Sites:
         stack.callback(self.consumer.close)
         self.brokers = [self._site(site, name(number)) for number, site in enumerate(SITES)]
         self.boards = [self._board(number, broker) for number, broker in enumerate(self.brokers)]
-        for number in range(len(SITES)):
-            wait_for(lambda n=number: self.consumer.words.get(f"{name(n)}/availability") == "online", "the bridges")
+        online = {f"{name(number)}/availability": "online" for number in range(len(SITES))}
+        wait_for(lambda: online.items() <= self.consumer.words.items(), "the bridges")
 
     def happen(self, number: int, events: int) -> None:
         """Let so many events happen at a board."""

@@ -98,7 +98,7 @@ def test_the_live_table_on_a_terminal(site: Site) -> None:
     pytest.importorskip("rich")
     ours, theirs = pty.openpty()
     size = {"TERM": "xterm", "COLUMNS": "160", "LINES": "40"}
-    command = [DEVICE, "fleet", *site.settings(), "--inventory=boards.txt"]
+    command = [str(DEVICE), "fleet", *site.settings(), "--inventory=boards.txt"]
     process = subprocess.Popen(command, cwd=site.folder, env=os.environ | size, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = ""

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 from device import board, vitals
@@ -167,8 +168,12 @@ def _obey(line: str, late_s: float) -> bool:
 
 def play_a_pi() -> None:
     """What a process of one board asks the machine once or seldom, and one of a hundred all the time."""
-    board.throttling = lambda: Throttling(now=(), since_boot=())  # else `vcgencmd` is started for every health message
-    vitals.version = functools.cache(vitals.version)
+
+    def throttling(root: Path = board.ROOT) -> Throttling:
+        return Throttling(now=(), since_boot=())
+
+    board.throttling = throttling  # else `vcgencmd` is looked for with every health message
+    vitals.version = functools.cache(version)  # type: ignore[attr-defined]
 
 
 def main(arguments: list[str]) -> int:
