@@ -51,7 +51,7 @@ def test_what_home_assistant_demands_is_there() -> None:
     assert PAYLOAD["availability_topic"] == "emotion/Front-Door/availability"
     assert len({entity["unique_id"] for entity in ENTITIES.values()}) == len(ENTITIES)
     for entity in ENTITIES.values():
-        assert entity["platform"] in ("sensor", "binary_sensor", "event", "button")
+        assert entity["platform"] in ("sensor", "binary_sensor", "event", "button", "update")
         topic = "command_topic" if entity["platform"] == "button" else "state_topic"
         assert entity[topic].startswith("emotion/Front-Door/")
         platform, name = entity["default_entity_id"].split(".")
