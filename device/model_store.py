@@ -190,6 +190,7 @@ class ModelStore:
 
     def _write(self, name: str, data: bytes) -> None:
         """A file that is there in full or not at all."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         half = self._folder / f"{name}.half"
         with half.open("wb") as file:
             file.write(data)
