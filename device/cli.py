@@ -256,6 +256,7 @@ def _check_config(args: argparse.Namespace) -> int:
     from device import privacy
     from device.settings import to_dict
     from device.settings_yaml import changes, render
+    from device.signatures import read_key
     from device.smoother import make_smoother
     from device.topics import Topics
 
@@ -263,6 +264,8 @@ def _check_config(args: argparse.Namespace) -> int:
     if args.print and not args.json:  # before any complaint: it is also how one gets a file to begin with
         print(render({"device": config}), end="")
     privacy.check(config)
+    for key in config.model.public_keys:
+        read_key(key)
     Topics(config)  # the id, the base topic and the thresholds have rules of their own
     make_smoother(config.smoother, ("any", "other"))
     where = str(_config_path(args) or "built-in defaults")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -76,7 +77,7 @@ def add_options(name: str, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--allow-worse", action="store_true", help="even if its card promises a lower accuracy")
         parser.add_argument("--no-test", action="store_true", help="do not try it first: only the trial is left")
         parser.add_argument(
-            "--wait", type=float, metavar="SECONDS", help="wait for the trial's verdict, at most so long"
+            "--wait", type=_seconds, metavar="SECONDS", help="wait for the trial's verdict, at most so long"
         )
 
 
@@ -141,6 +142,16 @@ def list_models(args: argparse.Namespace, configured: Configured) -> int:
     if record.update is not None:
         print(_sentence(record.update))
     return 0
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise ValueError
+    return seconds
+
+
+_seconds.__name__ = "time in seconds"  # argparse says "invalid time in seconds value"
 
 
 def _file(args: argparse.Namespace) -> Any:

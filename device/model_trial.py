@@ -21,7 +21,8 @@ from device.events import ModelUpdate
 from device.model_store import Change, Record, accepted, model_path, open_store
 from device.model_test import Race, load_old, too_slow, wrong_outputs
 
-ROUNDS = 5  # comparisons with the model before, at least; one a second is made
+ROUNDS = 10  # comparisons with the model before, at least
+A_STEP = 2  # of them
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class Trial:
         if self._began_s is None:
             self._began_s = self._clock()
         if self._race is not None:
-            self._race.run()
+            self._race.run(A_STEP)
         rounds = ROUNDS if self._race is None else self._race.rounds
         if self._clock() - self._began_s < wanted.trial_s or frames < wanted.trial_frames or rounds < ROUNDS:
             return

@@ -91,7 +91,7 @@ def test_install_asks_for_settings() -> None:
     assert done.stderr.startswith("install.sh: say which settings: ")
 
 
-@pytest.mark.parametrize("playbook", ["site.yml", "uninstall.yml"])
+@pytest.mark.parametrize("playbook", ["site.yml", "rollout.yml", "uninstall.yml"])
 def test_the_playbooks_can_be_read(playbook: str) -> None:
     ansible = shutil.which("ansible-playbook") or pytest.skip("Ansible is not installed: pip install .[deploy]")
     check = [ansible, "--syntax-check", "--inventory", "example/inventory.yml", playbook]
