@@ -5,7 +5,7 @@
 Real publishers, outboxes and sessions, `--each` boards a process, and a script in place of the camera; the broker runs
 deploy/mosquitto/site.conf. All connect at once; a while passes; one process is killed, another stopped without a word;
 the broker is killed and comes back after ten seconds. State folders lie in memory: disks are not what is measured.
-Takes about six minutes, and exits 1 if any expectation fails.
+Takes about eight minutes, and exits 1 if any expectation fails.
 """
 
 from __future__ import annotations
