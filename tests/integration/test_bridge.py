@@ -134,6 +134,7 @@ def save(broker: SiteBroker) -> None:
     wait_for(database.exists, "mosquitto.db")
 
 
+@pytest.mark.slow
 def test_a_central_broker_that_dies_in_the_middle_costs_no_event(sites: Sites) -> None:
     """It hangs first, so that messages are under way that it never answers to; then it is killed; then it is back."""
     sites.happen(0, 100)

@@ -113,6 +113,7 @@ def test_the_live_table_on_a_terminal(site: Site) -> None:
     assert "simulated 1" in shown and NAMES[0] in shown and "verdict" in shown
 
 
+@pytest.mark.slow
 def test_boards_that_are_killed_and_others_that_fall_silent(site: Site) -> None:
     """The first is told at once, for their connections end; of the second the broker finds out by the keepalive."""
     killed, frozen, others = site.holders
