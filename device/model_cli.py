@@ -156,13 +156,13 @@ _seconds.__name__ = "time in seconds"  # argparse says "invalid time in seconds 
 
 def _file(args: argparse.Namespace) -> Any:
     """What is to be installed, read."""
-    from device.model_install import File
+    from device.model_install import MOST_BYTES, File
 
     text = args.signature
     if text is not None and "\n" not in text:  # else it is what the file holds
         text = _read(Path(text)).decode(errors="replace")
     if args.file == "-":
-        return File("standard input", sys.stdin.buffer.read(), text)
+        return File("standard input", sys.stdin.buffer.read(MOST_BYTES + 1), text)
     return File(args.file, _read(Path(args.file)), text)
 
 

@@ -65,7 +65,7 @@ def play(folder: Path, model: Path, *options: str) -> tuple[int, str, dict[str, 
     }
     (folder / "here.json").write_text(json.dumps(here))
     assert ANSIBLE is not None
-    command = [ANSIBLE, "--inventory", folder / "inventory.json", "--extra-vars", f"@{folder}/here.json", *options]
+    command = [ANSIBLE, f"--inventory={folder}/inventory.json", f"--extra-vars=@{folder}/here.json", *options]
     around = os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(DEPLOY / "ansible.cfg")}
     done = subprocess.run(
         [*command, DEPLOY / "rollout.yml"], cwd=folder, env=around, capture_output=True, text=True, timeout=800
