@@ -61,14 +61,14 @@ def check_model(config: DeviceConfig) -> str:
 
 
 def check_golden(config: DeviceConfig) -> str:
-    """The model says here what it said where it was made."""
+    """The model says here what it said where it was made: as the file beside it tells, or else its card."""
     path = model_path(config)
-    model_digest, stored = digest(path), golden.read(path)
-    if stored is None:
-        raise NotApplicableError(f"no golden outputs beside {path}")
-    if stored.model_digest != model_digest:
+    classifier, stored = Classifier(path, config.model.threads), golden.read(path)
+    if stored is not None and stored.model_digest != digest(path):
         raise ModelError(f"{path}: this is not the model the golden outputs beside it were made with; copy both again.")
-    off = stored.steps_off(golden.measure(path, Classifier(path, config.model.threads)))
+    off = golden.steps_off_card(classifier) if stored is None else stored.steps_off(golden.measure(path, classifier))
+    if off is None:
+        raise NotApplicableError(f"no golden outputs beside {path}, and none in its card")
     told = f"outputs {off:.1f} steps off the golden ones, at most {golden.MOST_STEPS:g} may be"
     if off > golden.MOST_STEPS:
         raise CheckError(f"{path}: {told}; another runtime or a damaged file runs here, install emotion-edge again.")

@@ -249,7 +249,7 @@ class DeviceConfig:
         None, "whose law holds where the camera stands or its readings are used; needed too", choices=JURISDICTIONS
     )
     state_dir: str | None = setting(
-        None, "where the outbox lives; null is $STATE_DIRECTORY or ~/.local/state/emotion-edge"
+        None, "where the outbox and installed models live; null is $STATE_DIRECTORY or ~/.local/state/emotion-edge"
     )
     shutdown_s: float = setting(5.0, "at the end, what can be said within this time still is", ge=0, le=60)
     camera: CameraConfig = section(CameraConfig)

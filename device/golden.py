@@ -76,6 +76,15 @@ def step(card: ModelCard) -> float:
     return card.quantisation.output_scale if card.quantisation.dtype == "int8" else FLOAT_STEP
 
 
+def steps_off_card(classifier: Classifier) -> float | None:
+    """How far a model is from what its own card says of the known face, in steps; None where the card says nothing."""
+    card = classifier.card
+    if not card.golden:
+        return None
+    logits = classifier.logits(face(card)[np.newaxis])[0]
+    return float(np.abs(logits - np.array(card.golden)).max()) / step(card)
+
+
 def path_of(model: Path) -> Path:
     """Where the golden outputs of a model stand."""
     return model.with_suffix(".golden.json")

@@ -15,7 +15,7 @@ from device.errors import EmotionEdgeError, ModelError, StateError, UsageError
 
 if TYPE_CHECKING:
     from device.config import DeviceConfig
-    from device.events import ModelUpdate
+    from device.events import ModelName, ModelUpdate
     from device.model_store import ModelStore, Record
 
 Configured = Callable[[argparse.Namespace], "DeviceConfig"]
@@ -156,13 +156,13 @@ _seconds.__name__ = "time in seconds"  # argparse says "invalid time in seconds 
 
 def _file(args: argparse.Namespace) -> Any:
     """What is to be installed, read."""
-    from device.model_install import File
+    from device.model_install import MOST_BYTES, File
 
     text = args.signature
     if text is not None and "\n" not in text:  # else it is what the file holds
         text = _read(Path(text)).decode(errors="replace")
     if args.file == "-":
-        return File("standard input", sys.stdin.buffer.read(), text)
+        return File("standard input", sys.stdin.buffer.read(MOST_BYTES + 1), text)
     return File(args.file, _read(Path(args.file)), text)
 
 
@@ -241,7 +241,7 @@ def _plain(update: ModelUpdate | None) -> Any:
 
 
 def _sentence(update: ModelUpdate) -> str:
-    new, old = (f"{model.name} {model.version} ({model.digest[:12]})" for model in (update.new, update.old))
+    new, old = map(_named, (update.new, update.old))
     told = {
         "trial": f"{new} is on trial; before it ran {old}",
         "accepted": f"{new} has proved itself; before it ran {old}",
@@ -249,3 +249,8 @@ def _sentence(update: ModelUpdate) -> str:
         "refused": f"{new} was refused; {old} stays",
     }[update.state]
     return told if update.reason is None else f"{told}: {update.reason.rstrip('.')}"
+
+
+def _named(model: ModelName) -> str:
+    known = "a file without a card" if model.name is None else f"{model.name} {model.version}"
+    return f"{known} ({model.digest[:12]})"

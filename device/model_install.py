@@ -69,7 +69,7 @@ def install(config: DeviceConfig, file: File, leniency: Leniency | None = None) 
         except ModelError as error:
             new = name_of(store.path(digest), digest)
             store.change(store.refused(new, str(error)))
-            store.path(digest).unlink(missing_ok=True)
+            store.tidy()  # not simply this file: it may be the previous model's
             raise
         store.change(store.tried(digest))
     return True

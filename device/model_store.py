@@ -127,6 +127,8 @@ class ModelStore:
             if record.current is None or record.current != digest:
                 return record
             new, old = self.name(record.current), self.name(record.previous)
+            if record.update is not None and record.update.new.digest == record.current:
+                new = record.update.new  # the file may be damaged by now
             update = _said("rolled_back", new, old, reason)
             return Record(record.previous, update=update)
 

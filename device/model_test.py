@@ -72,11 +72,10 @@ def wrong_outputs(classifier: Classifier, old: Classifier | None) -> str | None:
         return "its outputs are no numbers"
     if (logits == logits[0]).all():
         return "it says the same whatever it sees"
-    if card.golden:
-        off = float(np.abs(logits[0] - np.array(card.golden)).max()) / golden.step(card)
-        if off > golden.MOST_STEPS:
-            told = f"its outputs for a known face are {off:.1f} steps off those in its card"
-            return f"{told}; at most {golden.MOST_STEPS:g} may be"
+    off = golden.steps_off_card(classifier)
+    if off is not None and off > golden.MOST_STEPS:
+        told = f"its outputs for a known face are {off:.1f} steps off those in its card"
+        return f"{told}; at most {golden.MOST_STEPS:g} may be"
     return None if old is None else _contradiction(classifier, old)
 
 

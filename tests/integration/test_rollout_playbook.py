@@ -17,16 +17,17 @@ import pytest
 from device.model_card import digest
 from tests.integration.broker import Listener, Mosquitto, needs_mosquitto, wait_for
 from tests.integration.command import DEVICE, device
-from tests.integration.test_model_rollout import QUICK, next_one, running
+from tests.integration.test_model_rollout import next_one, running
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-BOARDS = ("hall", "kitchen", "porch")
+BOARDS = ("hall", "porch")
+QUICK = ("model.trial_s=1", "model.trial_frames=2", "camera.fps=2")
 ANSIBLE = shutil.which("ansible-playbook", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 
 pytestmark = [
     needs_mosquitto,
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(ANSIBLE is None, reason="Ansible is not installed: pip install .[deploy]"),
 ]
 
@@ -64,10 +65,10 @@ def play(folder: Path, model: Path, *options: str) -> tuple[int, str, dict[str, 
     }
     (folder / "here.json").write_text(json.dumps(here))
     assert ANSIBLE is not None
-    command = [ANSIBLE, "--inventory", folder / "inventory.json", "--extra-vars", f"@{folder}/here.json", *options]
+    command = [ANSIBLE, f"--inventory={folder}/inventory.json", f"--extra-vars=@{folder}/here.json", *options]
     around = os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(DEPLOY / "ansible.cfg")}
     done = subprocess.run(
-        [*command, DEPLOY / "rollout.yml"], cwd=folder, env=around, capture_output=True, text=True, timeout=400
+        [*command, DEPLOY / "rollout.yml"], cwd=folder, env=around, capture_output=True, text=True, timeout=800
     )
     recap = {
         name: {key: int(count) for key, count in re.findall(r"(\w+)=(\d+)", counts)}
@@ -91,17 +92,17 @@ def test_waves(mosquitto: Mosquitto, tmp_path: Path) -> None:
 
         code, said, recap = play(tmp_path, good)
         assert code == 0, said
-        assert [current(tmp_path, name) for name in BOARDS] == [digest(good)] * 3
+        assert [current(tmp_path, name) for name in BOARDS] == [digest(good)] * 2
         assert all(recap[name]["changed"] > 0 for name in BOARDS)
-        assert said.count("PLAY [Roll out a model]") == 3, "one board, a tenth, the rest"
+        assert said.count("PLAY [Roll out a model]") == 2, "one board, then the rest"
 
         code, said, recap = play(tmp_path, good)
-        assert code == 0 and [recap[name]["changed"] for name in BOARDS] == [0, 0, 0], said
+        assert code == 0 and [recap[name]["changed"] for name in BOARDS] == [0, 0], said
 
         code, said, recap = play(tmp_path, bad)
         assert code != 0 and recap.keys() == {"hall"}, "the first board failed, and no other was touched"
         assert "steps off those in its card" in said
-        assert [current(tmp_path, name) for name in BOARDS] == [digest(good)] * 3
+        assert [current(tmp_path, name) for name in BOARDS] == [digest(good)] * 2
         assert not (tmp_path / "hall" / "rollout").exists()
 
 

@@ -90,6 +90,15 @@ def test_golden_outputs_that_are_missed(tmp_path: Path, model: Path) -> None:
     assert code == 1 and "steps off the golden ones" in checks["golden"]["detail"]
 
 
+def test_golden_outputs_in_the_card(tmp_path: Path) -> None:
+    model = write_tiny(tmp_path / "bare.tflite")
+    said = measure(model, Classifier(model)).logits
+    for off, ok in ((0.0, True), (9.0, False)):
+        write_tiny(model, golden=tuple(value + off for value in said))
+        _, checks, _ = selftest(tmp_path, model, "--no-camera")
+        assert checks["golden"]["ok"] is ok and "steps off the golden ones" in checks["golden"]["detail"]
+
+
 def test_golden_outputs_of_another_model(tmp_path: Path, model: Path) -> None:
     golden_beside(model)
     write_tiny(model, version="1")

@@ -209,6 +209,16 @@ def test_a_damaged_model_in_force_does_not_keep_others_out(config: DeviceConfig,
     assert install(config, tiny(version="new"))
 
 
+def test_a_refusal_leaves_the_previous_model_where_it_is(config: DeviceConfig, store: ModelStore) -> None:
+    older = tiny(version="older", metrics=metrics(0.60))
+    proven(config, store, older)
+    proven(config, store, tiny(version="newer", metrics=metrics(0.70)))
+    with pytest.raises(ModelError, match="its card promises"):
+        install(config, older)
+    previous = store.record().previous
+    assert previous == hashlib.sha256(older.data).hexdigest() and store.damage(previous) is None
+
+
 def test_a_verdict_is_waited_for(config: DeviceConfig, store: ModelStore) -> None:
     install(config, tiny(), BOTH)
     digest = str(store.record().current)

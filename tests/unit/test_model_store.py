@@ -84,6 +84,12 @@ def test_a_model_that_is_no_longer_what_it_was(store: ModelStore, digest: str) -
     assert "No such file" in str(store.damage(digest))
 
 
+def test_one_that_cannot_be_read_any_more_is_still_known_by_name(store: ModelStore, digest: str) -> None:
+    store.path(digest).write_bytes(b"")
+    update = store.change(store.rolled_back(digest, "it is gone")).update
+    assert update is not None and (update.new.name, update.new.version) == ("tiny", "1")
+
+
 class PowerCutError(BaseException):
     """Nothing after this happens."""
 
