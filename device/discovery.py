@@ -203,6 +203,9 @@ def _diagnostics(topics: Topics, expire_after_s: float) -> dict[str, dict[str, A
             "entity_category": "diagnostic",
             "state_topic": topics.of(STATUS),
             "value_template": MODEL,
+            # The reason once more: a Home Assistant of some age keeps the first summary that it heard.
+            "json_attributes_topic": topics.of(STATUS),
+            "json_attributes_template": "{{ (value_json.model_update or {}) | tojson }}",
         },
         "waiting": {"name": "Events waiting", "value_template": "{{ value_json.outbox.depth }}", **measured},
         "dropped": {"name": "Events dropped", "value_template": "{{ value_json.outbox.dropped }}", **measured},

@@ -45,16 +45,19 @@ NEW, OLD = (ModelName(name="compact", version=version, digest=8 * version + "...
     ],
 )
 def test_the_model_as_an_update(update: ModelUpdate | None, wanted: tuple[str, str, bool, str]) -> None:
-    told = json.loads(rendered("model", dataclasses.replace(STATUS, model_update=update).to_json()))
+    said = dataclasses.replace(STATUS, model_update=update).to_json()
+    told = json.loads(rendered("model", said))
     assert (
         tuple(told[key] for key in ("installed_version", "latest_version", "in_progress", "release_summary")) == wanted
     )
     assert told["title"] == "compact"
+    attributes = json.loads(rendered("model", said, "json_attributes_template"))
+    assert attributes.get("reason") == (update and update.reason)
 
 
-def rendered(entity: str, said: str) -> str:
+def rendered(entity: str, said: str, which: str = "value_template") -> str:
     jinja2 = pytest.importorskip("jinja2", reason="jinja2, which Home Assistant's templates are written in, is missing")
-    template = jinja2.Environment().from_string(ENTITIES[entity]["value_template"])
+    template = jinja2.Environment().from_string(ENTITIES[entity][which])
     return str(template.render(value_json=json.loads(said)))
 
 
