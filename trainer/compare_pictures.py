@@ -60,9 +60,11 @@ def front(found: Sequence[Point]) -> list[Point]:
 
 def pareto(found: Sequence[Point], cost: str, title: str) -> Figure:
     """Accuracy against a cost. The front is drawn over the split that most rows have: others are of other faces."""
-    figure = Figure((9.4, 6.2), layout="constrained")
+    figure = Figure((10.4, 6.2), layout="constrained")
     axes = plain(figure.subplots(), title, COSTS[cost], "accuracy on the test faces, %")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.margins(x=0.12)
     protocol = Counter(point.protocol for point in found).most_common(1)[0][0]
     line = front([point for point in found if point.protocol == protocol])
     axes.plot([p.cost for p in line], [100 * p.accuracy for p in line], color=INK, lw=1.2, ls="--", zorder=1)
@@ -79,7 +81,7 @@ def pareto(found: Sequence[Point], cost: str, title: str) -> Figure:
     for kind in dict.fromkeys(point.protocol for point in found):
         axes.scatter([], [], color=FAINT, edgecolors=INK, marker=MARKERS[kind], label=f"split {kind}")
     axes.plot([], [], color=INK, ls="--", label=f"Pareto front of split {protocol}")
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
