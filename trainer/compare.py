@@ -106,7 +106,7 @@ def chosen(args: argparse.Namespace, config: TrainConfig) -> list[Row]:
     if args.epochs is not None:
         found = [row.with_epochs(args.epochs) for row in found]
     if args.split_protocol is not None:
-        found = [row.with_study(protocol=args.split_protocol) for row in found]
+        found = [row.with_protocol(args.split_protocol) for row in found]
     if args.imagenet is not None:
         found = [_with_weights(row, args.imagenet) if row.study == TRANSFER else row for row in found]
     if args.balance_with is not None:

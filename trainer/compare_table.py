@@ -169,8 +169,8 @@ LEGEND = """Splits:
 Accuracies of different splits are of different faces. ± is the standard error, n the number of test faces. *Duplicates*
 are test faces whose exact pixels stand in what the row was taught on. An epoch is chosen on validation; the test faces
 choose nothing. Validation and test are read as the row was taught, in bfloat16 where the settings say so. *As a file*
-is a plain post-training conversion, and the gates are those of `trainer convert`. Milliseconds are CPU time of one thread.
-*Operators in the way* are those that XNNPACK leaves to slow kernels, counted in the file's own graph."""
+is a plain post-training conversion, and the gates are those of `trainer convert`. Milliseconds are CPU time on one
+thread. *Operators in the way* are those that XNNPACK leaves to slow kernels, counted in the file's graph."""
 
 
 def legend() -> str:

@@ -56,6 +56,7 @@ def facts(row: Row) -> dict[str, Any]:
     if row.model is not None:
         card = read_card(row.model)
         size = {"parameters": card.parameters, "macs": card.macs}
+        known["state"] = "not read"
         return known | {"network": card.name, "epochs": {"planned": None, "done": None}} | size
     with torch.device("meta"):
         model = build("study", row.config, len(LABELS), 0)

@@ -88,6 +88,7 @@ def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(rows) == {"residual/pooled", "this-project/emotion"}
     pooled = rows["residual/pooled"]
     assert (pooled["protocol"], pooled["epochs"], pooled["state"]) == ("811", {"planned": 30, "done": 0}, "not trained")
+    assert pooled["note"].endswith("; split 811 instead of original")
     assert pooled["parameters"] == 332_423 and "66.8 % validation" in pooled["published"]
 
 

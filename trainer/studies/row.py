@@ -42,8 +42,20 @@ class Row:
         return replace(self, config=replace(self.config, study=replace(self.config.study, **changes)))
 
     def with_epochs(self, epochs: int) -> Row:
-        """The row with another number of epochs."""
-        return self.with_study(fit=replace(self.config.study.fit, epochs=epochs))
+        """The row with another number of epochs, which its note then tells."""
+        fit = self.config.study.fit
+        changed = self.with_study(fit=replace(fit, epochs=epochs))
+        return changed._noted("epochs", fit.epochs, epochs)
+
+    def with_protocol(self, protocol: str) -> Row:
+        """The row with another split, which its note then tells."""
+        changed = self.with_study(protocol=protocol)
+        return changed._noted("split", self.config.study.protocol, protocol)
+
+    def _noted(self, what: str, own: object, now: object) -> Row:
+        if own == now or self.model is not None:
+            return self
+        return replace(self, note=f"{self.note}; {what} {now} instead of {own}".removeprefix("; "))
 
 
 def row(
