@@ -1,7 +1,7 @@
 """Write what `trainer compare` found on FER2013 into docs/studies.md and the README, so that nobody types a figure.
 
     python -m scripts.studies runs/compare      the folder that `trainer compare` wrote
-    python -m scripts.studies rows.json         or what `trainer compare --list --json` printed: the rows, before any is taught
+    python -m scripts.studies rows.json         or the rows before any is taught, from `trainer compare --list --json`
 
 Replaces the part of docs/studies.md between <!-- rows:begin --> and <!-- rows:end -->. Where rows have figures, it also
 copies the Pareto pictures to docs/pictures/ and puts one into the README. Figures of drawn faces are refused.
@@ -24,7 +24,7 @@ STUDIES, PICTURES = HOUSE / "docs" / "studies.md", HOUSE / "docs" / "pictures"
 PICTURE = """\
 ![Accuracy on the test faces against multiply-accumulates, with the Pareto front](docs/pictures/pareto-macs.png)
 
-{trained} of {rows} rows have a figure; each row's split, schedule and figure stand in [docs/studies.md](docs/studies.md).
+{trained} of {rows} rows have a figure; [docs/studies.md](docs/studies.md) has each row's split, schedule and figures.
 """
 DRAWN = "![Accuracy against {what}, with the Pareto front](pictures/pareto-{cost}.png)"
 

@@ -7,7 +7,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from trainer.config import StudyConfig, TrainConfig
 from trainer.dataset import Dataset, load_dataset
 from trainer.errors import DataError
 from trainer.parallel import ALONE, Group, join_group
-from trainer.protocols import PROTOCOLS, studied
+from trainer.protocols import PROTOCOLS, studied, tested_on
 from trainer.row_result import PICTURES, examine, examine_model
 from trainer.row_run import Bench, facts, standing, teach
 from trainer.runs import write_text
@@ -71,18 +71,10 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
         _print(known, args.json, lambda: Console().print(compare_table.listing(known).rich()))
         return 0
     dataset, out = load_dataset(config.data), args.out or Path(config.runs) / "compare"
-    group, deadline = join_group(config.accelerator), time.monotonic() + 3600 * (args.hours or math.inf)
-    faces = _faces(rows, dataset)
-    benches = {row.key: Bench(out, faces[row.key], config) for row in rows}
-    results = [_standing(row, benches[row.key], args) for row in rows]
-    for place, row in enumerate(rows):
-        if results[place]["state"] in ("trained", "not comparable") or results[place]["why"]:
-            continue
-        if group.first(lambda: time.monotonic() >= deadline):
-            _tell("the time is over, go on with the same command", results, group)
-            break
-        _tell(f"row {place + 1} of {len(rows)}: {row.key}", results, group)
-        results[place] = worked(row, benches[row.key], (deadline - time.monotonic()) / 60, group)
+    faces, group = _faces(rows, dataset), join_group(config.accelerator)
+    benches = [Bench(out, faces[row.key], tested_on(dataset, row.config.study.protocol), config) for row in rows]
+    results = [_standing(row, bench, args) for row, bench in zip(rows, benches, strict=True)]
+    for _ in work_through(rows, benches, results, args.hours or math.inf, group):
         if group.leads:
             publish(out, results, dataset.source)
     if group.leads:
@@ -90,6 +82,26 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
         publish(out, results, dataset.source)
         _print(results, args.json, lambda: print(out / "compare.md"))
     return 0
+
+
+def work_through(
+    rows: Sequence[Row], benches: Sequence[Bench], results: list[dict[str, Any]], hours: float, group: Group
+) -> Iterator[Row]:
+    """Teach and judge the rows that are left, and put what comes of each into `results`; yields after each.
+
+    However few the hours, at least one epoch is taught, so that many short calls come to an end, too.
+    """
+    deadline, begun = time.monotonic() + 3600 * hours, False
+    for place, (row, bench) in enumerate(zip(rows, benches, strict=True)):
+        if results[place]["state"] in ("trained", "not comparable") or results[place]["why"]:
+            continue
+        if begun and group.first(lambda: time.monotonic() >= deadline):
+            _tell("the time is over, go on with the same command", results, group)
+            return
+        _tell(f"row {place + 1} of {len(rows)}: {row.key}", results, group)
+        results[place] = worked(row, bench, (deadline - time.monotonic()) / 60, group)
+        begun = True
+        yield row
 
 
 def chosen(args: argparse.Namespace, config: TrainConfig) -> list[Row]:

@@ -24,6 +24,7 @@ def accuracy(results: Sequence[Result]) -> ScoreTable:
     columns: dict[str, Callable[[Result], str]] = {
         "state": state,
         "split": lambda r: r["protocol"],
+        "tested on": lambda r: r.get("tested_on", EMPTY),
         "n": lambda r: _at(r, "{:,}", "faces", "test"),
         "parameters, M": lambda r: f"{r['parameters'] / 1e6:.2f}",
         "MMAC": lambda r: f"{r['macs'] / 1e6:,.0f}",
@@ -167,10 +168,11 @@ LEGEND = """Splits:
 {splits}
 
 Accuracies of different splits are of different faces. ± is the standard error, n the number of test faces. *Duplicates*
-are test faces whose exact pixels stand in what the row was taught on. An epoch is chosen on validation; the test faces
-choose nothing. Validation and test are read as the row was taught, in bfloat16 where the settings say so. *As a file*
-is a plain post-training conversion, and the gates are those of `trainer convert`. Milliseconds are CPU time on one
-thread. *Operators in the way* are those that XNNPACK leaves to slow kernels, counted in the file's graph."""
+are test faces whose exact pixels stand in what the row was taught on. An epoch is chosen on validation; where the data
+hold no PrivateTest, split `original` has no other faces to be tested on, and *tested on* says so. Validation and test
+are read as the row was taught, in bfloat16 where the settings say so. *As a file* is a plain post-training conversion,
+and the gates are those of `trainer convert`. Milliseconds are CPU time on one thread. *Operators in the way* are those
+that XNNPACK leaves to slow kernels, counted in the file's graph."""
 
 
 def legend() -> str:

@@ -1,6 +1,7 @@
 """How a study splits and evens out its faces; whatever the way, what comes out are the three splits of `Dataset`.
 
-`public_test` is then the validation split, on which epochs are chosen, and `private_test` the test split.
+`public_test` is then the validation split, on which epochs are chosen, and `private_test` the test split. Copies of
+FER2013 without PrivateTest go round; then PublicTest is the test, and `tested_on` says what that means.
 """
 
 from __future__ import annotations
@@ -41,16 +42,27 @@ def split_by(dataset: Dataset, protocol: str) -> Dataset:
     """Training, validation (`public_test`) and test (`private_test`) by a protocol of `PROTOCOLS`.
 
     Raises:
-        DataError: one of the three official splits is missing.
+        DataError: there is no training or no public_test split.
     """
-    training, public, private = (dataset[name] for name in ("training", "public_test", "private_test"))
+    training, public, private = dataset["training"], dataset["public_test"], dataset.splits.get("private_test")
+    tests = [public] if private is None else [public, private]
     if protocol == "811":
-        parts = shared_out(together([training, public, private]), (8, 1, 1))
+        parts = shared_out(together([training, *tests]), (8, 1, 1))
     elif protocol == "7178":
-        parts = [*shared_out(training, (9, 1)), together([public, private])]
+        parts = [*shared_out(training, (9, 1)), together(tests)]
     else:
-        parts = [training, public, private]
+        parts = [training, public, tests[-1]]
     return Dataset(dict(zip(("training", "public_test", "private_test"), parts, strict=True)), dataset.source)
+
+
+def tested_on(dataset: Dataset, protocol: str) -> str:
+    """What the test faces of a protocol are, in words."""
+    complete = "private_test" in dataset.splits
+    if protocol == "811":
+        return "a tenth of all faces" if complete else "a tenth of all faces but PrivateTest"
+    if protocol == "7178":
+        return "PublicTest and PrivateTest" if complete else "PublicTest"
+    return "PrivateTest" if complete else "PublicTest, which chose the epoch too"
 
 
 def together(parts: Iterable[FaceSet]) -> FaceSet:

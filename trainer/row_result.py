@@ -81,7 +81,12 @@ def examine_model(row: Row, bench: Bench) -> dict[str, Any]:
 
 
 def _kept(result: dict[str, Any], row: Row, bench: Bench) -> dict[str, Any]:
-    result |= {"faces": bench.faces(), "data": bench.data.source, "data_digest": bench.data.digest}
+    result |= {
+        "faces": bench.faces(),
+        "tested_on": bench.tested_on,
+        "data": bench.data.source,
+        "data_digest": bench.data.digest,
+    }
     write_text(bench.of(row) / RESULT, json.dumps(result, indent=2) + "\n")
     return result
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from device.model_card import digest, read_card
+from device.model_card import ModelCard, digest, read_card
 from trainer.checkpoint import build
 from trainer.config import TrainConfig, load_config
 from trainer.dataset import LABELS, SIDE, Dataset
@@ -32,10 +32,18 @@ SPLITS = {"training": "training", "validation": "public_test", "test": TEST}
 
 @dataclass(frozen=True)
 class Bench:
-    """Where rows are worked on: the folder of all, the faces as they are split for this row, the machine's settings."""
+    """Where a row is worked on.
+
+    Attributes:
+        folder: of all rows.
+        data: the faces as they are split for this row.
+        tested_on: what its test faces are, in words.
+        machine: the settings of this machine.
+    """
 
     folder: Path
     data: Dataset
+    tested_on: str
     machine: TrainConfig
 
     def of(self, row: Row) -> Path:
@@ -56,7 +64,7 @@ def facts(row: Row) -> dict[str, Any]:
     if row.model is not None:
         card = read_card(row.model)
         size = {"parameters": card.parameters, "macs": card.macs}
-        known["state"] = "not read"
+        known |= {"state": "not read", "published": _of_card(card)}
         return known | {"network": card.name, "epochs": {"planned": None, "done": None}} | size
     with torch.device("meta"):
         model = build("study", row.config, len(LABELS), 0)
@@ -65,13 +73,18 @@ def facts(row: Row) -> dict[str, Any]:
     return known | {"network": study.network, "epochs": epochs} | size
 
 
+def _of_card(card: ModelCard) -> str:
+    """What a file's own card says of its accuracy."""
+    return "; ".join(f"{100 * m['accuracy']:.2f} % {m['split']}, n = {m['n']:,}" for m in card.metrics[:1])
+
+
 def standing(row: Row, bench: Bench) -> dict[str, Any]:
     """The row as it stands in its folder: trained, with all its figures; under way; or not trained.
 
     Raises:
         CheckpointError: what lies there was made with other settings or of other faces.
     """
-    known, folder = facts(row) | {"faces": bench.faces()}, bench.of(row)
+    known, folder = facts(row) | {"faces": bench.faces(), "tested_on": bench.tested_on}, bench.of(row)
     if row.model is None and (folder / CONFIG).is_file():
         _require_same(row, folder, bench.machine)
         done = RunFolder(folder).metrics()

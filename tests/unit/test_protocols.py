@@ -11,7 +11,7 @@ import pytest
 from trainer.config import StudyConfig
 from trainer.dataset import LABELS, Dataset, FaceSet
 from trainer.errors import DataError
-from trainer.protocols import PROTOCOLS, balanced, read_more, split_by, studied, transformed
+from trainer.protocols import PROTOCOLS, balanced, read_more, split_by, studied, tested_on, transformed
 
 
 def faces(counts: list[int], seed: int) -> FaceSet:
@@ -62,9 +62,19 @@ def test_7178_tests_on_both_and_chooses_on_neither(dataset: Dataset) -> None:
 
 
 def test_a_missing_split_is_told(dataset: Dataset) -> None:
-    lacking = Dataset({name: dataset[name] for name in ("training", "public_test")}, "half")
-    with pytest.raises(DataError, match="half: there is no private_test split"):
+    lacking = Dataset({"training": dataset["training"]}, "half")
+    with pytest.raises(DataError, match="half: there is no public_test split"):
         split_by(lacking, "811")
+
+
+def test_without_privatetest_publictest_is_the_test_and_that_is_said(dataset: Dataset) -> None:
+    copy = Dataset({name: dataset[name] for name in ("training", "public_test")}, "half")
+    split = {protocol: split_by(copy, protocol) for protocol in PROTOCOLS}
+    for protocol in ("original", "7178"):
+        assert pixels(split[protocol], "private_test") == pixels(copy, "public_test")
+    assert pixels(split["811"], *EVERY) == pixels(copy, "training", "public_test")
+    assert tested_on(copy, "original") == "PublicTest, which chose the epoch too"
+    assert tested_on(copy, "7178") == "PublicTest" and tested_on(dataset, "original") == "PrivateTest"
 
 
 def test_balancing_makes_classes_equal_from_their_own_faces(dataset: Dataset) -> None:
