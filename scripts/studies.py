@@ -3,8 +3,8 @@
     python -m scripts.studies runs/compare      the folder that `trainer compare` wrote
     python -m scripts.studies rows.json         or the rows before any is taught, from `trainer compare --list --json`
 
-Replaces the part of docs/studies.md between <!-- rows:begin --> and <!-- rows:end -->. Where rows have figures, it also
-copies the Pareto pictures to docs/pictures/ and puts one into the README. Figures of drawn faces are refused.
+Replaces the part of docs/studies.md between <!-- rows:begin --> and <!-- rows:end -->. Where two rows have figures, it
+also copies the Pareto pictures to docs/pictures/ and puts one into the README. Figures of drawn faces are refused.
 """
 
 from __future__ import annotations
@@ -57,12 +57,13 @@ def main(argv: Sequence[str]) -> int:
     if data == "toy":
         print(f"{path}: these figures are of drawn faces, and stay out of the documentation.", file=sys.stderr)
         return 1
-    drawn = [cost for cost in COSTS if path.is_dir() and (path / f"pareto-{cost}.png").is_file()]
+    trained = sum(row["state"] == "trained" for row in rows)
+    there = trained > 1 and path.is_dir()  # one point is no comparison
+    drawn = [cost for cost in COSTS if there and (path / f"pareto-{cost}.png").is_file()]
     for cost in drawn:
         shutil.copy(path / f"pareto-{cost}.png", PICTURES / f"pareto-{cost}.png")
     STUDIES.write_text(replaced(STUDIES.read_text(), "rows", markdown(data, rows, drawn)), encoding="utf-8")
     if "macs" in drawn:
-        trained = sum(row["state"] == "trained" for row in rows)
         text = PICTURE.format(trained=trained, rows=len(rows))
         README.write_text(replaced(README.read_text(), "pareto", text), encoding="utf-8")
     return 0

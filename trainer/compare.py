@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-mmac", type=float, metavar="N", help="teach only rows of at most N million multiply-adds"
     )
+    parser.add_argument("--no-teaching", action="store_true", help="only put together what is there already")
     parser.add_argument("--hours", type=float, metavar="H", help="stop after the epoch in which these are over")
     parser.add_argument("--imagenet", type=Path, metavar="DIR", help="torchvision's weights, for transfer learning")
     parser.add_argument("--balance-with", type=Path, metavar="DIR", help="more faces by emotion, for the compact study")
@@ -74,7 +75,8 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     faces, group = _faces(rows, dataset), join_group(config.accelerator)
     benches = [Bench(out, faces[row.key], tested_on(dataset, row.config.study.protocol), config) for row in rows]
     results = [_standing(row, bench, args) for row, bench in zip(rows, benches, strict=True)]
-    for _ in work_through(rows, benches, results, args.hours or math.inf, group):
+    left = [_is_left(row, result, args) for row, result in zip(rows, results, strict=True)]
+    for _ in work_through(rows, benches, results, left, args.hours or math.inf, group):
         if group.leads:
             publish(out, results, dataset.source)
     if group.leads:
@@ -85,15 +87,20 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
 
 
 def work_through(
-    rows: Sequence[Row], benches: Sequence[Bench], results: list[dict[str, Any]], hours: float, group: Group
+    rows: Sequence[Row],
+    benches: Sequence[Bench],
+    results: list[dict[str, Any]],
+    left: Sequence[bool],
+    hours: float,
+    group: Group,
 ) -> Iterator[Row]:
-    """Teach and judge the rows that are left, and put what comes of each into `results`; yields after each.
+    """Teach and judge the rows that are `left`, and put what comes of each into `results`; yields after each.
 
     However few the hours, at least one epoch is taught, so that many short calls come to an end, too.
     """
     deadline, begun = time.monotonic() + 3600 * hours, False
     for place, (row, bench) in enumerate(zip(rows, benches, strict=True)):
-        if results[place]["state"] in ("trained", "not comparable") or results[place]["why"]:
+        if not left[place]:
             continue
         if begun and group.first(lambda: time.monotonic() >= deadline):
             _tell("the time is over, go on with the same command", results, group)
@@ -176,6 +183,13 @@ def _standing(row: Row, bench: Bench, args: argparse.Namespace) -> dict[str, Any
     if result["state"] != "trained" and args.max_mmac is not None and result["macs"] > 1e6 * args.max_mmac:
         result["why"] = f"above {args.max_mmac:g} MMAC"
     return result
+
+
+def _is_left(row: Row, result: dict[str, Any], args: argparse.Namespace) -> bool:
+    """Whether something is to be done about a row."""
+    if result["state"] in ("trained", "not comparable") or result["why"]:
+        return False
+    return row.model is not None or not args.no_teaching
 
 
 def worked(row: Row, bench: Bench, minutes: float, group: Group = ALONE) -> dict[str, Any]:

@@ -55,6 +55,11 @@ def compared(*arguments: str) -> dict[str, dict[str, Any]]:
 def test_cut_off_gone_on_with_and_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # Nothing is taught: our own model is read, the others stay as they are.
+    rows = compared("--no-teaching")
+    assert [found["state"] for found in rows.values()] == ["not trained", "not trained", "trained"]
+    assert rows["emotion"]["tested_on"] == "PrivateTest" and not Path("runs/compare/first").exists()
+
     # The time is over after the first epoch of the first row.
     rows = compared("--hours", "1e-6")
     assert rows["small"]["state"] == "under way" and rows["small"]["epochs"] == {"planned": 2, "done": 1}

@@ -36,13 +36,20 @@ def compared(house: Path, data: str, rows: list[dict[str, Any]]) -> str:
 
 
 def test_figures_and_pictures_are_taken_over(house: Path) -> None:
-    assert studies.main([compared(house, "somewhere/fer2013.csv", [trained("x", 0.6), untrained("y")])]) == 0
+    rows = [trained("x", 0.6), trained("z", 0.7, 2.0), untrained("y")]
+    assert studies.main([compared(house, "somewhere/fer2013.csv", rows)]) == 0
     page = (house / "studies.md").read_text()
     assert page.startswith("before\n") and page.endswith("after\n") and "old" not in page
-    assert "1 of 2 rows have a figure of ours" in page and "--data fer2013.csv" in page and "somewhere" not in page
+    assert "2 of 3 rows have a figure of ours" in page and "--data fer2013.csv" in page and "somewhere" not in page
     assert "60.00 % ± 1.00" in page and "| a/y | not trained |" in page
     assert {path.name for path in (house / "pictures").iterdir()} == {f"pareto-{c}.png" for c in studies.COSTS}
     assert "docs/pictures/pareto-macs.png" in (house / "README.md").read_text()
+
+
+def test_one_point_is_no_picture(house: Path) -> None:
+    assert studies.main([compared(house, "fer2013.csv", [trained("x", 0.6), untrained("y")])]) == 0
+    assert "60.00 %" in (house / "studies.md").read_text() and not list((house / "pictures").iterdir())
+    assert "no picture" in (house / "README.md").read_text()
 
 
 def test_rows_before_any_is_taught(house: Path) -> None:
