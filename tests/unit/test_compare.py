@@ -29,7 +29,13 @@ def trained(name: str, accuracy: float, ms: float | None = 1.0, study: str = "a"
 
 
 def untrained(name: str, study: str = "a") -> dict[str, Any]:
-    known = {"key": f"{study}/{name}", "study": study, "name": name, "network": name, "protocol": "original"}
+    known: dict[str, Any] = {
+        "key": f"{study}/{name}",
+        "study": study,
+        "name": name,
+        "network": name,
+        "protocol": "original",
+    }
     known |= {"published": "", "note": "", "state": "not trained", "why": "", "epochs": {"planned": 50, "done": 0}}
     return known | {"parameters": 2_000_000, "macs": 50_000_000, "faces": {"training": 9, "validation": 9, "test": 200}}
 
