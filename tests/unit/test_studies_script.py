@@ -20,7 +20,7 @@ HOUSE = Path(__file__).parents[2]
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pictures").mkdir()
-    (tmp_path / "studies.md").write_text("before\n<!-- rows:begin -->\nold\n<!-- rows:end -->\nafter\n")
+    (tmp_path / "studies.md").write_text("before\n<!-- rows:begin -->\nwhat was there\n<!-- rows:end -->\nafter\n")
     (tmp_path / "README.md").write_text("a\n<!-- pareto:begin -->\nno picture\n<!-- pareto:end -->\nb\n")
     monkeypatch.setattr(studies, "STUDIES", tmp_path / "studies.md")
     monkeypatch.setattr(studies, "README", tmp_path / "README.md")
@@ -40,7 +40,7 @@ def test_figures_and_pictures_are_taken_over(house: Path) -> None:
     rows = [trained("x", 0.6), trained("z", 0.7, 2.0), untrained("y")]
     assert studies.main([compared(house, "somewhere/fer2013.csv", rows)]) == 0
     page = (house / "studies.md").read_text()
-    assert page.startswith("before\n") and page.endswith("after\n") and "old" not in page
+    assert page.startswith("before\n") and page.endswith("after\n") and "what was there" not in page
     assert "2 of 3 rows have a figure of ours" in page and "--data fer2013.csv" in page and "somewhere" not in page
     assert "60.00 % ± 1.00" in page and "| a/y | not trained |" in page
     assert {path.name for path in (house / "pictures").iterdir()} == {f"pareto-{c}.png" for c in COSTS}
@@ -62,7 +62,7 @@ def test_rows_before_any_is_taught(house: Path) -> None:
 
 def test_drawn_faces_stay_out(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert studies.main([compared(house, "toy", [trained("x", 0.6)])]) == 1
-    assert "drawn faces" in capsys.readouterr().err and "old" in (house / "studies.md").read_text()
+    assert "drawn faces" in capsys.readouterr().err and "what was there" in (house / "studies.md").read_text()
     assert studies.main([]) == 2
 
 
