@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,20 @@ TOY_STUDIES: dict[str, tuple[Row, ...]] = {
     ),
     "this-project": ROWS[:1],
 }  # fmt: skip
+# What each of two processes runs: the first row, one epoch, on the same few faces.
+PROGRAM = """
+import sys
+from trainer import compare
+from trainer.cli import main
+from trainer.dataset import Dataset, toy_dataset
+from tests.integration.test_compare import TOY_STUDIES
+
+splits = {name: split.take(slice(0, 140)) for name, split in toy_dataset().splits.items()}
+compare.load_dataset = lambda source: Dataset(splits, "toy")
+compare.STUDIES = TOY_STUDIES
+options = ["--models", "small", "--epochs", "1", "--set", "trainer.threads=1", "--set", "trainer.accelerator=cpu"]
+sys.exit(main(["compare", "--data", "toy", *options]))
+"""
 PICTURES = ("learning", "confusion", "roc", "classes", "tsne")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -123,3 +140,14 @@ def check_files(out: Path) -> None:
         assert str(path.relative_to(out)) in page
     card = Classifier(out / "second/grown-7178/int8.tflite").card
     assert card.name == "emotion-study" and card.data == "toy" and card.temperature > 0
+
+
+def test_two_processes_teach_a_row_together(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "program.py"]
+    around = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=around, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines() == ["runs/compare/compare.md"]
+    (found,) = json.loads(Path("runs/compare/compare.json").read_text())["rows"]
+    assert found["state"] == "trained" and found["epochs"] == {"planned": 1, "done": 1}
