@@ -42,9 +42,9 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def section(cls: type[T]) -> T:
-    """Declare a nested group of settings."""
-    return dataclasses.field(default_factory=cls)
+def section(cls: type[T], shown: bool = True) -> T:
+    """Declare a nested group of settings; one that is not shown is left out where settings are written for people."""
+    return dataclasses.field(default_factory=cls, metadata={"shown": shown})
 
 
 def load(cls: type[T], name: str, path: Path | None = None, overrides: Iterable[str] = ()) -> T:

@@ -36,6 +36,8 @@ def _body(config: Any, indent: str) -> Iterator[str]:
     hints = typing.get_type_hints(type(config))
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        if not field.metadata.get("shown", True):
+            continue
         if dataclasses.is_dataclass(value):
             yield ""
             yield from _comment(_summary(value), indent)

@@ -19,7 +19,7 @@ from trainer.score_table import ScoreTable, percent
 
 # Where and how fast a run is made says nothing about what comes out; what follows it neither.
 ASIDE = ("data", "runs", "accelerator", "threads", "compile", "convert", "evaluate")
-KINDS = {"teacher": "student", "student": "teacher"}  # a kind, and the one whose settings are not its own
+KINDS = ("teacher", "student", "study")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def _read(folder: RunFolder) -> Run:
     kind = summary.get("kind") or ("teacher" if name.startswith("teacher") else "student")
     # What an older config does not know has had its default.
     settings = _flat(to_dict(TrainConfig())) | _flat(yaml.safe_load((folder.path / CONFIG).read_text())["trainer"])
-    foreign = (*ASIDE, KINDS[kind], *(("distill",) if kind == "teacher" else ()))
+    others = [other for other in KINDS if other != kind]
+    foreign = (*ASIDE, *others, *(() if kind == "student" else ("distill",)))
     kept = {k: v for k, v in settings.items() if k.partition(".")[0] not in foreign and k != f"{kind}.fit.seed"}
     return Run(name, kind, kept, folder.metrics(), summary)
 

@@ -39,10 +39,21 @@ class Augment:
         zoom = 1 + self._uniform(n, faces) * c.scale
         mirror = torch.where(self._uniform(n, faces, 0.0) < c.flip, -1.0, 1.0)
         shift_x, shift_y = (self._uniform(n, faces) * 2 * c.shift for _ in range(2))
+        if c.crop:  # nothing is drawn where the settings want none
+            side, crop_x, crop_y = self._crop(faces)
+            zoom, shift_x, shift_y = zoom * side, shift_x + crop_x, shift_y + crop_y
         cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
         rows = [torch.stack([cos * mirror, -sin, shift_x], 1), torch.stack([sin * mirror, cos, shift_y], 1)]
         grid = functional.affine_grid(torch.stack(rows, 1), list(faces.shape), align_corners=False)
         return functional.grid_sample(faces, grid, padding_mode="border", align_corners=False)
+
+    def _crop(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Side of a square inside each face, as a share, and where its centre lies, from -1 to 1: (N,) each."""
+        n = len(faces)
+        side = self._uniform(n, faces, self.config.crop_area, 1.0).sqrt()
+        side = torch.where(self._uniform(n, faces, 0.0) < self.config.crop, side, 1.0)
+        x, y = (self._uniform(n, faces) * (1 - side) for _ in range(2))
+        return side, x, y
 
     def _light(self, faces: Tensor) -> Tensor:
         c, n = self.config, len(faces)

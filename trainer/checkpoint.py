@@ -14,7 +14,7 @@ from device.errors import ConfigError
 from device.settings import from_dict, to_dict
 from trainer.config import TrainConfig
 from trainer.errors import CheckpointError, RunError
-from trainer.models import ExpressionNet, build_student, build_teacher
+from trainer.models import ExpressionNet, build_student, build_study, build_teacher
 
 FORMAT, VERSION = "emotion-edge", 1
 
@@ -25,7 +25,7 @@ class Checkpoint:
 
     Attributes:
         model: in eval mode, on the CPU.
-        kind: "teacher" or "student".
+        kind: "teacher", "student" or "study".
         epoch: finished epochs when the weights were taken.
         metrics: of that epoch.
         data_digest: of the data set it was taught on.
@@ -48,6 +48,8 @@ def build(kind: str, config: TrainConfig, classes: int, votes: int) -> Expressio
     """A new network of a kind."""
     if kind == "teacher":
         return build_teacher(config.teacher, classes, votes)
+    if kind == "study":
+        return build_study(config.study, classes, votes)
     return build_student(config.student, classes, votes)
 
 

@@ -21,6 +21,7 @@ SUBCOMMANDS = {
     "distill": "teach a student from its teachers (and a teacher first, if there is none)",
     "convert": "turn the newest student into an int8 .tflite with its card",
     "evaluate": "score a checkpoint or a .tflite on a split",
+    "compare": "teach and judge every network of the published studies, side by side with our own",
     "report": "draw pictures and tables of a run, or compare several",
 }
 DESCRIPTION = """Makes the network that the device runs.
@@ -74,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"trainer: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        resume = "; go on with --resume" if args.command in ("teacher", "distill") else ""
+        ways = {"teacher": "; go on with --resume", "compare": "; go on with the same command"}
+        resume = (ways | {"distill": ways["teacher"]}).get(args.command, "")
         print(f"trainer: stopped; every finished epoch is saved{resume}.", file=sys.stderr)
         return 1
 

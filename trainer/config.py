@@ -23,10 +23,11 @@ class FitConfig:
     momentum: float = setting(0.9, "of sgd", ge=0, lt=1)
     weight_decay: float = setting(5e-4, "on weights, never on biases and batch-norm", ge=0, lt=1)
     schedule: str = setting(
-        "cosine", "cosine to zero, or plateau: lr x 0.1 when validation stalls", choices=("cosine", "plateau")
+        "cosine", "cosine to zero, or plateau: lr falls when validation stalls", choices=("cosine", "plateau")
     )
     warmup_epochs: float = setting(2.0, "lr grows from zero over this many epochs", ge=0)
     plateau_epochs: int = setting(4, "plateau: epochs without a better accuracy before lr falls", ge=1)
+    plateau_factor: float = setting(0.1, "plateau: what lr is multiplied by", gt=0, lt=1)
     patience_epochs: int | None = setting(
         None, "stop after this many epochs without a better accuracy; null never", ge=1
     )
@@ -51,6 +52,8 @@ class AugmentConfig:
     flip: float = setting(0.5, "probability of mirroring", ge=0, le=1)
     rotate_deg: float = setting(12.0, "largest rotation either way, degrees", ge=0, le=180)
     scale: float = setting(0.15, "largest change of size either way, as a share", ge=0, lt=1)
+    crop: float = setting(0.0, "probability of cutting out a square and resizing it to the whole", ge=0, le=1)
+    crop_area: float = setting(0.64, "smallest such square, as a share of the face", gt=0, le=1)
     shift: float = setting(0.1, "largest shift either way, as a share of the side", ge=0, le=1)
     brightness: float = setting(0.2, "largest offset either way, of the range 0 to 1", ge=0, le=1)
     contrast: float = setting(0.3, "largest change of contrast either way, as a share", ge=0, lt=1)
@@ -93,6 +96,35 @@ class StudentConfig:
         choices=("none", "acb"),
     )
     dropout: float = setting(0.1, "before the head", ge=0, lt=1)
+    fit: FitConfig = section(FitConfig)
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """A network of a published study, its data and how it is taught; the rows in trainer/studies set it."""
+
+    network: str = setting("residual_cnn", "architecture, a name of trainer.models.NETWORKS")
+    options: tuple[str, ...] = setting((), "of the architecture, each as name=value")
+    channels: int = setting(1, "of the network's input: 1 grey, 3 the same grey three times", ge=1, le=3)
+    side: int = setting(48, "of the network's input, pixels; the faces of 48 are interpolated", ge=24, le=224)
+    scaling: str = setting(
+        "unit", "of its input: unit 0 to 1, signed -1 to 1, imagenet by the means and deviations of ImageNet",
+        choices=("unit", "signed", "imagenet"),
+    )  # fmt: skip
+    dropout: float = setting(0.0, "before the head", ge=0, lt=1)
+    weights: str | None = setting(
+        None, "file of torchvision's ImageNet weights to begin with; null draws them at random"
+    )
+    taught_from: int = setting(
+        0, "ResNet: first stage that is taught, the stem being 0; those before it stay", ge=0, le=4
+    )
+    protocol: str = setting(
+        "original", "how the faces are split; see trainer.protocols", choices=("original", "811", "7178")
+    )
+    balance_to: int | None = setting(
+        None, "faces a class before training begins, but no more than the largest has", ge=1
+    )
+    balance_with: str | None = setting(None, "folder of more faces, by emotion, that small classes take first")
     fit: FitConfig = section(FitConfig)
 
 
@@ -158,9 +190,17 @@ class TrainConfig:
     augment: AugmentConfig = section(AugmentConfig)
     teacher: TeacherConfig = section(TeacherConfig)
     student: StudentConfig = section(StudentConfig)
+    study: StudyConfig = section(StudyConfig, shown=False)
     distill: DistillConfig = section(DistillConfig)
     convert: ConvertConfig = section(ConvertConfig)
     evaluate: EvaluateConfig = section(EvaluateConfig)
+
+
+def fit_of(kind: str, config: TrainConfig) -> FitConfig:
+    """How a network of a kind ("teacher", "student" or "study") is taught."""
+    if kind == "teacher":
+        return config.teacher.fit
+    return config.study.fit if kind == "study" else config.student.fit
 
 
 def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> TrainConfig:

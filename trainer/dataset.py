@@ -187,7 +187,12 @@ def _read_csv(path: Path) -> dict[str, FaceSet]:
     return {s: FaceSet(np.stack(images[s]), np.array(labels[s], np.int64)) for s in images}
 
 
-def _grey(path: Path) -> NDArray[np.uint8]:
+def read_grey(path: Path) -> NDArray[np.uint8]:
+    """A picture file in grey, uint8 (H, W).
+
+    Raises:
+        DataError: it cannot be read.
+    """
     import cv2
 
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
@@ -207,7 +212,7 @@ def _read_folders(path: Path) -> dict[str, FaceSet]:
         for file in sorted(f for f in (path / folder).glob("*/*") if f.suffix.lower() in PICTURES):
             if file.parent.name not in LABELS:
                 raise DataError(f"{file.parent}: the folder is not one of the emotions {', '.join(LABELS)}.")
-            image = _grey(file)
+            image = read_grey(file)
             if image.shape != (SIDE, SIDE):
                 raise DataError(
                     f"{file}: the picture is {image.shape[1]}x{image.shape[0]} pixels, but must be {SIDE}x{SIDE}."
@@ -230,7 +235,7 @@ def _read_sheets(path: Path) -> dict[str, FaceSet]:
     for where, row in _rows(path / "labels.csv", {"usage", "emotion", "sheet", "tile"}):
         split, name = _usage(row["usage"], where), row["sheet"]
         if name not in sheets:
-            sheets[name] = _grey(path / Path(name).name)
+            sheets[name] = read_grey(path / Path(name).name)
         labels.setdefault(split, []).append(_code(row["emotion"], where))
         images.setdefault(split, []).append(_tile(sheets[name], row["tile"], where))
         if all(row.get(c) for c in columns):

@@ -14,7 +14,7 @@ from device.model_card import InputSpec
 from device.preprocess import to_input
 from trainer.augment import Augment, mixup
 from trainer.checkpoint import build
-from trainer.config import FitConfig, TrainConfig
+from trainer.config import FitConfig, TrainConfig, fit_of
 from trainer.dataset import LABELS, SIDE, VOTES, Dataset, FaceSet, duplicate_mask
 from trainer.errors import CheckpointError, RunError
 from trainer.losses import balanced_weights, correlation, cross_entropy, distillation, targets_of, votes_loss
@@ -36,11 +36,22 @@ class Task:
     dataset: Dataset
     teachers: tuple[Teacher, ...] = ()
     start: Network | None = None  # whose weights the run begins with
+    name: str = ""  # by which it is known while it is taught; empty: by its kind
 
     @property
     def fit(self) -> FitConfig:
         """The settings of this very run."""
-        return self.config.teacher.fit if self.kind == "teacher" else self.config.student.fit
+        return fit_of(self.kind, self.config)
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.name or self.kind
+
+    @property
+    def judged(self) -> str:
+        """What the split is called on which each epoch is judged."""
+        return "validation" if self.kind == "study" else "PublicTest"
 
 
 @dataclass(frozen=True)
@@ -182,14 +193,15 @@ class Learner:
 
     @torch.no_grad()
     def score(self) -> dict[str, float]:
-        """Accuracy and cross-entropy of the averaged weights on PublicTest."""
+        """Accuracy, the best guess and the best five, and cross-entropy of the averaged weights on PublicTest."""
         self.average.eval()
         faces, labels = self.public
         with self.autocast():
             logits = torch.cat([self.average(part).float() for part in faces.split(512)])
         targets = targets_of(labels, len(LABELS), 0.0)
-        accuracy = (logits.argmax(1) == labels).float().mean()
-        return {"accuracy": float(accuracy), "loss_public": float(cross_entropy(logits, targets))}
+        hits = logits.topk(5).indices == labels.unsqueeze(1)  # (N, 5), the best guess first
+        top1, top5 = hits[:, 0].float().mean(), hits.any(1).float().mean()
+        return {"accuracy": float(top1), "top5": float(top5), "loss_public": float(cross_entropy(logits, targets))}
 
 
 def taught_faces(task: Task) -> FaceSet:

@@ -77,7 +77,8 @@ def load_network(path: Path, dataset: Dataset) -> Network:
         model, _, card = recover(path, faces)
         return Network(model, _name(card))
     checkpoint = load_checkpoint(open_run(path).best if path.is_dir() else path)
-    family = checkpoint.config.teacher.family if checkpoint.kind == "teacher" else "compact"
+    families = {"teacher": checkpoint.config.teacher.family, "study": checkpoint.config.study.network}
+    family = families.get(checkpoint.kind, "compact")
     return Network(checkpoint.model, f"{family} {checkpoint.metrics['accuracy']:.4f} PublicTest")
 
 

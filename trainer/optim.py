@@ -14,8 +14,9 @@ from trainer.config import FitConfig
 
 def make_optimizer(model: torch.nn.Module, fit: FitConfig) -> torch.optim.Optimizer:
     """The optimiser; matrices and kernels decay, biases and batch-norm do not."""
-    weights = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
+    taught = [p for p in model.parameters() if p.requires_grad]
+    weights = [p for p in taught if p.ndim > 1]
+    others = [p for p in taught if p.ndim <= 1]
     groups = [{"params": weights, "weight_decay": fit.weight_decay}, {"params": others, "weight_decay": 0.0}]
     if fit.optimizer == "sgd":
         return torch.optim.SGD(groups, fit.lr, fit.momentum, nesterov=fit.momentum > 0)

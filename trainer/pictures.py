@@ -62,7 +62,7 @@ def roc(scores: NDArray[np.float64], labels: NDArray[np.int64], title: str) -> F
     from sklearn.metrics import roc_curve
 
     figure = Figure((6.6, 6.2), layout="constrained")
-    axes = _plain(figure.subplots(), title, "false alarms", "found")
+    axes = plain(figure.subplots(), title, "false alarms", "found")
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1, zorder=0)
     for k, name in enumerate(LABELS):
         area = metrics.auc(scores[:, k], labels == k)
@@ -77,7 +77,7 @@ def roc(scores: NDArray[np.float64], labels: NDArray[np.int64], title: str) -> F
 def reliability(calibration: dict[str, Any], title: str) -> Figure:
     """Accuracy against confidence, before and after the temperature; `calibration` is `trainer evaluate`'s."""
     figure = Figure((6.4, 6.2), layout="constrained")
-    axes = _plain(figure.subplots(), title, f"confidence (a dot: {calibration['after']['bins'][0]['n']:,} faces)", "")
+    axes = plain(figure.subplots(), title, f"confidence (a dot: {calibration['after']['bins'][0]['n']:,} faces)", "")
     axes.set_ylabel("share read right")
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1, zorder=0)
     for when, colour in (("before", COLOURS[6]), ("after", COLOURS[4])):
@@ -94,7 +94,7 @@ def reliability(calibration: dict[str, Any], title: str) -> Figure:
 def risk_coverage(curves: dict[str, dict[str, Any]], title: str) -> Figure:
     """Accuracy of the surest faces, by their share; a curve a name, each `trainer evaluate`'s risk_coverage."""
     figure = Figure((6.8, 5.0), layout="constrained")
-    axes = _plain(figure.subplots(), title, "share of faces told, the surest first", "accuracy of those")
+    axes = plain(figure.subplots(), title, "share of faces told, the surest first", "accuracy of those")
     styles = ((COLOURS[4], (6, 5), "left"), (COLOURS[0], (-6, -14), "right"))  # colour, and where its figure stands
     for (colour, offset, side), (name, curve) in zip(styles, curves.items(), strict=False):
         axes.plot(curve["coverage"], curve["accuracy"], color=colour, lw=1.8, label=f"{name}: AURC {curve['aurc']:.3f}")
@@ -143,32 +143,34 @@ def corrupted_sheet(face: NDArray[np.uint8], seed: int) -> Figure:
     return figure
 
 
-def learning_curves(entries: Sequence[dict[str, Any]], title: str) -> Figure:
-    """Accuracy and loss by epoch, from a run's metrics.jsonl."""
+def learning_curves(entries: Sequence[dict[str, Any]], title: str, judged: str = "PublicTest") -> Figure:
+    """Accuracy and loss by epoch, from a run's metrics.jsonl; `judged` is the split on which epochs are judged."""
     figure = Figure((10, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = [e["epoch"] for e in entries]
-    _plain(left, title, "epoch", "accuracy")
+    plain(left, title, "epoch", "accuracy")
     left.plot(epochs, [e["train_accuracy"] for e in entries], color=COLOURS[6], label="Training, augmented views")
     public = [e["accuracy"] for e in entries]
-    left.plot(epochs, public, color=COLOURS[4], lw=2, label="PublicTest")
+    left.plot(epochs, public, color=COLOURS[4], lw=2, label=judged)
     best = int(np.argmax(public))
     left.plot(epochs[best], public[best], "o", color=COLOURS[0], label=f"best: {public[best]:.4f} after {epochs[best]}")
     left.legend(frameon=False, loc="lower right")
-    _plain(right, "", "epoch", "loss")
+    plain(right, "", "epoch", "loss")
     right.plot(epochs, [e["loss"] for e in entries], color=COLOURS[6], label="Training, as optimised")
-    right.plot(epochs, [e["loss_public"] for e in entries], color=COLOURS[4], lw=2, label="PublicTest, cross-entropy")
+    right.plot(epochs, [e["loss_public"] for e in entries], color=COLOURS[4], lw=2, label=f"{judged}, cross-entropy")
     right.legend(frameon=False, loc="upper right")
     return figure
 
 
-def compared_curves(groups: dict[str, list[list[float]]], title: str) -> Figure:
-    """Accuracy on PublicTest by epoch: a line a group, the mean of its seeds, in a band of one standard deviation.
+def compared_curves(
+    groups: dict[str, list[list[float]]], title: str, quantity: str = "accuracy on PublicTest"
+) -> Figure:
+    """Accuracy by epoch: a line a group, the mean of its seeds, in a band of one standard deviation.
 
     Where seeds ended at different epochs, the line ends with the shortest.
     """
     figure = Figure((9.0, 5.2), layout="constrained")
-    axes = _plain(figure.subplots(), title, "epoch", "accuracy on PublicTest")
+    axes = plain(figure.subplots(), title, "epoch", quantity)
     styles = ("-", "--", ":", "-.")
     for place, (name, seeds) in enumerate(groups.items()):
         length = min(map(len, seeds))
@@ -239,7 +241,8 @@ def _face(axes: Axes, image: NDArray[np.uint8] | None, caption: str) -> None:
         axes.set_title(caption, size=7.5, color=INK)
 
 
-def _plain(axes: Axes, title: str, x: str, y: str) -> Axes:
+def plain(axes: Axes, title: str, x: str, y: str) -> Axes:
+    """Axes without a frame, with a faint grid and their texts."""
     axes.set(title=title, xlabel=x, ylabel=y)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color=FAINT, lw=0.5)

@@ -21,11 +21,12 @@ class TrainingProgress:
         epochs: how many there are in all.
         done: how many were done before this start.
         faces: faces an epoch.
+        judged: the split on which each epoch is judged.
         shown: whether to show anything at all.
     """
 
-    def __init__(self, kind: str, epochs: int, done: int, faces: int, shown: bool = True) -> None:
-        self.shown = shown
+    def __init__(self, kind: str, epochs: int, done: int, faces: int, judged: str, shown: bool = True) -> None:
+        self.shown, self.judged = shown, judged
         self.epochs, self.faces, self.kind = epochs, faces, kind
         self.bars = _bars() if shown and sys.stderr.isatty() else None
         if self.bars is not None:
@@ -55,7 +56,7 @@ class TrainingProgress:
             return
         line = (
             f"{self.kind} epoch {entry['epoch']}/{self.epochs}  loss {entry['loss']:.4f}"
-            f"  PublicTest {entry['accuracy']:.4f} (best {best:.4f})"
+            f"  {self.judged} {entry['accuracy']:.4f} (best {best:.4f})"
             f"  {entry['images_per_s']:.0f} images/s  {entry['seconds']:.0f} s"
         )
         if self.bars is None:

@@ -22,8 +22,6 @@ from trainer.parallel import ALONE, Group
 from trainer.progress import TrainingProgress
 from trainer.runs import RunFolder
 
-PLATEAU_FACTOR = 0.1
-
 
 @dataclass
 class Progress:
@@ -57,7 +55,7 @@ def fit(
     progress = _restore(learner, run) if resume and run.last.is_file() else Progress()
     faces = learner.steps_per_epoch * task.fit.batch_size
     deadline = time.monotonic() + 60 * (math.inf if minutes is None else minutes)
-    with TrainingProgress(task.kind, task.fit.epochs, progress.epoch, faces, shown=group.leads) as shown:
+    with TrainingProgress(task.title, task.fit.epochs, progress.epoch, faces, task.judged, group.leads) as shown:
         while progress.epoch < task.fit.epochs and not _stalled(progress, task.fit):
             began = time.monotonic()
             entry: dict[str, Any] = learner.epoch(progress.epoch, progress.lr_factor, shown.step)
@@ -81,7 +79,7 @@ def _keep(learner: Learner, run: RunFolder, progress: Progress, entry: dict[str,
     progress.best = max(progress.best, entry["accuracy"])
     progress.stale = 0 if better else progress.stale + 1
     if learner.fit.schedule == "plateau" and progress.stale and progress.stale % learner.fit.plateau_epochs == 0:
-        progress.lr_factor *= PLATEAU_FACTOR
+        progress.lr_factor *= learner.fit.plateau_factor
     if learner.group.leads:
         _write(learner, run, progress, better)
 

@@ -32,6 +32,16 @@ def test_nothing_asked_is_nothing_done(faces: torch.Tensor) -> None:
     assert torch.allclose(views(NOTHING, faces), faces, atol=1e-5)
 
 
+def test_a_crop_is_a_part_of_the_face_made_whole() -> None:
+    ramp = torch.linspace(0, 1, 48).expand(200, 1, 48, 48).contiguous()
+    seen = views(replace(NOTHING, crop=0.5, crop_area=0.25), ramp)
+    share = (seen.amax((1, 2, 3)) - seen.amin((1, 2, 3))).clamp_max(1)
+    whole = torch.isclose(share, torch.tensor(1.0), atol=1e-4)
+    assert 70 < int(whole.sum()) < 130
+    assert 0.48 < float(share.min()) < 0.6 and 0.9 < float(share[~whole].max()) < 1
+    assert float(seen.min()) >= 0 and float(seen.max()) <= 1
+
+
 def test_noise_is_drawn_up_to_its_strength() -> None:
     grey = torch.full((64, 1, 48, 48), 0.5)
     spread = (views(replace(NOTHING, noise=0.1), grey) - grey).std((1, 2, 3))

@@ -12,7 +12,7 @@ from trainer.checkpoint import load_checkpoint
 from trainer.config import AugmentConfig, FitConfig, StudentConfig, TrainConfig
 from trainer.dataset import Dataset, toy_dataset
 from trainer.errors import CheckpointError, RunError
-from trainer.learner import Task, pick_device
+from trainer.learner import Learner, Task, pick_device
 from trainer.networks import Network
 from trainer.optim import set_lr
 from trainer.runs import RunFolder, new_run, newest_run
@@ -123,3 +123,13 @@ def test_cuda_asked_for_and_absent_says_so(dataset: Dataset) -> None:
         pytest.skip("there is a CUDA device here")
     with pytest.raises(RunError, match="no CUDA device"):
         pick_device(replace(TrainConfig(), accelerator="cuda"))
+
+
+def test_on_a_plateau_the_rate_falls_by_the_factor_that_is_set(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Learner, "score", lambda learner: {"accuracy": 0.5, "top5": 0.9, "loss_public": 1.0})
+    settings = {"schedule": "plateau", "plateau_epochs": 2, "plateau_factor": 0.5, "warmup_epochs": 0.0}
+    run, progress = teach(tmp_path / "run", task(dataset, epochs=9, patience_epochs=5, lr=0.01, **settings))
+    assert [entry["lr"] for entry in run.metrics()] == pytest.approx([0.01, 0.01, 0.01, 0.005, 0.005, 0.0025])
+    assert progress.epoch == 6 and run.finished  # one best, five stale

@@ -2,13 +2,14 @@
 
 from trainer.models.counts import count_macs, count_parameters
 from trainer.models.net import ExpressionNet
-from trainer.models.registry import NETWORKS, build_network, build_student, build_teacher
+from trainer.models.registry import NETWORKS, build_network, build_student, build_study, build_teacher
 
 __all__ = [
     "NETWORKS",
     "ExpressionNet",
     "build_network",
     "build_student",
+    "build_study",
     "build_teacher",
     "count_macs",
     "count_parameters",

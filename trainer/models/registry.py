@@ -7,10 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import yaml
 from torch import nn
 
-from trainer.config import StudentConfig, TeacherConfig
+from trainer.config import StudentConfig, StudyConfig, TeacherConfig
 from trainer.models.compact import CompactTrunk
+from trainer.models.forms import FACE_SIDE, FormedTrunk
 from trainer.models.iwin import IwinTrunk
 from trainer.models.light import LightResNetTrunk, ResidualCNNTrunk
 from trainer.models.mobilenet import LIGHT, V3_LARGE, V3_SMALL, MobileNetV2Trunk, MobileNetV3Trunk
@@ -69,3 +71,24 @@ def build_student(config: StudentConfig, classes: int, votes: int = 0) -> Expres
     """A student as the config describes it."""
     names = ("channels", "tail", "stem_stride", "se", "branches")
     return build_network("compact", classes, votes, config.dropout, **{name: getattr(config, name) for name in names})
+
+
+def build_study(config: StudyConfig, classes: int, votes: int = 0) -> ExpressionNet:
+    """A network of a study as the config describes it; stages that are not taught ask for no gradient."""
+    options = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in config.options)}
+    options |= {"inputs": config.channels} if config.channels != 1 else {}
+    options |= {"size": config.side} if config.side != FACE_SIDE else {}
+    model = build_network(config.network, classes, votes, config.dropout, **options)
+    if config.taught_from:
+        _keep_stages(model.trunk, config.taught_from)
+    if (config.channels, config.side, config.scaling) != (1, FACE_SIDE, "unit"):
+        model.trunk = FormedTrunk(model.trunk, config.channels, config.side, config.scaling)
+    return model
+
+
+def _keep_stages(trunk: nn.Module, first: int) -> None:
+    """Stages before the first one that is taught stay as they are."""
+    assert isinstance(trunk, ResNetTrunk), "only a ResNet's stages can be kept"
+    trunk.taught_from = first
+    for number in range(first):
+        trunk.stage(number).requires_grad_(False)

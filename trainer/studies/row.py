@@ -1,0 +1,67 @@
+"""What a row of the comparison is: data form, network, optimiser, schedule, augmentation and split, nothing hidden."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from trainer.config import AugmentConfig, FitConfig, StudyConfig, TrainConfig
+
+STILL = AugmentConfig(flip=0, rotate_deg=0, scale=0, shift=0, brightness=0, contrast=0, erase=0)
+"""No augmentation at all; a study names what it adds."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the comparison.
+
+    Attributes:
+        study: the study that it comes from, a key of `STUDIES`.
+        name: by which it is known there.
+        config: everything about data, network and teaching; `study` and `augment` are the parts that matter.
+        published: what the study says of it, with the split it says it of; empty where we do not have the figure.
+        note: what a reader must know: what we decided where the study says nothing.
+        model: a finished .tflite, which is scored as it is and not taught.
+    """
+
+    study: str
+    name: str
+    config: TrainConfig
+    published: str = ""
+    note: str = ""
+    model: Path | None = None
+
+    @property
+    def key(self) -> str:
+        """`se-resnet/vgg11`: unique over all studies."""
+        return f"{self.study}/{self.name}"
+
+    def with_study(self, **changes: Any) -> Row:
+        """The row with other settings of `trainer.config.StudyConfig`."""
+        return replace(self, config=replace(self.config, study=replace(self.config.study, **changes)))
+
+    def with_epochs(self, epochs: int) -> Row:
+        """The row with another number of epochs, which its note then tells."""
+        fit = self.config.study.fit
+        changed = self.with_study(fit=replace(fit, epochs=epochs))
+        return changed._noted("epochs", fit.epochs, epochs)
+
+    def with_protocol(self, protocol: str) -> Row:
+        """The row with another split, which its note then tells."""
+        changed = self.with_study(protocol=protocol)
+        return changed._noted("split", self.config.study.protocol, protocol)
+
+    def _noted(self, what: str, own: object, now: object) -> Row:
+        if own == now or self.model is not None:
+            return self
+        return replace(self, note=f"{self.note}; {what} {now} instead of {own}".removeprefix("; "))
+
+
+def row(
+    study: str, name: str, fit: FitConfig, augment: AugmentConfig, *, published: str = "", note: str = "", **form: Any
+) -> Row:
+    """A row of a study; `form` are settings of `StudyConfig`, of which `network` is `name` unless told."""
+    settings: dict[str, Any] = {"network": name, "fit": fit} | form
+    config = TrainConfig(study=StudyConfig(**settings), augment=augment)
+    return Row(study, name, config, published, note)
