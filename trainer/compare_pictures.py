@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from trainer.pictures import COLOURS, FAINT, INK, plain
 
@@ -64,6 +65,7 @@ def pareto(found: Sequence[Point], cost: str, title: str) -> Figure:
     axes = plain(figure.subplots(), title, COSTS[cost], "accuracy on the test faces, %")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
     axes.margins(x=0.12)
     protocol = Counter(point.protocol for point in found).most_common(1)[0][0]
     line = front([point for point in found if point.protocol == protocol])
