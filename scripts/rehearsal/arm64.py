@@ -97,6 +97,7 @@ def prepare(rehearsal: Rehearsal, release: str, folder: Path) -> Root:
         step.came = f"Debian {release}, arm64"
         archive = debian.root_archive(rehearsal, release, "extract", PACKAGES)
         root = Root(rehearsal, debian.unpack(rehearsal, archive, folder))
+        debian.trust(folder)
     with rehearsal.step("fetch the wheels of others"):
         wheels = workshop.wheelhouse(rehearsal, python)
         rehearsal.run("mkdir", "--parents", folder / "opt")

@@ -58,3 +58,11 @@ def unpack(rehearsal: Rehearsal, archive: Path, folder: Path) -> Path:
     folder.mkdir()
     rehearsal.run("tar", "--directory", folder, "--zstd", "--extract", "--file", archive)
     return folder
+
+
+def trust(root: Path) -> None:
+    """What the script of ca-certificates does, in a root file system where none has run: pip wants its file."""
+    bundle = root / "etc" / "ssl" / "certs" / "ca-certificates.crt"
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    found = sorted((root / "usr" / "share" / "ca-certificates").rglob("*.crt"))
+    bundle.write_bytes(b"".join(file.read_bytes() for file in found))

@@ -92,7 +92,7 @@ def wheel(rehearsal: Rehearsal, folder: Path) -> Path:
 
 
 def wheelhouse(rehearsal: Rehearsal, python: str) -> Path:
-    """The wheels of others for an aarch64 board with such a Python, 3.11 for example; fetched once for what ours wants."""
+    """The wheels of others for an aarch64 board with this Python, 3.11 for example; fetched if they are not yet."""
     wanted = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     mark = hashlib.sha256("\n".join([python, *wanted]).encode()).hexdigest()[:12]
     folder = CACHE / f"wheels-{python}-{mark}"

@@ -89,7 +89,7 @@ def test_the_emulated_processor_is_an_arm() -> None:
     assert "CPU implementer\t: 0x41" in CORE.format(number=0)
 
 
-@pytest.mark.parametrize("script", ["rehearse-arm64"])
+@pytest.mark.parametrize("script", ["rehearse-arm64", "rehearse-pi"])
 def test_help_needs_nothing(script: str) -> None:
     command = [workshop.REPOSITORY / "scripts" / script, "--help"]
     done = subprocess.run(
@@ -98,8 +98,7 @@ def test_help_needs_nothing(script: str) -> None:
     assert done.returncode == 0 and "--install" in done.stdout
 
 
-def test_an_unknown_release_is_wrong_usage() -> None:
-    done = subprocess.run(
-        [workshop.REPOSITORY / "scripts" / "rehearse-arm64", "buster"], capture_output=True, text=True
-    )
+@pytest.mark.parametrize("script", ["rehearse-arm64", "rehearse-pi"])
+def test_an_unknown_release_is_wrong_usage(script: str) -> None:
+    done = subprocess.run([workshop.REPOSITORY / "scripts" / script, "buster"], capture_output=True, text=True)
     assert done.returncode == 2 and "buster" in done.stderr
