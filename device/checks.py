@@ -13,18 +13,18 @@ from typing import TypeAlias
 
 from device import board, golden, privacy
 from device.camera import open_camera
-from device.classifier import Classifier, model_path
+from device.classifier import Classifier
 from device.config import DeviceConfig
 from device.detector import open_detector
 from device.errors import BrokerError, EmotionEdgeError, ModelError, SourceError, StateError
 from device.model_card import digest
+from device.model_store import model_path
 from device.outbox import state_dir
 from device.session import Acknowledged, Heard, Lost, Unheard, dial
 from device.settings_yaml import changes
 from device.topics import Message, Topics
 from device.vitals import config_digest
 
-GOLDEN_STEPS = 2.0  # int8 kernels of different processors round alike; a resize or a JPEG may differ by one grey level
 SAME_FACE_IOU = 0.6
 FRAMES = 3  # from a camera: the first may be what it was when it fell asleep
 HOT_C = 85.0  # where a Raspberry Pi slows down
@@ -53,7 +53,7 @@ def check_config(config: DeviceConfig) -> str:
 
 def check_model(config: DeviceConfig) -> str:
     """The model loads, and its card can be honoured."""
-    path = model_path(config.model)
+    path = model_path(config)
     card = Classifier(path, config.model.threads).card
     return (
         f"{card.name} {card.version}, {card.quantisation.dtype}, {len(card.labels)} labels, sha256 {digest(path)[:12]}"
@@ -62,15 +62,15 @@ def check_model(config: DeviceConfig) -> str:
 
 def check_golden(config: DeviceConfig) -> str:
     """The model says here what it said where it was made."""
-    path = model_path(config.model)
+    path = model_path(config)
     model_digest, stored = digest(path), golden.read(path)
     if stored is None:
         raise NotApplicableError(f"no golden outputs beside {path}")
     if stored.model_digest != model_digest:
         raise ModelError(f"{path}: this is not the model the golden outputs beside it were made with; copy both again.")
     off = stored.steps_off(golden.measure(path, Classifier(path, config.model.threads)))
-    told = f"outputs {off:.1f} steps off the golden ones, at most {GOLDEN_STEPS:g} may be"
-    if off > GOLDEN_STEPS:
+    told = f"outputs {off:.1f} steps off the golden ones, at most {golden.MOST_STEPS:g} may be"
+    if off > golden.MOST_STEPS:
         raise CheckError(f"{path}: {told}; another runtime or a damaged file runs here, install emotion-edge again.")
     return told
 

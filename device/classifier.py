@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.config import ModelConfig
 from device.errors import ModelError
 from device.litert import load_interpreter
 from device.model_card import ModelCard, read_card
@@ -91,11 +90,6 @@ class Classifier:
         self._interpreter.invoke()
         output: NDArray[Any] = self._interpreter.get_tensor(self._output)
         return output if spec.dtype == "float32" else dequantise(output, spec.output_scale, spec.output_zero_point)
-
-
-def model_path(config: ModelConfig) -> Path:
-    """The .tflite that the settings name."""
-    return BUNDLED if config.path is None else Path(config.path).expanduser()
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

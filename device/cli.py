@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import os
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from device import model_cli
 from device.errors import EmotionEdgeError
 
 if TYPE_CHECKING:
@@ -57,10 +59,6 @@ to a real broker (Mosquitto where it is installed, else a small one inside),
 subscribes as a consumer would, prints what arrives, and leaves an annotated
 picture."""
 
-MODEL = """\
-Prints what a model file says about itself: labels, input, quantisation,
-metrics, where it comes from."""
-
 REPLAY = """\
 Plays labelled clips through the chain, and tells of each filter of the smoother
 how often its label flips, how long it takes to the right one, and for what
@@ -83,7 +81,7 @@ line, key, what is allowed) or what differs from the defaults."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code."""
-    args = _parser().parse_args(argv)
+    args = _parser().parse_args(model_cli.with_verb(sys.argv[1:] if argv is None else list(argv)))
     command: Callable[[argparse.Namespace], int] = args.command
     try:
         code = command(args)
@@ -132,10 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         "--broker", choices=("auto", "mosquitto", "amqtt"), default="auto", help="auto: Mosquitto where it is installed"
     )
 
-    model = _command(commands, "model", _model, "print a model's card", MODEL)
-    model.add_argument("path", nargs="?", type=Path, metavar="FILE", help="default: the config's, else the bundled one")
-    _config_options(model)
-    _json_option(model)
+    _model_commands(commands)
 
     replay = _command(commands, "replay", _replay, "score the smoother on labelled clips", REPLAY, REPLAY_EPILOG)
     replay.add_argument("--labels", type=Path, metavar="CSV", required=True, help="which expression is shown when")
@@ -147,6 +142,24 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--print", action="store_true", help="print every setting in force, with its meaning, as YAML")
     _json_option(check)
     return parser
+
+
+def _model_commands(commands: Any) -> None:
+    """`device model`, and what can be done with models."""
+    model = _command(
+        commands, "model", _run, "a model's card; install, list, roll back", model_cli.MODEL, model_cli.MODEL_EPILOG
+    )
+    verbs = model.add_subparsers(title="commands", metavar="VERB", required=True)
+    for name, (function, line, text, epilog) in {
+        "show": (model_cli.show, "print a model's card (also without this word)", model_cli.MODEL, ""),
+        "install": (model_cli.install, "check a model and switch to it", model_cli.INSTALL, model_cli.INSTALL_EPILOG),
+        "list": (model_cli.list_models, "the models of this device", model_cli.LIST, ""),
+        "rollback": (model_cli.rollback, "go back to the model before", model_cli.ROLLBACK, ""),
+    }.items():
+        parser = _command(verbs, name, functools.partial(function, configured=_config), line, text, epilog)
+        model_cli.add_options(name, parser)
+        _config_options(parser)
+        _json_option(parser)
 
 
 def _command(
@@ -230,20 +243,6 @@ def _demo(args: argparse.Namespace) -> int:
     return demo(args.out, args.model, args.broker)
 
 
-def _model(args: argparse.Namespace) -> int:
-    from device.classifier import model_path
-    from device.model_card import digest, read_card
-    from device.model_text import describe
-
-    path = args.path or model_path(_config(args).model)
-    card, sha256 = read_card(path), digest(path)
-    if args.json:
-        print(json.dumps({"file": str(path), "digest": sha256, "card": dataclasses.asdict(card)}, indent=2))
-    else:
-        print(describe(card, path, sha256))
-    return 0
-
-
 def _replay(args: argparse.Namespace) -> int:
     config = _config(args)
     from device.replay import replay
@@ -257,6 +256,7 @@ def _check_config(args: argparse.Namespace) -> int:
     from device import privacy
     from device.settings import to_dict
     from device.settings_yaml import changes, render
+    from device.signatures import read_key
     from device.smoother import make_smoother
     from device.topics import Topics
 
@@ -264,6 +264,8 @@ def _check_config(args: argparse.Namespace) -> int:
     if args.print and not args.json:  # before any complaint: it is also how one gets a file to begin with
         print(render({"device": config}), end="")
     privacy.check(config)
+    for key in config.model.public_keys:
+        read_key(key)
     Topics(config)  # the id, the base topic and the thresholds have rules of their own
     make_smoother(config.smoother, ("any", "other"))
     where = str(_config_path(args) or "built-in defaults")

@@ -76,8 +76,31 @@ class TrackerConfig:
 class ModelConfig:
     """The expression network."""
 
-    path: str | None = setting(None, "the .tflite to run; null is the bundled one")
+    path: str | None = setting(
+        None, "the .tflite to run; null is the one installed with `device model install`, else the bundled one"
+    )
     threads: int = setting(1, "threads for one inference; more is often slower for a net this small", ge=1, le=64)
+    public_keys: tuple[str, ...] = setting(
+        (), "minisign's public keys, the line that begins with RW; a file to install must be signed with one of them"
+    )
+    max_accuracy_drop: float = setting(
+        0.01,
+        "a file whose card promises a lower accuracy than the model in force, by more, is not installed",
+        ge=0,
+        le=1,
+    )
+    max_slower: float = setting(
+        1.5, "a model that takes this many times as long for a face as the one before is not kept", ge=1, le=1000
+    )
+    test_s: float = setting(120.0, "the test of a file to install may take this long", gt=0, le=3600)
+    trial_s: float = setting(60.0, "a new model is watched for this long at work before it is kept", ge=1, le=86400)
+    trial_frames: int = setting(50, "... and for so many frames", ge=1, le=1_000_000)
+    trial_starts: int = setting(
+        2,
+        "starts of the device during a trial that may end without an orderly end, a crash or a power cut",
+        ge=1,
+        le=100,
+    )
 
 
 @dataclass(frozen=True)

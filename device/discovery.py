@@ -37,6 +37,18 @@ EVENT = (
     " 'replayed': value_json.replayed} | tojson }}"
 )
 
+# A model on trial is on its way; one that was refused or rolled back is none that could be had, and says why.
+MODEL = (
+    "{% macro named(model) %}{{ model.version }} ({{ model.digest[:8] }}){% endmacro %}"
+    "{% set update = value_json.model_update %}"
+    "{% set trial = update is not none and update.state == 'trial' %}"
+    "{{ {'title': value_json.model.name, 'in_progress': trial,"
+    " 'installed_version': named(update.old if trial else value_json.model),"
+    " 'latest_version': named(update.new if trial else value_json.model),"
+    " 'release_summary': ((update.state ~ ': ' ~ update.reason)[:255] if update is not none and update.reason"
+    " else '')} | tojson }}"
+)
+
 
 def birth_topic(config: DeviceConfig) -> str | None:
     """Where Home Assistant says that it is back; None if discovery is off.
@@ -183,6 +195,14 @@ def _diagnostics(topics: Topics, expire_after_s: float) -> dict[str, dict[str, A
             "unit_of_measurement": "°C",
             "value_template": "{{ value_json.temperature_c }}",
             **measured,
+        },
+        "model": {
+            "platform": "update",
+            "name": "Model",
+            "icon": "mdi:brain",
+            "entity_category": "diagnostic",
+            "state_topic": topics.of(STATUS),
+            "value_template": MODEL,
         },
         "waiting": {"name": "Events waiting", "value_template": "{{ value_json.outbox.depth }}", **measured},
         "dropped": {"name": "Events dropped", "value_template": "{{ value_json.outbox.dropped }}", **measured},

@@ -23,6 +23,10 @@ class ModelError(EmotionEdgeError):
     """A model file, or the card inside it, cannot be honoured."""
 
 
+class SignatureError(ModelError):
+    """A model file is not signed as it should be."""
+
+
 class SourceError(EmotionEdgeError):
     """A camera, video, picture or folder gives no frames."""
 

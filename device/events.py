@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 EventType = Literal["start", "update", "end"]
+UpdateState = Literal["trial", "accepted", "rolled_back", "refused"]
 CameraState = Literal["starting", "running", "stalled", "frozen", "failed", "paused", "ended", "stopped"]
 
 
@@ -173,6 +174,28 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelName:
+    """A model as it is spoken of."""
+
+    name: str | None = said("from the model card; null where there is none that can be read")
+    version: str | None = said("from the model card; null where there is none that can be read")
+    digest: str = said("sha256 of the .tflite, card included")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelUpdate:
+    """What came of the last model that was to be installed."""
+
+    state: UpdateState = said(
+        "trial: it runs and is watched; accepted: it stays; rolled_back: the old one runs again; refused: it never ran"
+    )
+    new: ModelName = said("the model that was to be installed")
+    old: ModelName = said("the one in force before")
+    reason: str | None = said("why it was refused or rolled back, one sentence; null where it was not")
+    since: float = said("when that became so, UNIX seconds", digits=3, ge=0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
     """What the device is and what it runs."""
 
@@ -191,6 +214,9 @@ class Status:
     jurisdiction: str | None = said("whose law holds: eu or elsewhere")
     aggregate: bool = said("nothing but summaries of groups leaves the device")
     config_error: str | None = said("why settings that were read again are not in force; null when they are")
+    model_update: ModelUpdate | None = said(
+        "what came of the last model that was to be installed; null where there was none", default=None
+    )
 
     def to_json(self) -> str:
         """The status as one line of JSON."""

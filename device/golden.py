@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from device.classifier import Classifier
 from device.errors import ModelError
-from device.model_card import digest
+from device.model_card import ModelCard, digest
 from device.preprocess import Box, crop_face, face_square, to_grey
 
 PICTURE = Path(__file__).parent / "assets" / "astronaut.jpg"
@@ -23,6 +23,7 @@ FACE = Box(
     180.0, 71.0, 92.0, 92.0
 )  # in the picture, as BlazeFace frames it; fixed, so that only the network is compared
 FLOAT_STEP = 0.01  # a float model has no steps of its own
+MOST_STEPS = 2.0  # int8 kernels of different processors round alike; a resize or a JPEG may differ by one grey level
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,21 @@ def picture() -> NDArray[np.uint8]:
     return np.asarray(image, dtype=np.uint8)
 
 
+def face(card: ModelCard) -> NDArray[np.uint8]:
+    """The known face as a model wants it: uint8 (S, S)."""
+    return crop_face(to_grey(picture()), face_square(FACE, card.crop_margin), card.input.size)
+
+
 def measure(model: Path, classifier: Classifier) -> Golden:
     """What the model says here and now."""
     card = classifier.card
-    face = crop_face(to_grey(picture()), face_square(FACE, card.crop_margin), card.input.size)
-    logits = classifier.logits(face[np.newaxis])[0]
-    step = card.quantisation.output_scale if card.quantisation.dtype == "int8" else FLOAT_STEP
-    return Golden(digest(model), card.labels, tuple(map(float, logits)), step)
+    logits = classifier.logits(face(card)[np.newaxis])[0]
+    return Golden(digest(model), card.labels, tuple(map(float, logits)), step(card))
+
+
+def step(card: ModelCard) -> float:
+    """In what a model's outputs are compared."""
+    return card.quantisation.output_scale if card.quantisation.dtype == "int8" else FLOAT_STEP
 
 
 def path_of(model: Path) -> Path:

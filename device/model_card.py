@@ -1,7 +1,8 @@
 """The contract between trainer and device: what a .tflite says about itself.
 
 The card is one JSON file, `model_card.json`, appended to the flatbuffer as a ZIP entry. LiteRT reads the flatbuffer
-from the front and a ZIP reader finds its directory from the back, so the file stays one file that both can open.
+from the front and a ZIP reader finds its directory from the back, so the file stays one file that both can open. The
+ZIP's comment is the flatbuffer's sha256, by which damage to it is known; files made before there was one have none.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class ModelCard:
     created: str = ""
     licence: str = "Apache-2.0"
     notes: str = ""
+    golden: tuple[float, ...] = ()  # the logits of the bundled face where the model was made; none in an older card
     schema_version: int = SCHEMA_VERSION
 
 
@@ -103,13 +105,15 @@ def attach(model: bytes, card: ModelCard) -> bytes:
     Returns:
         the bytes of the same model, still a loadable .tflite, with `model_card.json` as a ZIP entry at its end.
     """
-    buffer = io.BytesIO(strip(model))
+    network = strip(model)
+    buffer = io.BytesIO(network)
     buffer.seek(0, io.SEEK_END)
     text = json.dumps(dataclasses.asdict(card), indent=2, sort_keys=True)
     entry = zipfile.ZipInfo(ENTRY, date_time=(1980, 1, 1, 0, 0, 0))  # fixed, so that equal cards give equal files
     entry.compress_type = zipfile.ZIP_DEFLATED
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr(entry, text)
+        archive.comment = _checksum(network)
     return buffer.getvalue()
 
 
@@ -143,11 +147,13 @@ def read_card(path: Path) -> ModelCard:
         raise ModelError(f"{path}: this is not a .tflite model.")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            text = archive.read(ENTRY)
+            text, checksum = archive.read(ENTRY), archive.comment
     except DAMAGE as error:
         raise ModelError(
             f"{path}: there is no model card inside, or the file is cut short; make it with `trainer convert`."
         ) from error
+    if checksum and checksum != _checksum(strip(data)):
+        raise ModelError(f"{path}: the file was damaged or cut short after it was made; copy it again.")
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:  # RecursionError: nested a thousand times
@@ -155,6 +161,10 @@ def read_card(path: Path) -> ModelCard:
             f"{path}: the model card is not valid JSON; make the file again with `trainer convert`."
         ) from error
     return _card(values, str(path))
+
+
+def _checksum(network: bytes) -> bytes:
+    return hashlib.sha256(network).hexdigest().encode()
 
 
 def _read(path: Path) -> bytes:
@@ -217,6 +227,7 @@ def _check(card: ModelCard, where: str) -> None:
         "input.scale must be above zero": not 0 < card.input.scale < math.inf,
         "input.offset must be a number": not math.isfinite(card.input.offset),
         "input.resize must be area-or-linear": card.input.resize != "area-or-linear",
+        "golden must hold a number for each label, or none": len(card.golden) not in (0, len(card.labels)),
         "temperature must be above zero": not 0 < card.temperature < 1000,
         "crop_margin.scale must lie between 0.1 and 10": not 0.1 <= card.crop_margin.scale <= 10,
         "crop_margin.up must lie between -5 and 5": not -5 <= card.crop_margin.up <= 5,

@@ -7,18 +7,20 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.budget import Budget
 from device.camera import Frame
-from device.classifier import Classifier, Prediction, model_path
+from device.classifier import Classifier, Prediction
 from device.config import DeviceConfig, PipelineConfig
 from device.detector import Detector, open_detector
 from device.events import EmotionEvent, EventType, FaceReads, Stage, TrackState
 from device.follower import Follower
 from device.lookout import Lookout, Sight
+from device.model_store import model_path
 from device.preprocess import Box, crop_face, face_square, to_grey
 from device.smoother import UNKNOWN, Reading, Smoother, make_smoother
 from device.tracker import Track, Tracker
@@ -215,14 +217,18 @@ class Pipeline:
         )
 
 
-def from_config(config: DeviceConfig) -> Pipeline:
+def from_config(config: DeviceConfig, model: Path | None = None) -> Pipeline:
     """The chain that the settings describe.
+
+    Args:
+        model: the .tflite; None takes the one in force.
 
     Raises:
         ModelError: a model cannot be loaded, or its card cannot be honoured.
         ConfigError: settings contradict each other.
+        StateError: the record of the installed models cannot be read.
     """
-    classifier = Classifier(model_path(config.model), config.model.threads)
+    classifier = Classifier(model or model_path(config), config.model.threads)
     smoother = make_smoother(config.smoother, classifier.labels)
     budget = Budget(config.pipeline)
     return Pipeline(open_detector(config.detector), Tracker(config.tracker), classifier, smoother, budget)

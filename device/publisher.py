@@ -22,9 +22,9 @@ from device.commands import Request
 from device.config import DeviceConfig
 from device.crowd import open_presence
 from device.errors import BrokerError, StateError
-from device.events import CameraState, EmotionEvent, Health, ModelInfo, TrackState
+from device.events import CameraState, EmotionEvent, Health, ModelInfo, ModelUpdate, TrackState
 from device.outbox import Outbox, state_dir
-from device.speaker import Camera, Close, Done, Inbox, Seen, Speaker, Trouble
+from device.speaker import Camera, Close, Done, Inbox, Seen, Speaker, Trouble, Updated
 from device.topics import Topics
 from device.vitals import Progress
 
@@ -48,6 +48,9 @@ class Publisher(Protocol):
     def trouble(self, config_error: str | None) -> None:
         """Why settings that were read again are not in force; None if they are."""
 
+    def updated(self, update: ModelUpdate | None) -> None:
+        """What came of the last model that was to be installed; None if there was none."""
+
     def health(self) -> Health | None:
         """How the device is doing now; None while there is nothing to tell. May be called from any thread."""
 
@@ -61,8 +64,13 @@ class Publisher(Protocol):
         """Say what can still be said, then take leave."""
 
 
-def open_publisher(config: DeviceConfig, model: ModelInfo) -> Publisher:
+def open_publisher(config: DeviceConfig, model: ModelInfo, update: ModelUpdate | None = None) -> Publisher:
     """The publisher that the settings ask for.
+
+    Args:
+        config: the settings.
+        model: what `status` says about the network.
+        update: ... and of the last one that was to be installed.
 
     Raises:
         BrokerError: there is no broker at device.mqtt.host, or it refuses us.
@@ -71,7 +79,7 @@ def open_publisher(config: DeviceConfig, model: ModelInfo) -> Publisher:
     """
     if config.mqtt.host is None:
         return SummaryLinesPublisher(config, model) if privacy.aggregate(config) else JsonLinesPublisher()
-    return MqttPublisher(config, model)
+    return MqttPublisher(config, model, update)
 
 
 class JsonLinesPublisher:
@@ -96,6 +104,9 @@ class JsonLinesPublisher:
         """Nothing: the lines are events."""
 
     def trouble(self, config_error: str | None) -> None:
+        """Nothing: the lines are events."""
+
+    def updated(self, update: ModelUpdate | None) -> None:
         """Nothing: the lines are events."""
 
     def health(self) -> Health | None:
@@ -129,7 +140,7 @@ class SummaryLinesPublisher(JsonLinesPublisher):
 class MqttPublisher:
     """Speaks to a broker; the topics and their meaning stand in docs/events.md. Raises what `open_publisher` raises."""
 
-    def __init__(self, config: DeviceConfig, model: ModelInfo) -> None:
+    def __init__(self, config: DeviceConfig, model: ModelInfo, update: ModelUpdate | None = None) -> None:
         self._config = config.mqtt
         self._shutdown_s = config.shutdown_s
         self._inbox: Inbox = queue.SimpleQueue()
@@ -137,7 +148,7 @@ class MqttPublisher:
         self._groups_only = privacy.aggregate(config)
         if self._groups_only:
             _forget(self._outbox)
-        self._speaker = Speaker(config, model, self._outbox, self._inbox)
+        self._speaker = Speaker(config, model, self._outbox, self._inbox, update)
         self._thread = threading.Thread(target=self._speaker.run, name="mqtt", daemon=True)
         self._thread.start()
         self._await_connection()
@@ -160,6 +171,10 @@ class MqttPublisher:
     def trouble(self, config_error: str | None) -> None:
         """Say it in `status`."""
         self._inbox.put(Trouble(config_error))
+
+    def updated(self, update: ModelUpdate | None) -> None:
+        """Say it in `status`."""
+        self._inbox.put(Updated(update))
 
     def health(self) -> Health | None:
         """As `health` would say it now."""

@@ -1,6 +1,7 @@
 """A process's life: builds the chain, feeds it frames until they end or somebody says stop, and takes leave.
 
 Settings that are read again begin a new life in the same process; if that fails, it gives way to one with the old ones.
+So does a model that was installed or rolled back.
 """
 
 from __future__ import annotations
@@ -10,17 +11,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing, suppress
+from pathlib import Path
 
 from device import privacy
 from device.attendant import Attendant
 from device.camera import Frame
 from device.caretaker import Caretaker
-from device.classifier import model_path
 from device.config import DeviceConfig
 from device.errors import EmotionEdgeError, SourceError
 from device.events import CameraState, ModelInfo
 from device.metrics import serving
 from device.model_card import digest, read_card
+from device.model_trial import Trial
 from device.outbox import state_dir
 from device.pause import Pause
 from device.pipeline import Observation, Pipeline, from_config
@@ -59,6 +61,7 @@ class Service:
         standing: the settings, which may be read again on the way.
         pipeline: what reads the frames.
         publisher: what says the result.
+        trial: the model, which others may replace on the way.
         notifier: systemd.
         watch: is shown every frame after it was published; None if nobody looks on.
     """
@@ -68,6 +71,7 @@ class Service:
         standing: Standing,
         pipeline: Pipeline,
         publisher: Publisher,
+        trial: Trial,
         notifier: Notifier,
         watch: Watch | None = None,
     ) -> None:
@@ -75,6 +79,7 @@ class Service:
         self._config = standing.config
         self._pipeline = pipeline
         self._publisher = publisher
+        self._trial = trial
         self._notifier = notifier
         self._watch = watch
         self._pace = Pace()
@@ -85,7 +90,8 @@ class Service:
         self._report_due_s = 0.0
 
     def work(self, camera: Caretaker, signals: Signals) -> CameraState:
-        """Feed frames through the chain until they end (`ended`), or a signal or other settings come (`stopped`).
+        """Feed frames through the chain until they end (`ended`), or a signal, other settings or another model come
+        (`stopped`).
 
         A finished frame is a sign of life, and so is a finished step of a camera that heals or is paused; a timer would
         be none.
@@ -94,14 +100,14 @@ class Service:
         attendant = Attendant(self._config, self._publisher, camera, pause)
         while camera.state != "ended":
             attendant.attend(lambda: self._settle(camera), self._pipeline.timings.stages)
-            if signals.stop or self._has_other_settings(signals):
+            if signals.stop or self._has_other_settings(signals) or self._trial.over:
                 return "stopped"
             self._step(camera)
         return "ended"
 
     def finish(self, camera: CameraState) -> None:
         """End every track, say why there are no more frames, and take leave."""
-        if not self._standing.may_go_on(self._config):
+        if not self._standing.may_go_on(self._config) and not self._trial.over:
             self._notifier.stopping()
         try:
             self._publisher.observe(self._pipeline.finish(), [])
@@ -192,6 +198,8 @@ class Service:
         face_reads = None if groups_only else self._pipeline.face_reads()
         self._publisher.report(Progress(fps, frames, camera.skipped, stages, face_reads, self._last_frame_s, openings))
         rate = f", {fps:.1f} a second" if fps is not None else ""
+        if self._trial.step(frames):
+            self._publisher.updated(self._trial.update)
         self._notifier.status(f"camera {camera.state}, {frames} frames{rate}")
 
 
@@ -226,17 +234,22 @@ def run(config: DeviceConfig, watch: Watch | None = None, reread: Callable[[], D
 
 
 def _live(standing: Standing, signals: Signals, notifier: Notifier, watch: Watch | None) -> bool:
-    """One life under the settings in force; returns whether there is to be another, under others."""
+    """One life under the settings in force; returns whether there is to be another, other in settings or model."""
+    with Trial(standing.config) as trial:
+        return _live_with(trial, standing, signals, notifier, watch)
+
+
+def _live_with(trial: Trial, standing: Standing, signals: Signals, notifier: Notifier, watch: Watch | None) -> bool:
     config = standing.config
     try:
         with signals.interruptible():
-            pipeline = from_config(config)
-            publisher = open_publisher(config, _model_info(config))
+            pipeline = from_config(config, trial.path)
+            publisher = open_publisher(config, _model_info(trial.path), trial.update)
     except StoppedError:
         return False
     if standing.error is not None:
         publisher.trouble(standing.error)
-    service = Service(standing, pipeline, publisher, notifier, watch)
+    service = Service(standing, pipeline, publisher, trial, notifier, watch)
     try:
         with serving(config.metrics, publisher.health), closing(Caretaker(config.camera)) as camera:
             state = service.work(camera, signals)
@@ -245,7 +258,7 @@ def _live(standing: Standing, signals: Signals, notifier: Notifier, watch: Watch
             service.finish("failed" if isinstance(error, SourceError) else "stopped")
         raise
     service.finish(state)
-    return standing.config is not config
+    return standing.config is not config or trial.over
 
 
 def _check(config: DeviceConfig) -> None:
@@ -255,7 +268,6 @@ def _check(config: DeviceConfig) -> None:
     from_config(config)
 
 
-def _model_info(config: DeviceConfig) -> ModelInfo:
-    path = model_path(config.model)
+def _model_info(path: Path) -> ModelInfo:
     card = read_card(path)
     return ModelInfo(name=card.name, version=card.version, digest=digest(path), labels=card.labels)

@@ -16,7 +16,7 @@ from device.commands import Desk, Request, address
 from device.config import DeviceConfig
 from device.courier import Courier
 from device.crowd import open_presence
-from device.events import Answer, CameraState, EmotionEvent, Health, ModelInfo, Status, TrackState
+from device.events import Answer, CameraState, EmotionEvent, Health, ModelInfo, ModelUpdate, Status, TrackState
 from device.link import Link
 from device.outbox import Outbox
 from device.session import Acknowledged, Heard, Lost, Unheard
@@ -63,6 +63,13 @@ class Trouble:
 
 
 @dataclass(frozen=True)
+class Updated:
+    """What came of the last model that was to be installed."""
+
+    update: ModelUpdate | None
+
+
+@dataclass(frozen=True)
 class Done:
     """A request was worked on."""
 
@@ -79,7 +86,7 @@ class Close:
 
 
 FromBroker: TypeAlias = Acknowledged | Heard | Unheard | Lost
-Item: TypeAlias = Seen | Progress | Camera | Trouble | Done | Close | FromBroker
+Item: TypeAlias = Seen | Progress | Camera | Trouble | Updated | Done | Close | FromBroker
 Inbox: TypeAlias = "queue.SimpleQueue[Item]"
 
 
@@ -91,12 +98,15 @@ class Speaker:
         model: what `status` says about the network.
         outbox: where the events wait.
         inbox: what the main thread and the connection leave here.
+        update: what `status` says at first of the last model that was to be installed.
 
     Raises:
         ConfigError: device.id, base_topic or discovery_prefix cannot stand in a topic.
     """
 
-    def __init__(self, config: DeviceConfig, model: ModelInfo, outbox: Outbox, inbox: Inbox) -> None:
+    def __init__(
+        self, config: DeviceConfig, model: ModelInfo, outbox: Outbox, inbox: Inbox, update: ModelUpdate | None = None
+    ) -> None:
         self.opened = threading.Event()  # there is a first connection, or there is none and `failure` says why
         self.failure: Exception | None = None  # what ended the thread before its time
         self.requests: queue.SimpleQueue[Request] = queue.SimpleQueue()  # for the main thread to work on
@@ -116,6 +126,7 @@ class Speaker:
         self._health_due_s = 0.0
         self._closed = False
         self._config_error: str | None = None
+        self._model_update = update
         self._desk = Desk()
 
     def run(self) -> None:
@@ -155,7 +166,7 @@ class Speaker:
         elif self._link.is_current(item.connection):
             self._hear(item)
 
-    def _take(self, item: Seen | Progress | Camera | Trouble | Done | Close) -> None:
+    def _take(self, item: Seen | Progress | Camera | Trouble | Updated | Done | Close) -> None:
         """Something from the main thread."""
         match item:
             case Seen(at_s, faces, ended):
@@ -169,6 +180,9 @@ class Speaker:
                 self._say(self._status_message(self._status()))
             case Trouble(config_error):
                 self._config_error = config_error
+                self._say(self._status_message(self._status()))
+            case Updated(update):
+                self._model_update = update
                 self._say(self._status_message(self._status()))
             case Done(request, data, error):
                 self._answer(request.verb, self._desk.done(request, data, error))
@@ -283,7 +297,8 @@ class Speaker:
         return self._link.send(message)
 
     def _status(self) -> Status:
-        return vitals.status(self._config, self._model, self._camera.state, self._camera.error, self._config_error)
+        camera, error = self._camera.state, self._camera.error
+        return vitals.status(self._config, self._model, camera, error, self._config_error, self._model_update)
 
     def _status_message(self, status: Status) -> Message:
         return self._topics.message(STATUS, status.to_json())

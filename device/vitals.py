@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from device import board, privacy
 from device.config import DeviceConfig
-from device.events import CameraState, FaceReads, Health, ModelInfo, OutboxFigures, Stage, Status
+from device.events import CameraState, FaceReads, Health, ModelInfo, ModelUpdate, OutboxFigures, Stage, Status
 from device.outbox import Outbox
 from device.settings import to_dict
 from device.topics import device_id
@@ -41,6 +41,7 @@ def status(
     camera: CameraState,
     camera_error: str | None = None,
     config_error: str | None = None,
+    model_update: ModelUpdate | None = None,
 ) -> Status:
     """What the device is and runs."""
     return Status(
@@ -59,6 +60,7 @@ def status(
         jurisdiction=config.jurisdiction,
         aggregate=privacy.aggregate(config),
         config_error=config_error,
+        model_update=model_update,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from device import golden
 from device.errors import ModelError
 from device.litert import load_interpreter
 from device.model_card import CropMargin, ModelCard, attach
@@ -117,6 +118,7 @@ def convert(checkpoint: Checkpoint, dataset: Dataset, config: TrainConfig, as_fl
         proofs += [alive, gates.partition(interpreter), gates.int8(interpreter)]
         proofs += [gates.agreement(logits, reference, limits), gates.accuracy(logits, reference, public.labels, limits)]
     card = cards.with_measurements(card, logits, dataset, measure_margin(public.images, limits))
+    card = dataclasses.replace(card, golden=_golden(model, card))
     model = attach(model, card)
     if not as_float:
         proofs.append(gates.size(model))
@@ -163,6 +165,11 @@ def _logits(model: bytes, card: ModelCard, faces: NDArray[np.uint8]) -> NDArray[
     with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
         Path(file.name).write_bytes(attach(model, card))
         return ModelFileReader(Path(file.name)).logits(faces)
+
+
+def _golden(model: bytes, card: ModelCard) -> tuple[float, ...]:
+    """What this file says about the face that every device knows, to be said again on every board."""
+    return tuple(map(float, _logits(model, card, golden.face(card)[np.newaxis])[0]))
 
 
 def _loaded(model: bytes) -> Any:

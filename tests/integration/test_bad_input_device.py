@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from device.model_card import attach, read_card
+from tests.fixtures.signing import Signer
 from tests.fixtures.tiny_models import LABELS, tiny_card, tiny_model, write_tiny
 from tests.integration.broker import Mosquitto, free_port, needs_mosquitto
 from tests.integration.command import DECLARED, device, refusal
@@ -89,6 +90,8 @@ def test_a_purpose_that_is_missing_or_prohibited(
 
 # --- the model
 
+KEY = Signer().public
+
 
 def lying(path: Path, **changes: object) -> Path:
     """A good int8 network whose card is not true."""
@@ -144,6 +147,63 @@ def test_a_wrong_model(tmp_path: Path, name: str) -> None:
     said = refusal(done, 1)
     assert sentence in said and str(path) in said
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_wrong_model_is_not_installed(tmp_path: Path, name: str) -> None:
+    make, sentence = MODELS[name]
+    path = make(tmp_path / "m.tflite")
+    absent = name == "absent"
+    said = refusal(device("model", "install", path, "--allow-worse", cwd=tmp_path), 2 if absent else 1)
+    assert ("the file cannot be read: No such file" if absent else sentence) in said and str(path) in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["install", ".", "--wait", "1"], 2, ".: the file cannot be read: Is a directory"),
+        (
+            ["install", "good.tflite", "--set", "device.model.path=mine"],
+            2,
+            "device.model.path is mine, so nothing that",
+        ),
+        (["install", "good.tflite", "--set", "device.model.public_keys=[RW]"], 2, "'RW' is no key of minisign"),
+        (
+            ["install", "good.tflite", "--set", "device.model.public_keys=[]", "--signature", "no"],
+            2,
+            "no: the file cannot",
+        ),
+        (["install", "good.tflite", "--set", f"device.model.public_keys=[{KEY}]"], 1, "it is not signed"),
+        (
+            ["install", "good.tflite", "--set", f"device.model.public_keys=[{KEY}]", "--signature", "good.tflite"],
+            1,
+            "the signature is not one of minisign",
+        ),
+        (["install", "good.tflite", "--set", "device.state_dir=good.tflite"], 1, "the installed models cannot be used"),
+        (["list", "--set", "device.state_dir=good.tflite"], 1, "the installed models cannot be used"),
+        (["rollback"], 1, "the bundled model is in force; there is none before it to go back to"),
+        (["rollback", "--set", "device.model.path=mine"], 2, "device.model.path is mine"),
+        (["good.tflite.txt"], 1, "good.tflite.txt: the model cannot be read: No such file"),
+    ],
+)
+def test_models_that_cannot_be_installed_listed_or_taken_back(
+    tmp_path: Path, arguments: list[str], code: int, sentence: str
+) -> None:
+    write_tiny(tmp_path / "good.tflite")
+    done = device("model", *arguments, cwd=tmp_path)
+    assert sentence in refusal(done, code)
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "inf", "soon"])
+def test_a_time_to_wait_that_is_none(tmp_path: Path, seconds: str) -> None:
+    done = device("model", "install", "good.tflite", f"--wait={seconds}", cwd=tmp_path)
+    assert done.returncode == 2 and "argument --wait: invalid time in seconds value" in done.stderr
+
+
+def test_a_key_that_is_none_is_a_wrong_config(tmp_path: Path) -> None:
+    done = device("check-config", *DECLARED, "--set", "device.model.public_keys=[mine]", cwd=tmp_path)
+    assert "device.model.public_keys: 'mine' is no key of minisign" in refusal(done, 2)
 
 
 def test_selftest_reports_a_wrong_model_as_a_failed_check(tmp_path: Path) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from device.checks import GOLDEN_STEPS
 from device.classifier import Classifier
-from device.golden import Golden, measure, path_of
+from device.golden import MOST_STEPS, Golden, measure, path_of
 from tests.fixtures.tiny_models import write_tiny
 from tests.integration.broker import Listener, Mosquitto, needs_mosquitto, retained
 from tests.integration.command import device
@@ -86,7 +85,7 @@ def test_the_bundled_model_says_what_it_said_when_it_was_made(tmp_path: Path) ->
 
 
 def test_golden_outputs_that_are_missed(tmp_path: Path, model: Path) -> None:
-    golden_beside(model, off=GOLDEN_STEPS + 1)
+    golden_beside(model, off=MOST_STEPS + 1)
     code, checks, _ = selftest(tmp_path, model, "--no-camera")
     assert code == 1 and "steps off the golden ones" in checks["golden"]["detail"]
 

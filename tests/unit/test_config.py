@@ -39,7 +39,8 @@ def test_every_setting_says_what_it_means_and_has_a_default_it_allows(
     key: str, hint: Any, field: dataclasses.Field[Any]
 ) -> None:
     assert field.metadata["doc"]
-    value = "null" if field.default is None else str(field.default)
+    default = field.default
+    value = "null" if default is None else str(list(default) if isinstance(default, tuple) else default)
     load(DeviceConfig, "device", None, [f"{key}={value}"])
 
 

@@ -61,6 +61,7 @@ def test_the_card_says_where_it_comes_from(converted: Converted, dataset: Datase
     assert card.data_digest == dataset.digest and card.teachers == ("a teacher",) and card.labels == LABELS
     assert card.quantisation.output_scale > 0 and card.quantisation.dtype == "int8"
     assert [entry["n"] for entry in card.metrics] == [120]
+    assert len(card.golden) == len(LABELS)
     assert card.metrics[0]["accuracy"] == pytest.approx(
         (
             CheckpointReader(checkpoint).logits(dataset["public_test"].images).argmax(1)

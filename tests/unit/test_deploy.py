@@ -48,7 +48,7 @@ def test_the_unit_and_the_role_mean_the_same_places() -> None:
     home, etc = variables["emotion_device_home"], variables["emotion_device_etc"]
     assert f"ExecStart={home}/venv/bin/device run --config {etc}/config.yaml\n" in UNIT
     wrapper = (ROLE / "files" / "emotion-device").read_text()
-    assert f'{home}/venv/bin/device "$command" --config {etc}/config.yaml' in wrapper
+    assert f'{home}/venv/bin/device "$command" "$@" --config {etc}/config.yaml' in wrapper
 
 
 def test_the_unit_takes_the_secrets_that_the_role_writes() -> None:
@@ -91,7 +91,7 @@ def test_install_asks_for_settings() -> None:
     assert done.stderr.startswith("install.sh: say which settings: ")
 
 
-@pytest.mark.parametrize("playbook", ["site.yml", "uninstall.yml"])
+@pytest.mark.parametrize("playbook", ["site.yml", "rollout.yml", "uninstall.yml"])
 def test_the_playbooks_can_be_read(playbook: str) -> None:
     ansible = shutil.which("ansible-playbook") or pytest.skip("Ansible is not installed: pip install .[deploy]")
     check = [ansible, "--syntax-check", "--inventory", "example/inventory.yml", playbook]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from device import discovery, vitals
 from device.config import load_config
 from device.errors import ConfigError
-from device.events import EmotionEvent, Health, ModelInfo, OutboxFigures, Summary, Throttling
+from device.events import EmotionEvent, Health, ModelInfo, ModelName, ModelUpdate, OutboxFigures, Summary, Throttling
 from device.topics import Topics
 
 CONFIG = load_config(overrides=["device.id=Front-Door", "device.mqtt.host=broker"])
@@ -19,6 +20,36 @@ STATUS = vitals.status(
 )
 PAYLOAD = discovery.payload(CONFIG, Topics(CONFIG), STATUS)
 ENTITIES: dict[str, dict[str, Any]] = PAYLOAD["cmps"]
+
+
+NEW, OLD = (ModelName(name="compact", version=version, digest=8 * version + "...") for version in "32")
+
+
+@pytest.mark.parametrize(
+    ("update", "wanted"),
+    [
+        (None, ("3 (ab)", "3 (ab)", False, "")),
+        (
+            ModelUpdate(state="trial", new=NEW, old=OLD, reason=None, since=1.0),
+            ("2 (22222222)", "3 (33333333)", True, ""),
+        ),
+        (
+            ModelUpdate(state="refused", new=OLD, old=NEW, reason="it is 'blind'.", since=1.0),
+            ("3 (ab)", "3 (ab)", False, "refused: it is 'blind'."),
+        ),
+        (
+            ModelUpdate(state="rolled_back", new=OLD, old=NEW, reason="x" * 500, since=1.0),
+            ("3 (ab)", "3 (ab)", False, "rolled_back: " + "x" * 242),
+        ),
+        (ModelUpdate(state="accepted", new=NEW, old=OLD, reason=None, since=1.0), ("3 (ab)", "3 (ab)", False, "")),
+    ],
+)
+def test_the_model_as_an_update(update: ModelUpdate | None, wanted: tuple[str, str, bool, str]) -> None:
+    told = json.loads(rendered("model", dataclasses.replace(STATUS, model_update=update).to_json()))
+    assert (
+        tuple(told[key] for key in ("installed_version", "latest_version", "in_progress", "release_summary")) == wanted
+    )
+    assert told["title"] == "compact"
 
 
 def rendered(entity: str, said: str) -> str:
@@ -51,7 +82,7 @@ def test_what_home_assistant_demands_is_there() -> None:
     assert PAYLOAD["availability_topic"] == "emotion/Front-Door/availability"
     assert len({entity["unique_id"] for entity in ENTITIES.values()}) == len(ENTITIES)
     for entity in ENTITIES.values():
-        assert entity["platform"] in ("sensor", "binary_sensor", "event", "button")
+        assert entity["platform"] in ("sensor", "binary_sensor", "event", "button", "update")
         topic = "command_topic" if entity["platform"] == "button" else "state_topic"
         assert entity[topic].startswith("emotion/Front-Door/")
         platform, name = entity["default_entity_id"].split(".")

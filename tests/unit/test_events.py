@@ -106,7 +106,7 @@ GOLDEN: list[tuple[Any, str]] = [
         '{"ts":2.0,"device":"porch","version":"0.1.0","python":"3.11.2","platform":"Linux","board":null,'
         '"model":{"name":"compact","version":"1","digest":"ab","labels":["happy","sad"]},"config_digest":"cd",'
         '"camera":"stalled","camera_error":"picamera2://0: no frame for 10 s.",'
-        '"purpose":"art","purpose_note":null,"jurisdiction":"eu","aggregate":false,"config_error":null}',
+        '"purpose":"art","purpose_note":null,"jurisdiction":"eu","aggregate":false,"config_error":null,"model_update":null}',
     ),
     (
         Answer(status="ok", data={"camera": "paused", "n": 0.5}, error=None, transaction="7f"),

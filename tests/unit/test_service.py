@@ -18,7 +18,7 @@ from device import service
 from device.commands import Request
 from device.config import DeviceConfig, load_config
 from device.errors import BrokerError, ConfigError, EmotionEdgeError
-from device.events import CameraState, EmotionEvent, Health, ModelInfo, TrackState
+from device.events import CameraState, EmotionEvent, Health, ModelInfo, ModelUpdate, TrackState
 from device.pipeline import Observation, Pipeline
 from device.vitals import Progress
 from tests.fixtures.tiny_models import write_tiny
@@ -33,6 +33,7 @@ class Memory:
         self.said: list[str] = []  # events by type, camera states, answers by verb
         self.answers: dict[Request, tuple[dict[str, Any] | None, str | None]] = {}
         self.troubles: list[str | None] = []
+        self.updates: list[ModelUpdate | None] = []
         self.progress: Progress | None = None
         self.closed = False
         self._asked = asked or {}
@@ -49,6 +50,9 @@ class Memory:
 
     def trouble(self, config_error: str | None) -> None:
         self.troubles.append(config_error)
+
+    def updated(self, update: ModelUpdate | None) -> None:
+        self.updates.append(update)
 
     def health(self) -> Health | None:
         return None
@@ -85,7 +89,7 @@ def memories(monkeypatch: pytest.MonkeyPatch) -> list[Memory]:
     lives: list[Memory] = []
     left: list[Memory] = []
 
-    def opened(config: DeviceConfig, model: ModelInfo) -> Memory:
+    def opened(config: DeviceConfig, model: ModelInfo, update: ModelUpdate | None) -> Memory:
         left[:] = left or list(lives)
         return left.pop(0)
 
