@@ -63,7 +63,7 @@ def main() -> int:
         prog="rehearse-arm64", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("releases", nargs="*", metavar="RELEASE", help=f"{' or '.join(debian.PYTHONS)}; default: both")
-    parser.add_argument("--install", action="store_true", help="apt-get missing tools; being unable is failing")
+    parser.add_argument("--install", action="store_true", help="fetch missing tools with apt-get")
     parser.add_argument("--json", type=Path, metavar="F", help="write times, self-test and events there")
     options = parser.parse_args()
     releases = options.releases or list(debian.PYTHONS)
@@ -75,7 +75,7 @@ def main() -> int:
         with workshop.scratch() as scratch, emulation(scratch):
             return {release: rehearse(release, scratch) for release in releases}
 
-    return conduct("rehearse-arm64", work, options.json, options.install)
+    return conduct("rehearse-arm64", work, options.json)
 
 
 def rehearse(release: str, scratch: Path) -> dict[str, Any]:

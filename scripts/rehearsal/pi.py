@@ -4,8 +4,8 @@ make rehearse-pi, or:
   sudo scripts/rehearse-pi                               # Bookworm
   sudo scripts/rehearse-pi --install trixie              # fetch the tools that are missing
   sudo scripts/rehearse-pi --json report.json
-Boot, playbook twice, a camera through the kernel's vivid, events at a broker outside, SIGKILL, a hang, bad models, a try
-to break out, reboot. Emulated: how long it takes says nothing of a board.
+Boot, playbook twice, a camera through the kernel's vivid, events at a broker outside, SIGKILL, a hang, bad models, a
+try to break out, reboot. Emulated: how long it takes says nothing of a board.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def main() -> int:
         prog="rehearse-pi", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("releases", nargs="*", metavar="RELEASE", help="bookworm (the default) or trixie")
-    parser.add_argument("--install", action="store_true", help="apt-get missing tools; being unable is failing")
+    parser.add_argument("--install", action="store_true", help="fetch missing tools with apt-get")
     parser.add_argument("--json", type=Path, metavar="F", help="write times and findings there")
     options = parser.parse_args()
     releases = options.releases or ["bookworm"]
@@ -133,7 +133,7 @@ def main() -> int:
         with workshop.scratch() as scratch:
             return {release: rehearse(release, scratch) for release in releases}
 
-    return conduct("rehearse-pi", work, options.json, options.install)
+    return conduct("rehearse-pi", work, options.json)
 
 
 def rehearse(release: str, scratch: Path) -> dict[str, Any]:
