@@ -1,4 +1,4 @@
-"""An arm64 Debian made on this machine, from the archive that this machine itself uses."""
+"""A Debian made on this machine, from the archive that this machine itself uses."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ def sources(release: str) -> str | None:
     return text.replace(here["VERSION_CODENAME"], release)
 
 
-def archive_path(release: str, variant: str, packages: tuple[str, ...]) -> Path:
+def archive_path(release: str, variant: str, packages: tuple[str, ...], architecture: str = "arm64") -> Path:
     """Where the cache has such an archive, or will."""
     mark = hashlib.sha256(" ".join([variant, *packages]).encode()).hexdigest()[:12]
-    return CACHE / f"{release}-arm64-{mark}.tar.zst"
+    return CACHE / f"{release}-{architecture}-{mark}.tar.zst"
 
 
-def root_archive(rehearsal: Rehearsal, release: str, variant: str, packages: tuple[str, ...]) -> Path:
+def root_archive(
+    rehearsal: Rehearsal, release: str, variant: str, packages: tuple[str, ...], architecture: str = "arm64"
+) -> Path:
     """An archive of a root file system, from the cache if it was made before.
 
     Args:
@@ -36,11 +38,12 @@ def root_archive(rehearsal: Rehearsal, release: str, variant: str, packages: tup
         release: Debian's code name.
         variant: mmdebstrap's; "extract" unpacks only, which needs no emulation, "apt" also configures.
         packages: what it holds.
+        architecture: as Debian calls it.
     """
-    archive = archive_path(release, variant, packages)
+    archive = archive_path(release, variant, packages, architecture)
     if not archive.exists():
         new = archive.with_name(f"new-{archive.name}")
-        command = ["mmdebstrap", "--quiet", "--mode=root", "--architectures=arm64", f"--variant={variant}"]
+        command = ["mmdebstrap", "--quiet", "--mode=root", f"--architectures={architecture}", f"--variant={variant}"]
         command += ['--aptopt=Acquire::Languages "none"', '--aptopt=APT::Install-Recommends "false"']
         command += [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("man", "doc", "locale")]
         command += [f"--include={','.join(packages)}", release, str(new)]

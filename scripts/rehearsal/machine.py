@@ -1,12 +1,10 @@
-"""An emulated arm64 machine: its disk, its power switch, and ssh into it."""
+"""Boards to rehearse on, an emulated machine or a container: furnishing, the power switch, ssh into it."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
-import time
 from pathlib import Path
 
 from scripts.rehearsal.broker import free_port
@@ -22,6 +20,7 @@ MASKED = (
     "systemd-timesyncd.service",
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
+    "systemd-sysctl.service",
     "e2scrub_all.timer",
     "fstrim.timer",
     "dpkg-db-backup.timer",
@@ -29,24 +28,36 @@ MASKED = (
 NETWORK = "[Match]\nName=en* eth*\n[Network]\nDHCP=ipv4\nIPv6AcceptRA=no\nLinkLocalAddressing=no\n"
 
 
-def furnish(rehearsal: Rehearsal, root: Path, kernel: Kernel, keys: Path) -> None:
-    """Make a fresh root file system what the Raspberry Pi Imager makes of a card: a name, a user, a network, ssh."""
+def furnish(rehearsal: Rehearsal, root: Path, keys: Path, sshd: str = "") -> None:
+    """Make a fresh root file system what the Raspberry Pi Imager makes of a card: a name, a user, ssh.
+
+    Args:
+        rehearsal: logs.
+        root: the folder.
+        keys: an empty folder for ssh keys of the rehearsal's own, of both sides.
+        sshd: more settings of sshd.
+    """
     etc = root / "etc"
-    shutil.copytree(kernel.modules, root / "usr" / "lib" / "modules", dirs_exist_ok=True)
-    for version in kernel.modules.iterdir():
-        rehearsal.run("depmod", "--basedir", root, version.name)
     write(etc / "hostname", "pi\n")
     write(etc / "hosts", "127.0.0.1 localhost\n127.0.1.1 pi\n")
-    write(etc / "fstab", "/dev/vda / ext4 defaults,noatime 0 1\n")
     write(etc / "machine-id", "")
+    for unit in MASKED:
+        link(etc / "systemd/system" / unit, "/dev/null")
+    _add_user(root)
+    _let_in(rehearsal, root, keys, sshd)
+
+
+def connect(rehearsal: Rehearsal, root: Path, kernel: Kernel) -> None:
+    """Give it what a machine of its own needs: a disk, a network, drivers."""
+    etc = root / "etc"
+    write(etc / "fstab", "/dev/vda / ext4 defaults,noatime 0 1\n")
     write(etc / "systemd/network/20-wired.network", NETWORK)
     wanted = etc / "systemd/system/multi-user.target.wants"
     wanted.mkdir(parents=True, exist_ok=True)
     link(wanted / "systemd-networkd.service", "/lib/systemd/system/systemd-networkd.service")
-    for unit in MASKED:
-        link(etc / "systemd/system" / unit, "/dev/null")
-    _add_user(root)
-    _let_in(rehearsal, root, keys)
+    shutil.copytree(kernel.modules, root / "usr" / "lib" / "modules", dirs_exist_ok=True)
+    for version in kernel.modules.iterdir():
+        rehearsal.run("depmod", "--basedir", root, version.name)
 
 
 def _add_user(root: Path) -> None:
@@ -63,8 +74,7 @@ def _add_user(root: Path) -> None:
     os.chown(root / "home/pi", 1000, 1000)
 
 
-def _let_in(rehearsal: Rehearsal, root: Path, keys: Path) -> None:
-    """ssh keys of the rehearsal's own, of both sides."""
+def _let_in(rehearsal: Rehearsal, root: Path, keys: Path, sshd: str) -> None:
     for name in ("user", "host"):
         rehearsal.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", keys / name)
     public = (keys / "user.pub").read_text(encoding="utf-8")
@@ -76,7 +86,7 @@ def _let_in(rehearsal: Rehearsal, root: Path, keys: Path) -> None:
         key.unlink()
     write(root / "etc/ssh/ssh_host_ed25519_key", (keys / "host").read_text(encoding="utf-8"), mode=0o600)
     write(root / "etc/ssh/ssh_host_ed25519_key.pub", (keys / "host.pub").read_text(encoding="utf-8"))
-    write(root / "etc/ssh/sshd_config.d/rehearsal.conf", "UseDNS no\nLoginGraceTime 600\n")
+    write(root / "etc/ssh/sshd_config.d/rehearsal.conf", f"UseDNS no\nLoginGraceTime 600\n{sshd}")
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
@@ -99,22 +109,21 @@ def make_disk(rehearsal: Rehearsal, root: Path, disk: Path) -> None:
     rehearsal.run("mke2fs", "-q", "-t", "ext4", "-O", "^metadata_csum", "-E", "lazy_itable_init=1", "-d", root, disk)
 
 
-class Machine:
-    """It can be switched on and off, and ssh goes in.
+class Board:
+    """Something with systemd that can be switched on and off, and ssh goes in.
 
     Args:
         rehearsal: its log folder gets the console.
-        disk: as `make_disk` made it.
-        kernel: what boots.
         keys: the folder that `furnish` wrote keys to.
+        port: where its sshd can be reached on this machine's loopback interface.
     """
 
-    def __init__(self, rehearsal: Rehearsal, disk: Path, kernel: Kernel, keys: Path) -> None:
-        self.port = free_port()
+    def __init__(self, rehearsal: Rehearsal, keys: Path, port: int) -> None:
+        self.port = port
         self.console = rehearsal.log.with_suffix(".console")
         self.known_hosts = keys / "known_hosts"
         self.key = keys / "user"
-        self._rehearsal, self._disk, self._kernel = rehearsal, disk, kernel
+        self._rehearsal = rehearsal
         self._process: subprocess.Popen[bytes] | None = None
         host = (keys / "host.pub").read_text(encoding="utf-8")
         write(self.known_hosts, f"[127.0.0.1]:{self.port} {host}")
@@ -123,34 +132,27 @@ class Machine:
         options = ("BatchMode=yes", "LogLevel=ERROR", f"UserKnownHostsFile={self.known_hosts}", *shared)
         self._ssh = ["ssh", "-i", str(self.key), "-p", str(self.port), *(f"-o{option}" for option in options)]
 
-    def switch_on(self) -> None:
-        """Begin to boot."""
-        words = ["qemu-system-aarch64", "-M", "virt,gic-version=2", "-accel", "tcg,thread=multi", "-cpu", CPU]
-        words += ["-smp", "2", "-m", "2048", "-kernel", str(self._kernel.image), "-initrd", str(self._kernel.initrd)]
-        words += ["-append", "console=ttyAMA0 root=/dev/vda rw quiet", "-display", "none"]
-        words += ["-drive", f"file={self._disk},if=none,id=disk,format=raw,cache=unsafe"]
-        words += ["-device", "virtio-blk-pci,drive=disk", "-device", "virtio-rng-pci"]
-        words += ["-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:22"]
-        words += ["-device", "virtio-net-pci,netdev=net,romfile=", "-serial", f"file:{self.console}"]
-        with self._rehearsal.log.open("ab") as log:
-            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.wait_ssh()
+    def command(self) -> list[str]:
+        """What runs it on this machine."""
+        raise NotImplementedError
 
-    def wait_ssh(self) -> None:
-        """Return when ssh answers."""
-        wait_for(self._answers, f"ssh; the console is in {self.console}", BOOT_S, pause_s=2)
+    def switch_on(self) -> None:
+        """Boot, and return when ssh answers."""
+        with self.console.open("ab") as log:
+            self._process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_for(self._answers, f"ssh; the console is in {self.console}", BOOT_S, pause_s=1)
 
     def _answers(self) -> bool:
         assert self._process is not None
         if (code := self._process.poll()) is not None:
-            raise RehearsalError(f"qemu ended with {code}; its words are in {self._rehearsal.log}")
+            raise RehearsalError(f"the board ended with {code}; its last words are in {self.console}")
         return self.asks("true")[0] == 0
 
     def asks(self, command: str) -> tuple[int, str]:
         """Exit code and standard output of a root's shell command; its complaints are logged."""
         words = [*self._ssh, "root@127.0.0.1", command]
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        self._rehearsal.note(f"pi# {command}\n{done.stdout}{done.stderr}")
+        self._rehearsal.note(f"board# {command}\n{done.stdout}{done.stderr}")
         return done.returncode, done.stdout
 
     def does(self, command: str) -> str:
@@ -171,18 +173,17 @@ class Machine:
 
     def reboot(self) -> None:
         """Ask it to, and return when ssh answers again."""
-        before = self.does("cat /proc/sys/kernel/random/boot_id")
+        which = "systemctl show --property=UserspaceTimestampMonotonic"
+        before = self.does(which)
         self.asks("systemctl reboot")
         self._leave()
-        again = "cat /proc/sys/kernel/random/boot_id"
-        wait_for(lambda: self.asks(again)[1] not in ("", before), "the next boot", BOOT_S, pause_s=3)
+        wait_for(lambda: self.asks(which)[1] not in ("", before), "the next boot", BOOT_S, pause_s=1)
 
     def halt(self) -> None:
         """Switch it off in order, or at once if it does not listen."""
-        if self._process is None or self._process.poll() is not None:
-            return
         self.asks("systemctl poweroff")
         self._leave()
+        assert self._process is not None
         try:
             self._process.wait(HALT_S)
         except subprocess.TimeoutExpired:
@@ -192,10 +193,55 @@ class Machine:
         """Off, now."""
         self._leave()
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGKILL)
+            self._process.kill()
             self._process.wait()
 
     def _leave(self) -> None:
         """Close the shared connection."""
         subprocess.run([*self._ssh, "-O", "exit", "root@127.0.0.1"], capture_output=True)
-        time.sleep(1)
+
+
+class Machine(Board):
+    """An arm64 machine with Debian's kernel, emulated.
+
+    Args:
+        rehearsal: its log folder gets the console.
+        keys: the folder that `furnish` wrote keys to.
+        disk: as `make_disk` made it.
+        kernel: what boots.
+    """
+
+    def __init__(self, rehearsal: Rehearsal, keys: Path, disk: Path, kernel: Kernel) -> None:
+        super().__init__(rehearsal, keys, free_port())
+        self._disk, self._kernel = disk, kernel
+
+    def command(self) -> list[str]:
+        """qemu, with a disk, a network and a serial console."""
+        words = ["qemu-system-aarch64", "-M", "virt,gic-version=2", "-accel", "tcg,thread=multi", "-cpu", CPU]
+        words += ["-smp", "2", "-m", "2048", "-kernel", str(self._kernel.image), "-initrd", str(self._kernel.initrd)]
+        words += ["-append", "console=ttyAMA0 root=/dev/vda rw quiet", "-display", "none"]
+        words += ["-drive", f"file={self._disk},if=none,id=disk,format=raw,cache=unsafe"]
+        words += ["-device", "virtio-blk-pci,drive=disk", "-device", "virtio-rng-pci"]
+        words += ["-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.port}-:22"]
+        return [*words, "-device", "virtio-net-pci,netdev=net,romfile=", "-serial", "stdio", "-monitor", "none"]
+
+
+class Container(Board):
+    """A container of this machine's own processor and kernel: no camera, but the same systemd, and quick.
+
+    Args:
+        rehearsal: its log folder gets the console.
+        keys: the folder that `furnish` wrote keys to.
+        port: of its sshd.
+        root: its root file system.
+    """
+
+    def __init__(self, rehearsal: Rehearsal, keys: Path, port: int, root: Path) -> None:
+        super().__init__(rehearsal, keys, port)
+        self._root = root
+
+    def command(self) -> list[str]:
+        """systemd-nspawn, in a process namespace that takes everything with it."""
+        spawn = ["systemd-nspawn", "--quiet", f"--directory={self._root}", "--machine=emotion-edge-rehearsal"]
+        spawn += ["--register=no", "--keep-unit", "--link-journal=no", "--boot"]
+        return ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *spawn]

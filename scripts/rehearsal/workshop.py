@@ -91,13 +91,13 @@ def wheel(rehearsal: Rehearsal, folder: Path) -> Path:
     return Path(rehearsal.run(REPOSITORY / "scripts" / "dist", folder, env=env).splitlines()[-1])
 
 
-def wheelhouse(rehearsal: Rehearsal, python: str) -> Path:
-    """The wheels of others for an aarch64 board with this Python, 3.11 for example; fetched if they are not yet."""
+def wheelhouse(rehearsal: Rehearsal, python: str, machine: str = "aarch64") -> Path:
+    """The wheels of others for a board with this Python, 3.11 for example; fetched if they are not yet."""
     wanted = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    mark = hashlib.sha256("\n".join([python, *wanted]).encode()).hexdigest()[:12]
-    folder = CACHE / f"wheels-{python}-{mark}"
+    mark = hashlib.sha256("\n".join([python, machine, *wanted]).encode()).hexdigest()[:12]
+    folder = CACHE / f"wheels-{python}-{machine}-{mark}"
     if not folder.exists():
-        env = os.environ | {"PYTHON": str(controller(rehearsal) / "python")}
+        env = os.environ | {"PYTHON": str(controller(rehearsal) / "python"), "MACHINE": machine}
         fetched = folder.with_name(f"new-{folder.name}")
         shutil.rmtree(fetched, ignore_errors=True)
         rehearsal.run(REPOSITORY / "scripts" / "wheelhouse", python, fetched, env=env)
