@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import functools
 import json
@@ -74,6 +75,21 @@ A clip that ends in .csv holds recorded scores: time_s, then a column a label.
 example:
   device replay --labels clips/labels.csv --set device.smoother.enter=0.7"""
 
+FLEET = """\
+Listens to every board under device.mqtt.base_topic and judges each by what it
+says: offline, silent, camera bad, events that wait or are lost, throttled,
+coming and going. Without --seconds it shows a live table until Ctrl-C (needs
+the extra `fleet`); with it, it listens for that long and prints once. A board
+tells its health every 30 s; silent ones show after device.fleet.stale_s.
+Exit code 0 means all are healthy, and all are there."""
+
+FLEET_EPILOG = """\
+the inventory: names of boards, one a line, # begins a remark
+
+examples:
+  device fleet --set device.mqtt.host=broker.local
+  device fleet --seconds 95 --inventory boards.txt --json | jq .unhealthy"""
+
 CHECK_CONFIG = """\
 Reads a config as `device run` would, and says what is wrong with it (file,
 line, key, what is allowed) or what differs from the defaults."""
@@ -137,6 +153,14 @@ def _parser() -> argparse.ArgumentParser:
     _config_options(replay)
     _json_option(replay)
 
+    fleet = _command(commands, "fleet", _fleet, "how is every board?", FLEET, FLEET_EPILOG)
+    fleet.add_argument("--seconds", type=_seconds, metavar="S", help="listen for so long, then print once")
+    counted = fleet.add_mutually_exclusive_group()
+    counted.add_argument("--expect", type=_count, metavar="N", help="so many boards must be there")
+    counted.add_argument("--inventory", type=Path, metavar="FILE", help="the boards of this file must be there")
+    _config_options(fleet)
+    _json_option(fleet)
+
     check = _command(commands, "check-config", _check_config, "read a config and say what is wrong", CHECK_CONFIG)
     _config_options(check)
     check.add_argument("--print", action="store_true", help="print every setting in force, with its meaning, as YAML")
@@ -192,6 +216,20 @@ def _source_option(parser: argparse.ArgumentParser) -> None:
 
 def _json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) <= 86400:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number above 0 and at most 86400")
+
+
+def _count(text: str) -> int:
+    with contextlib.suppress(ValueError):
+        if int(text) >= 1:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number at least 1")
 
 
 class _Version(argparse.Action):
@@ -250,6 +288,13 @@ def _replay(args: argparse.Namespace) -> int:
     report = replay(config, args.labels)
     print(report.to_json() if args.json else report.table())
     return 0
+
+
+def _fleet(args: argparse.Namespace) -> int:
+    config = _config(args)
+    from device.fleet import fleet
+
+    return fleet(config, args.seconds, args.expect, args.inventory, args.json)
 
 
 def _check_config(args: argparse.Namespace) -> int:

@@ -225,6 +225,18 @@ class SelftestConfig:
 
 
 @dataclass(frozen=True)
+class FleetConfig:
+    """When `device fleet` calls a board unhealthy."""
+
+    stale_s: float = setting(
+        90.0, "online, but silent for this long; three times report.health_s of the boards", gt=0, le=10800
+    )
+    waiting_s: float = setting(60.0, "its oldest event waits for the broker this long", gt=0)
+    flaps: int = setting(2, "it went offline, or its process began anew, so many times within window_s", ge=1, le=100)
+    window_s: float = setting(600.0, "see flaps", gt=0, le=86400)
+
+
+@dataclass(frozen=True)
 class DeviceConfig:
     """Everything the device can be told."""
 
@@ -252,6 +264,7 @@ class DeviceConfig:
     privacy: PrivacyConfig = section(PrivacyConfig)
     metrics: MetricsConfig = section(MetricsConfig)
     selftest: SelftestConfig = section(SelftestConfig)
+    fleet: FleetConfig = section(FleetConfig)
 
 
 def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> DeviceConfig:

@@ -23,11 +23,11 @@ class Link:
     Args:
         config: where to, as whom, and how patiently.
         client_id: unique among the broker's clients.
-        will: what the broker says for us when we are gone.
+        will: what the broker says for us when we are gone; None: nothing.
         post: called with everything that happens on a connection.
     """
 
-    def __init__(self, config: MqttConfig, client_id: str, will: Message, post: Post) -> None:
+    def __init__(self, config: MqttConfig, client_id: str, will: Message | None, post: Post) -> None:
         self.reconnects = -1  # connections after the first
         self.due_s = 0.0  # when to try again, monotonic seconds; means nothing while connected
         self._config = config
@@ -98,10 +98,10 @@ class Link:
         if reason == "Session taken over" or self._short_lived == SUSPICIOUS:  # Mosquitto 2.0 does not give the reason
             log.warning("if another client calls itself %s too, give each device its own device.id", self._client_id)
 
-    def subscribe(self, topics: list[str]) -> None:
+    def subscribe(self, topics: list[str], qos: int = 1) -> None:
         """Ask for topics; each new connection must ask again."""
         if self._connection is not None:
-            self._connection.subscribe(topics)
+            self._connection.subscribe(topics, qos)
 
     def say(self, message: Message) -> None:
         """Send as soon as there is room; of a retained topic only the newest waits, a message of QoS 0 never does."""

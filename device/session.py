@@ -77,13 +77,13 @@ class VersionError(BrokerError):
     said_so = False
 
 
-def dial(config: MqttConfig, client_id: str, will: Message, post: Post, spoke_5: bool = False) -> Connection:
+def dial(config: MqttConfig, client_id: str, will: Message | None, post: Post, spoke_5: bool = False) -> Connection:
     """Connect, with MQTT 5 if the broker speaks it, else with 3.1.1; or with what device.mqtt.protocol says.
 
     Args:
         config: where to, and as whom.
         client_id: unique among the broker's clients.
-        will: what the broker says for us when we are gone.
+        will: what the broker says for us when we are gone; None: nothing.
         post: called on the connection's own thread with everything that happens; must return at once.
         spoke_5: it did before; then only a clear word makes us believe that it does not any more.
 
@@ -103,7 +103,7 @@ def dial(config: MqttConfig, client_id: str, will: Message, post: Post, spoke_5:
 class Connection:
     """An open connection; made with `dial`. Raises what `dial` raises."""
 
-    def __init__(self, config: MqttConfig, client_id: str, will: Message, post: Post, version: int) -> None:
+    def __init__(self, config: MqttConfig, client_id: str, will: Message | None, post: Post, version: int) -> None:
         self.version = version
         self.window = config.inflight  # QoS 1 messages that may be under way at once
         self._config = config
@@ -121,15 +121,15 @@ class Connection:
         properties = _expiry(expiry_s) if expiry_s is not None and self.version == 5 else None
         return self._client.publish(message.topic, payload, message.qos, message.retain, properties).mid
 
-    def subscribe(self, topics: list[str]) -> None:
-        """Ask for topics, QoS 1; where MQTT allows it, without what we say there ourselves."""
+    def subscribe(self, topics: list[str], qos: int = 1) -> None:
+        """Ask for topics; where MQTT allows it, without what we say there ourselves."""
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
         self._asked.append(topics)
         if self.version == 5:
-            self._client.subscribe([(topic, SubscribeOptions(qos=1, noLocal=True)) for topic in topics])
+            self._client.subscribe([(topic, SubscribeOptions(qos=qos, noLocal=True)) for topic in topics])
         else:
-            self._client.subscribe([(topic, 1) for topic in topics])
+            self._client.subscribe([(topic, qos) for topic in topics])
 
     def close(self, timeout_s: float = 1.0, with_will: bool = False) -> None:
         """Leave in peace: the broker keeps the last will to itself. Or without a word, and it says the will."""
@@ -142,7 +142,7 @@ class Connection:
             self._client.disconnect()
         self._ended.wait(timeout_s)  # the thread is paho's and a daemon: a broker that hangs does not hold us
 
-    def _make_client(self, client_id: str, will: Message) -> Client:
+    def _make_client(self, client_id: str, will: Message | None) -> Client:
         from paho.mqtt.client import Client, MQTTv5, MQTTv311
         from paho.mqtt.enums import CallbackAPIVersion
 
@@ -150,7 +150,8 @@ class Connection:
         client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=protocol, reconnect_on_failure=False)
         client.connect_timeout = self._config.connect_timeout_s
         client.max_inflight_messages_set(self._config.inflight)
-        client.will_set(will.topic, will.payload, will.qos, will.retain)
+        if will is not None:
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
         client.username_pw_set(*credentials.user(self._config))
         if (context := credentials.tls(self._config)) is not None:
             client.tls_set_context(context)

@@ -68,7 +68,7 @@ class Rehearsal:
         if done.returncode != 0:
             said = (done.stdout + done.stderr).strip().splitlines()[-TAIL:]
             told = "\n".join(f"  {line}" for line in said)
-            raise RehearsalError(f"{shlex.join(words)[:200]} ended with {done.returncode}:\n{told}")
+            raise RehearsalError(f"{shlex.join(words)[-200:]} ended with {done.returncode}:\n{told}")
         return done.stdout
 
     def note(self, text: str) -> None:

@@ -32,7 +32,7 @@ def test_wrong_usage_is_exit_code_2(argv: list[str], capsys: pytest.CaptureFixtu
     assert "usage: device" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["run", "selftest", "demo", "model", "replay", "check-config"])
+@pytest.mark.parametrize("command", ["run", "selftest", "demo", "model", "replay", "fleet", "check-config"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main([command, "--help"])
@@ -42,7 +42,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 
 def test_help_fits_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    for argv in (["--help"], ["run", "--help"], ["selftest", "--help"], ["demo", "--help"]):
+    for argv in (["--help"], ["run", "--help"], ["selftest", "--help"], ["demo", "--help"], ["fleet", "--help"]):
         with pytest.raises(SystemExit):
             main(argv)
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
