@@ -23,6 +23,7 @@ from scripts.rehearsal.steps import Rehearsal, Step, conduct, expect, wait_for
 PROGRAMS = {
     "qemu-aarch64-static": "qemu-user-static",
     "mmdebstrap": "mmdebstrap",
+    debian.KEYRING: "debian-archive-keyring",
     "arch-test": "arch-test",
     "zstd": "zstd",
     "mosquitto": "mosquitto",

@@ -10,6 +10,7 @@ from scripts.rehearsal.steps import Rehearsal
 from scripts.rehearsal.workshop import CACHE
 
 PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"  # Ubuntu does not have it of itself
 HOST_SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
 
 

@@ -39,6 +39,7 @@ EMULATOR = {
 }
 PROGRAMS = {
     "mmdebstrap": "mmdebstrap",
+    debian.KEYRING: "debian-archive-keyring",
     "zstd": "zstd",
     "ssh": "openssh-client",
     "mosquitto": "mosquitto",

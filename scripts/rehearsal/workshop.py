@@ -26,7 +26,7 @@ def need(programs: Mapping[str, str], install: bool) -> None:
     """See that programs are there; root may have those that are missing installed.
 
     Args:
-        programs: name -> Debian's package that has it.
+        programs: name, or path of a file -> Debian's package that has it.
         install: whether to call apt-get.
 
     Raises:
@@ -34,12 +34,16 @@ def need(programs: Mapping[str, str], install: bool) -> None:
     """
     if os.geteuid() != 0:
         raise Skipped("mounting and chroot need root; say it with sudo.")
-    packages = sorted({package for program, package in programs.items() if shutil.which(program) is None})
+    packages = sorted({package for program, package in programs.items() if not _is_there(program)})
     if packages and install:
         _apt_get("update")
         _apt_get("install", "-y", "--no-install-recommends", *packages)
     elif packages:
         raise Skipped(f"tools are missing: sudo apt install {' '.join(packages)}, or say it again with --install.")
+
+
+def _is_there(program: str) -> bool:
+    return Path(program).exists() if program.startswith("/") else shutil.which(program) is not None
 
 
 def _apt_get(*words: str) -> None:

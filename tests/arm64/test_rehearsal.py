@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ SCRIPT = workshop.REPOSITORY / "scripts" / "rehearse-arm64"
 ASKED = os.environ.get("REHEARSE_ARM64", "").split()  # releases; .ci/run asks for one
 WARM = [release for release in debian.PYTHONS if debian.archive_path(release, "extract", arm64.PACKAGES).exists()]
 RELEASES = ASKED or WARM[:1]
-SUDO = ["sudo", "--non-interactive", "--preserve-env=REHEARSAL_CACHE"]
+SUDO = ["sudo", "--non-interactive", "--preserve-env=REHEARSAL_CACHE,PYTHON"]
 AS_ROOT = SUDO if os.geteuid() != 0 and shutil.which("sudo") else []
 
 
@@ -29,6 +30,7 @@ def test_the_wheel_works_on_aarch64(tmp_path: Path) -> None:
     more = ["--install"] if ASKED else []
     done = subprocess.run(
         [*AS_ROOT, SCRIPT, *more, "--json", report, *RELEASES],
+        env=os.environ | {"PYTHON": sys.executable},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
