@@ -84,10 +84,14 @@ class Stage:
         recap = re.findall(rf"^{NAME} +: (.*)$", told, flags=re.MULTILINE)[-1]
         return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", recap)}
 
-    def wait_events(self, since: int, what: str) -> dict[str, Any]:
-        """The first new event after the first `since` messages."""
-        wait_for(lambda: self.listener.objects("events", since), what, PATIENCE_S)
-        return self.listener.objects("events", since)[0]
+    def wait_event(self, since: int, what: str, kind: str = "") -> dict[str, Any]:
+        """The first event, of a kind if one is named, after the first `since` messages of all."""
+
+        def found() -> list[dict[str, Any]]:
+            return [event for event in self.listener.objects("events", since) if kind in ("", event["type"])]
+
+        events: list[dict[str, Any]] = wait_for(found, what, PATIENCE_S)
+        return events[0]
 
     def shows(self, *names: str) -> dict[str, str]:
         """Properties of the service, as systemd tells them."""
@@ -249,7 +253,7 @@ def see_faces(stage: Stage) -> None:
         since = stage.mark()
         change = f"s#source: .*#source: {FILM}\\n    fast: true\\n    loop: true#"
         stage.board.does(f"sed -i '{change}' /etc/emotion-edge/config.yaml && systemctl reload {SERVICE}")
-        event = stage.wait_events(since, "a first event")
+        event = stage.wait_event(since, "a first event", "start")
         step.came = f"{event['type']}, seq {event['seq']}"
 
 
@@ -259,7 +263,7 @@ def crash(stage: Stage) -> None:
         last, since = stage.listener.objects("events")[-1]["seq"], stage.mark()
         stage.board.does(f"systemctl kill --kill-whom=main --signal=KILL {SERVICE}")
         wait_for(lambda: "online" in stage.listener.texts("availability", since), "online", PATIENCE_S)
-        event = stage.wait_events(since, "an event after SIGKILL")
+        event = stage.wait_event(since, "an event after SIGKILL")
         step.came = f"seq {last} -> {event['seq']}, restarts {stage.shows('NRestarts')['NRestarts']}"
         expect(event["seq"] > last or event["replayed"], f"the numbers do not grow: {last}, then {event['seq']}")
 
@@ -272,7 +276,7 @@ def hang(stage: Stage) -> None:
         journal = f"journalctl -u {SERVICE} -o cat --no-pager | grep -i 'watchdog timeout' | tail -n 1"
         told = wait_for(lambda: stage.board.asks(journal)[1].strip(), "the watchdog", PATIENCE_S, pause_s=5)
         wait_for(lambda: "online" in stage.listener.texts("availability", since), "online", PATIENCE_S)
-        event = stage.wait_events(since, "an event after the hang")
+        event = stage.wait_event(since, "an event after the hang")
         step.came = f"{told}; then seq {event['seq']}"
         expect(int(stage.shows("NRestarts")["NRestarts"]) > restarts, "systemd did not start it again")
 
