@@ -17,8 +17,6 @@ from scripts.rehearsal.steps import Rehearsal, Skipped
 # A Raspberry Pi 4. With `max`, its default, qemu 7.2 computes wrong int8 results (SME) and is slow on Trixie (pointer
 # authentication).
 CPU = "cortex-a72"
-BINFMT = Path("/proc/sys/fs/binfmt_misc")
-NAME = "emotion-edge-rehearsal"
 MAGIC = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
 MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
 CORE = """\
@@ -53,20 +51,21 @@ def emulation(scratch: Path) -> Iterator[None]:
         Skipped: the kernel does not let us.
     """
     qemu = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
+    name = f"emotion-edge-{os.getpid()}"
     table = scratch / "binfmt"
     table.mkdir()
     try:
         _root_does("mount", "-t", "binfmt_misc", "binfmt_misc", table)
-    except OSError as error:
-        raise Skipped(f"the kernel has no binfmt_misc for us ({error}).") from error
-    try:
         # F: the interpreter is opened now, so the root file system needs none.
-        (table / "register").write_text(f":{NAME}:M::{MAGIC}:{MASK}:{qemu}:F", encoding="ascii")
+        (table / "register").write_text(f":{name}:M::{MAGIC}:{MASK}:{qemu}:F", encoding="ascii")
+    except OSError as error:
+        raise Skipped(f"the kernel's binfmt_misc is not for us here ({error}).") from error
+    try:
         yield
     finally:
-        if (table / NAME).exists():
-            (table / NAME).write_text("-1", encoding="ascii")
+        (table / name).write_text("-1", encoding="ascii")
         _root_does("umount", table)
+        table.rmdir()
 
 
 def _root_does(*command: object) -> None:
