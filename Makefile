@@ -1,9 +1,9 @@
 # What a person calls; scripts/ holds what is done, so that CI does exactly the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check train lint-deploy package clean
+.PHONY: help demo test check train lint-deploy package rehearse-arm64 rehearse-pi clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
 
 demo: ## a picture becomes events at an MQTT subscriber; needs no broker, no camera, no data
 	@scripts/demo
@@ -23,6 +23,12 @@ lint-deploy: ## ansible-lint, yamllint and shellcheck
 package: ## what a release consists of, in dist/, built twice and tried
 	@scripts/package
 
-clean: ## remove what make made (.venv, demo/, caches); runs/ stays
+rehearse-arm64: ## the wheel on aarch64, Bookworm and Trixie, under emulation; needs root
+	@scripts/rehearse-arm64
+
+rehearse-pi: ## a whole emulated machine: playbook, camera, crash, hang, bad models, reboot; needs root
+	@scripts/rehearse-pi
+
+clean: ## remove what make made (.venv, demo/, caches); runs/ and .rehearsal/ stay
 	rm -rf .venv demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find device trainer tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,47 @@
+"""Runs on the board: makes models that must not stay, from the bundled one. python models.py FOLDER"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+from device import golden
+from device.classifier import BUNDLED, Classifier
+from device.model_card import attach, read_card, strip
+
+folder = Path(sys.argv[1])
+card, network = read_card(BUNDLED), strip(BUNDLED.read_bytes())
+half = len(network) // 2
+
+
+def holed(width: int) -> bytes:
+    """A file whose network has lost so many bytes of weights to either side of its middle: they are zeros."""
+    content = network[: half - width] + bytes(2 * width) + network[half + width :]
+    return attach(content, dataclasses.replace(card, version="underperforming"))
+
+
+def reading(file: Path) -> int:
+    """Which label the known face gets, by its number."""
+    logits = golden.measure(file, Classifier(file)).logits
+    return logits.index(max(logits))
+
+
+def bad(name: str, content: bytes) -> None:
+    """A file."""
+    (folder / f"{name}.tflite").write_bytes(content)
+
+
+def lower(metrics: dict[str, object]) -> dict[str, object]:
+    """The same figures, of a network that was taught badly."""
+    return metrics | {key: float(str(metrics[key])) - 0.2 for key in ("accuracy",) if key in metrics}
+
+
+bad("cut", BUNDLED.read_bytes()[:half])
+bad("worse", attach(network, dataclasses.replace(card, version="worse", metrics=tuple(map(lower, card.metrics)))))
+bad("corrupt", attach(network[:half], dataclasses.replace(card, version="corrupt")))
+# It loads, it is as fast as ever, and it reads nonsense.
+for lost in range(40_000, half, 40_000):
+    bad("underperforming", holed(lost))
+    if reading(folder / "underperforming.tflite") != reading(BUNDLED):
+        break
