@@ -15,6 +15,7 @@ from device.model_card import ModelCard, read_card
 from device.preprocess import dequantise, quantise, to_input
 
 BUNDLED = Path(__file__).parent / "models" / "emotion.tflite"
+PROFILES = {"accurate": BUNDLED, "fast": BUNDLED.with_name("emotion-fast.tflite")}  # by `device.model.bundled`
 
 
 @dataclass(frozen=True, eq=False)

@@ -80,6 +80,11 @@ class ModelConfig:
         None, "the .tflite to run; null is the one installed with `device model install`, else the bundled one"
     )
     threads: int = setting(1, "threads for one inference; more is often slower for a net this small", ge=1, le=64)
+    bundled: str = setting(
+        "accurate",
+        "which bundled one: accurate, or fast, which costs a quarter of the arithmetic and is for a Pi Zero 2 W",
+        choices=("accurate", "fast"),
+    )
     public_keys: tuple[str, ...] = setting(
         (), "minisign's public keys, the line that begins with RW; a file to install must be signed with one of them"
     )

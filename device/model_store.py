@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from device import model_card
-from device.classifier import BUNDLED
+from device.classifier import BUNDLED, PROFILES
 from device.config import DeviceConfig
 from device.errors import ModelError, StateError
 from device.events import ModelName, ModelUpdate, UpdateState, to_json
@@ -51,10 +51,11 @@ class ModelStore:
 
     Args:
         folder: the state folder; nothing is made there before something is written.
+        bundled: what runs where nothing is installed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / FOLDER
+    def __init__(self, folder: Path, bundled: Path = BUNDLED) -> None:
+        self._folder, self._bundled = folder / FOLDER, bundled
 
     def record(self) -> Record:
         """What holds now. A record that is damaged counts as none, so that the bundled model runs.
@@ -88,7 +89,7 @@ class ModelStore:
 
     def path(self, digest: str | None) -> Path:
         """The file of a model."""
-        return BUNDLED if digest is None else self._folder / f"{digest}.tflite"
+        return self._bundled if digest is None else self._folder / f"{digest}.tflite"
 
     def add(self, data: bytes) -> str:
         """Write a model down, without a word about it in the record.
@@ -208,7 +209,7 @@ class ModelStore:
 
 def open_store(config: DeviceConfig) -> ModelStore:
     """The store in the state folder of the settings."""
-    return ModelStore(state_dir(config))
+    return ModelStore(state_dir(config), PROFILES[config.model.bundled])
 
 
 def model_path(config: DeviceConfig) -> Path:

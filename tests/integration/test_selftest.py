@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from device.classifier import Classifier
+from device.classifier import PROFILES, Classifier
 from device.golden import MOST_STEPS, Golden, measure, path_of
 from tests.fixtures.tiny_models import write_tiny
 from tests.integration.broker import Listener, Mosquitto, needs_mosquitto, retained
@@ -78,8 +78,9 @@ def test_the_table_for_a_person_agrees(tmp_path: Path, model: Path) -> None:
     assert any(line.startswith("total ") for line in lines)
 
 
-def test_the_bundled_model_says_what_it_said_when_it_was_made(tmp_path: Path) -> None:
-    done = device("selftest", "--no-camera", "--json", *QUICK, cwd=tmp_path)
+@pytest.mark.parametrize("bundled", PROFILES)
+def test_a_bundled_model_says_what_it_said_when_it_was_made(tmp_path: Path, bundled: str) -> None:
+    done = device("selftest", "--no-camera", "--json", "--set", f"device.model.bundled={bundled}", *QUICK, cwd=tmp_path)
     golden = {check["name"]: check for check in json.loads(done.stdout)["checks"]}["golden"]
     assert golden["ok"] and not golden.get("skipped"), golden
 

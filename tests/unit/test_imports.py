@@ -38,7 +38,7 @@ sys.exit(code)
 
 
 def last_line(program: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=150)
     return done.stdout.splitlines()[-1]
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from device.classifier import BUNDLED
+from device.classifier import BUNDLED, PROFILES
 from device.config import load_config
 from device.errors import StateError
+from device.model_card import read_card
 from device.model_store import ModelStore, Record, accepted, model_path
 from tests.fixtures.tiny_models import write_tiny
 
@@ -149,6 +150,12 @@ def test_the_settings_come_before_what_is_installed(store: ModelStore, digest: s
     assert model_path(load_config(overrides=[where])) == store.path(digest)
     assert model_path(load_config(overrides=[where, "device.model.path=/my.tflite"])) == Path("/my.tflite")
     assert model_path(load_config(overrides=[f"device.state_dir={tmp_path / 'other'}"])) == BUNDLED
+
+
+def test_which_bundled_model_runs_is_a_setting(tmp_path: Path) -> None:
+    where, fast = f"device.state_dir={tmp_path}", "device.model.bundled=fast"
+    assert model_path(load_config(overrides=[where, fast])) == PROFILES["fast"]
+    assert read_card(PROFILES["fast"]).macs <= 30e6 < read_card(BUNDLED).macs
 
 
 def test_the_record_is_plain_json(store: ModelStore, digest: str, tmp_path: Path) -> None:
