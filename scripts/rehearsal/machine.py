@@ -248,3 +248,14 @@ class Container(Board):
         spawn = ["systemd-nspawn", "--quiet", f"--directory={self._root}", "--machine=emotion-edge-rehearsal"]
         spawn += ["--register=no", "--keep-unit", "--link-journal=no", "--boot"]
         return ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *spawn]
+
+    def reboot(self) -> None:
+        """nspawn ends where a machine would begin anew, so it is started again."""
+        self.asks("systemctl reboot")
+        self._leave()
+        assert self._process is not None
+        try:
+            self._process.wait(HALT_S)
+        except subprocess.TimeoutExpired:
+            self.pull_the_plug()
+        self.switch_on()
