@@ -21,6 +21,9 @@ MASKED = (
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
     "systemd-sysctl.service",
+    "proc-sys-fs-binfmt_misc.automount",
+    "systemd-binfmt.service",
+    "serial-getty@ttyAMA0.service",
     "e2scrub_all.timer",
     "fstrim.timer",
     "dpkg-db-backup.timer",
@@ -128,7 +131,7 @@ class Board:
         host = (keys / "host.pub").read_text(encoding="utf-8")
         write(self.known_hosts, f"[127.0.0.1]:{self.port} {host}")
         # One connection for all: each handshake takes emulated seconds.
-        shared = ("ControlMaster=auto", f"ControlPath={keys}/ssh", "ControlPersist=600", "ConnectTimeout=60")
+        shared = ("ControlMaster=auto", f"ControlPath={keys}/ssh", "ControlPersist=600", "ConnectTimeout=300")
         options = ("BatchMode=yes", "LogLevel=ERROR", f"UserKnownHostsFile={self.known_hosts}", *shared)
         self._ssh = ["ssh", "-i", str(self.key), "-p", str(self.port), *(f"-o{option}" for option in options)]
 
@@ -245,3 +248,14 @@ class Container(Board):
         spawn = ["systemd-nspawn", "--quiet", f"--directory={self._root}", "--machine=emotion-edge-rehearsal"]
         spawn += ["--register=no", "--keep-unit", "--link-journal=no", "--boot"]
         return ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *spawn]
+
+    def reboot(self) -> None:
+        """nspawn ends where a machine would begin anew, so it is started again."""
+        self.asks("systemctl reboot")
+        self._leave()
+        assert self._process is not None
+        try:
+            self._process.wait(HALT_S)
+        except subprocess.TimeoutExpired:
+            self.pull_the_plug()
+        self.switch_on()

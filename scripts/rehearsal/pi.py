@@ -326,7 +326,7 @@ def break_out(stage: Stage) -> None:
         )
     with stage.rehearsal.step("systemd-analyze security") as step:
         told = stage.board.does(f"systemd-analyze security --no-pager {SERVICE} | tail -n 1").strip()
-        exposure = float(re.findall(r"[\d.]+", told)[0])
+        exposure = float(re.findall(r": (\d+\.\d+) ", told)[0])
         stage.rehearsal.facts["exposure"] = exposure
         expect(exposure <= EXPOSURE, f"exposure {exposure}, at most {EXPOSURE} may be")
         step.came = f"exposure {exposure}"
