@@ -121,7 +121,7 @@ class SmootherConfig:
         0.7, "readings within this time count as one (hmm); time constant (ema)", gt=0, le=60
     )
     stay_s: float = setting(2.0, "hmm: mean time an expression lasts", gt=0, le=600)
-    enter: float = setting(0.8, "confidence at which a new label is taken", ge=0, le=1)
+    enter: float = setting(0.85, "confidence at which a new label is taken", ge=0, le=1)
     leave: float = setting(0.2, "confidence below which the label becomes unknown", ge=0, le=1)
     dwell_s: float = setting(0.5, "a label is kept at least this long", ge=0, le=60)
     stale_s: float = setting(3.0, "a face that nobody had time to read for this long fades to unknown", gt=0, le=600)
