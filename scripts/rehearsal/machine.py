@@ -184,7 +184,11 @@ class Board:
 
     def halt(self) -> None:
         """Switch it off in order, or at once if it does not listen."""
-        self.asks("systemctl poweroff")
+        self._end("systemctl poweroff")
+
+    def _end(self, command: str) -> None:
+        """Say the command after which the process ends; what does not listen is switched off."""
+        self.asks(command)
         self._leave()
         assert self._process is not None
         try:
@@ -251,11 +255,5 @@ class Container(Board):
 
     def reboot(self) -> None:
         """nspawn ends where a machine would begin anew, so it is started again."""
-        self.asks("systemctl reboot")
-        self._leave()
-        assert self._process is not None
-        try:
-            self._process.wait(HALT_S)
-        except subprocess.TimeoutExpired:
-            self.pull_the_plug()
+        self._end("systemctl reboot")
         self.switch_on()
