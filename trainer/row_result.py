@@ -20,7 +20,8 @@ from trainer.config import TrainConfig
 from trainer.dataset import SIDE, Dataset
 from trainer.dynamics import dynamics
 from trainer.errors import CheckpointError
-from trainer.learner import channels_last, pick_device
+from trainer.learner import pick_device
+from trainer.lessons import channels_last
 from trainer.models import ExpressionNet
 from trainer.networks import load_network
 from trainer.post_training import Converted, convert_plainly
