@@ -9,6 +9,7 @@ import csv
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ class Dataset:
             raise DataError(f"{self.source}: there is no {split} split here; it holds {', '.join(self.splits)}.")
         return self.splits[split]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 over every split's name, pixels and labels, hexadecimal."""
         state = hashlib.sha256()

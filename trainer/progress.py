@@ -1,10 +1,12 @@
 """How long work shows itself: bars with images a second and time left on a terminal, a line an epoch elsewhere.
 
-Bars are drawn by rich. A machine that has nothing but PyTorch and the device's own few packages gets the lines.
+Bars are drawn by rich. A machine that has nothing but PyTorch and the device's own few packages gets the lines, and so
+does one of several processes that work side by side, which would draw over one another.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -28,7 +30,8 @@ class TrainingProgress:
     def __init__(self, kind: str, epochs: int, done: int, faces: int, judged: str, shown: bool = True) -> None:
         self.shown, self.judged = shown, judged
         self.epochs, self.faces, self.kind = epochs, faces, kind
-        self.bars = _bars() if shown and sys.stderr.isatty() else None
+        alone = multiprocessing.parent_process() is None
+        self.bars = _bars() if shown and alone and sys.stderr.isatty() else None
         if self.bars is not None:
             self.total = self.bars.add_task(f"{kind}, whole run", total=epochs * faces, completed=done * faces)
             self.current = self.bars.add_task("this epoch", total=faces)

@@ -110,15 +110,30 @@ def balanced(faces: FaceSet, count: int, more: FaceSet | None = None) -> FaceSet
 
 
 def transformed(face: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
-    """A copy of a face (S, S), turned, zoomed and shifted a little and every second time mirrored; edges repeat."""
-    import cv2
+    """A copy of a face (S, S), turned, zoomed and shifted a little and every second time mirrored; edges repeat.
 
+    Written out, since releases of OpenCV round differently: a row may be taught on one machine and judged on another,
+    and the faces of both must be the same to the pixel.
+    """
     side = face.shape[0]
     turn, zoom, right, down = generator.uniform(-1, 1, 4)
-    matrix = cv2.getRotationMatrix2D(((side - 1) / 2,) * 2, MAX_TURN_DEG * turn, 1 + MAX_ZOOM * zoom)
-    matrix[:, 2] += (MAX_SHIFT * side * right, MAX_SHIFT * side * down)
-    moved = cv2.warpAffine(face, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved[:, ::-1] if generator.random() < 0.5 else moved, dtype=np.uint8)
+    angle, scale = np.deg2rad(MAX_TURN_DEG * turn), 1 / (1 + MAX_ZOOM * zoom)
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2 - np.array([down, right]).reshape(2, 1, 1) * MAX_SHIFT * side
+    from_x = scale * (np.cos(angle) * x - np.sin(angle) * y) + (side - 1) / 2
+    from_y = scale * (np.sin(angle) * x + np.cos(angle) * y) + (side - 1) / 2
+    moved = between(face, from_y, from_x)
+    return moved[:, ::-1] if generator.random() < 0.5 else moved
+
+
+def between(face: NDArray[np.uint8], y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """A face (S, S) at places between its pixels, bilinear; outside, its edge goes on."""
+    last = face.shape[0] - 1
+    y, x = y.clip(0, last), x.clip(0, last)
+    top, left = (np.minimum(places.astype(int), last - 1) for places in (y, x))
+    down, right = y - top, x - left
+    above = face[top, left] * (1 - right) + face[top, left + 1] * right
+    below = face[top + 1, left] * (1 - right) + face[top + 1, left + 1] * right
+    return np.asarray(np.rint(above * (1 - down) + below * down), dtype=np.uint8)
 
 
 def read_more(folder: Path) -> FaceSet:

@@ -79,7 +79,7 @@ def _of_card(card: ModelCard) -> str:
 
 
 def standing(row: Row, bench: Bench) -> dict[str, Any]:
-    """The row as it stands in its folder: trained, with all its figures; under way; or not trained.
+    """The row as it stands in its folder: trained, with all its figures; taught, not judged; under way; not trained.
 
     Raises:
         CheckpointError: what lies there was made with other settings or of other faces.
@@ -90,7 +90,8 @@ def standing(row: Row, bench: Bench) -> dict[str, Any]:
         done = RunFolder(folder).metrics()
         known["epochs"]["done"] = len(done)
         if done:
-            known |= {"state": "under way", "dynamics": dynamics(done), "curve": accuracies(done)}
+            state = "taught" if RunFolder(folder).finished else "under way"
+            known |= {"state": state, "dynamics": dynamics(done), "curve": accuracies(done)}
     if (folder / RESULT).is_file():
         kept: dict[str, Any] = json.loads((folder / RESULT).read_text())
         if row.model is not None and kept["model_digest"] != digest(row.model):
@@ -101,6 +102,11 @@ def standing(row: Row, bench: Bench) -> dict[str, Any]:
             )
         return kept
     return known
+
+
+def is_taught(row: Row, bench: Bench) -> bool:
+    """Whether nothing is left to teach: its run is finished, or it is a finished file."""
+    return row.model is not None or RunFolder(bench.of(row)).finished
 
 
 def _require_same(row: Row, folder: Path, machine: TrainConfig) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from device.classifier import Classifier
-from trainer import compare
+from trainer import compare, row_choice, row_result
 from trainer.cli import main
 from trainer.dataset import Dataset, toy_dataset
 from trainer.studies import Row
@@ -35,14 +35,14 @@ TOY_STUDIES: dict[str, tuple[Row, ...]] = {
 # What each of two processes runs: the first row, one epoch, on the same few faces.
 PROGRAM = """
 import sys
-from trainer import compare
+from trainer import compare, row_choice
 from trainer.cli import main
 from trainer.dataset import Dataset, toy_dataset
 from tests.integration.test_compare import TOY_STUDIES
 
 splits = {name: split.take(slice(0, 140)) for name, split in toy_dataset().splits.items()}
 compare.load_dataset = lambda source: Dataset(splits, "toy")
-compare.STUDIES = TOY_STUDIES
+row_choice.STUDIES = TOY_STUDIES
 options = ["--models", "small", "--epochs", "1", "--set", "trainer.threads=1", "--set", "trainer.accelerator=cpu"]
 sys.exit(main(["compare", "--data", "toy", *options]))
 """
@@ -58,7 +58,7 @@ def few_faces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         name: split.take(slice(0, 140 if name == "training" else 70)) for name, split in toy_dataset().splits.items()
     }
     monkeypatch.setattr(compare, "load_dataset", lambda source: Dataset(splits, "toy"))
-    monkeypatch.setattr(compare, "STUDIES", TOY_STUDIES)
+    monkeypatch.setattr(row_choice, "STUDIES", TOY_STUDIES)
     monkeypatch.chdir(tmp_path)
 
 
@@ -84,12 +84,17 @@ def test_cut_off_gone_on_with_and_finished(
     assert "under way, 1 of 2 epochs" in Path("runs/compare/compare.md").read_text()
     assert "the time is over" in capsys.readouterr().err
 
+    # Its last epoch is taught where nothing can be judged, which no table is made of.
+    table = Path("runs/compare/compare.md").read_text()
+    assert main(["compare", "--data", "toy", "--set", "trainer.threads=1", "--teach-only", "--models", "small"]) == 0
+    assert capsys.readouterr().out == "runs/compare\n" and Path("runs/compare/compare.md").read_text() == table
+
     # Cut off while the first row, now taught, is judged.
     def cut(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(compare, "examine", cut)
+        patched.setattr(row_result, "examine", cut)
         assert main(["compare", "--data", "toy", "--set", "trainer.threads=1"]) == 1
     assert "go on with the same command" in capsys.readouterr().err
     folder = Path("runs/compare/first/small-original")
@@ -112,6 +117,19 @@ def test_cut_off_gone_on_with_and_finished(
     assert "row " not in said.err and {found["name"]: found for found in json.loads(said.out)} == rows
     assert main(["compare", "--data", "toy", "--models", "small", "--epochs", "3"]) == 1
     assert "small-original: it was begun with other settings of trainer.study" in capsys.readouterr().err
+
+
+def test_rows_taught_side_by_side_are_judged_later(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["compare", "--data", "toy", "--epochs", "1", "--json"]
+    assert main([*options, "--teach-only", "--jobs", "2"]) == 0
+    said = capsys.readouterr()
+    assert [found["state"] for found in json.loads(said.out)] == ["taught", "taught", "not read"]
+    assert "2 rows, 2 at a time" in said.err and not list(Path("runs/compare").glob("compare.*"))
+    taught = {path: path.stat().st_mtime_ns for path in Path("runs/compare").rglob("best.pt")}
+    assert main([*options, "--no-teaching", "--jobs", "2"]) == 0
+    assert {found["state"] for found in json.loads(capsys.readouterr().out)} == {"trained"}
+    assert {path: path.stat().st_mtime_ns for path in taught} == taught
+    check_files(Path("runs/compare").absolute())
 
 
 def check_figures(rows: dict[str, dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from trainer import compare, compare_table
+from trainer import compare_page, compare_table
 from trainer.cli import main
 from trainer.compare_pictures import Point, front, points
 from trainer.row_result import averages
@@ -78,8 +78,8 @@ def test_the_csv_has_a_line_a_row() -> None:
 
 def test_pictures_and_page(tmp_path: Path) -> None:
     results = [trained("x", 0.6) | {"curve": [0.3, 0.6]}, trained("y", 0.7, 2.0), untrained("z")]
-    compare.draw(tmp_path, results)
-    compare.publish(tmp_path, results, "toy")
+    compare_page.draw(tmp_path, results)
+    compare_page.publish(tmp_path, results, "toy")
     drawn = {path.name for path in tmp_path.glob("*.png")}
     assert drawn == {"pareto-parameters.png", "pareto-macs.png", "pareto-latency.png", "learning-a.png"}
     page = (tmp_path / "compare.md").read_text()
@@ -103,7 +103,8 @@ def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--studies", "nobody"], "--studies: there is no study 'nobody'", 2),
         (["--models", "resnet9"], "--models: no row is named 'resnet9' here", 2),
-        (["--epochs", "0"], "--epochs must be at least 1", 2),
+        (["--epochs", "0"], "--epochs and --jobs must be at least 1", 2),
+        (["--jobs", "0"], "--epochs and --jobs must be at least 1", 2),
         (["--hours", "-1"], "--hours above 0", 2),
         (["--set", "trainer.study.network=vgg11"], "trainer.study is set by each row itself", 2),
         (["--studies", "transfer", "--imagenet", "nowhere"], "nowhere: no file resnet18*.pth is here", 1),

@@ -31,15 +31,21 @@ BARE = """
 import sys
 sys.modules.update(dict.fromkeys({absent!r}))
 from trainer.cli import main
-code = main(["distill", "--data=toy", "--epochs=1", "--runs", {runs!r}, "--json", "--set=trainer.teacher.width=0.125",
-    "--set=trainer.teacher.stem_stride=2", "--set=trainer.student.channels=[8, 8, 8]", "--set=trainer.threads=1"])
-sys.exit(code)
+sys.exit(main([*{command!r}, "--data=toy", "--epochs=1", "--runs", {runs!r}, "--json", "--set=trainer.threads=1"]))
 """
+ABSENT = {"ai_edge_litert", "ai_edge_quantizer", "litert_torch", "matplotlib", "rich", "scipy", "sklearn"}
+DISTILL = ["distill", "--set=trainer.teacher.width=0.125", "--set=trainer.teacher.stem_stride=2"]
+DISTILL += ["--set=trainer.student.channels=[8, 8, 8]"]
+COMPARE = ["compare", "--teach-only", "--models", "mobilenet_v3_small"]
+
+
+def said(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=150)
+    return done.stdout
 
 
 def last_line(program: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=150)
-    return done.stdout.splitlines()[-1]
+    return said(program).splitlines()[-1]
 
 
 def test_help_loads_neither_opencv_nor_litert_nor_any_other_library() -> None:
@@ -67,6 +73,10 @@ def test_importing_a_module_of_the_device_loads_no_heavy_library_yet() -> None:
 
 
 def test_teaching_needs_nothing_but_pytorch_and_the_base_install(tmp_path: Path) -> None:
-    absent = {"ai_edge_litert", "ai_edge_quantizer", "litert_torch", "matplotlib", "rich", "scipy", "sklearn"}
-    program = BARE.format(absent=absent, runs=str(tmp_path / "runs"))
+    program = BARE.format(absent=ABSENT, command=DISTILL, runs=str(tmp_path / "runs"))
     assert json.loads(last_line(program))["epochs"] == 1
+
+
+def test_nor_does_the_teaching_of_a_row_of_the_comparison(tmp_path: Path) -> None:
+    (row,) = json.loads(said(BARE.format(absent=ABSENT, command=COMPARE, runs=str(tmp_path / "runs"))))
+    assert (row["state"], row["epochs"]["done"]) == ("taught", 1)

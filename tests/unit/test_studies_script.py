@@ -10,7 +10,7 @@ import pytest
 
 from scripts import studies
 from tests.unit.test_compare import trained, untrained
-from trainer import compare
+from trainer import compare_page
 from trainer.compare_pictures import COSTS
 from trainer.studies import STUDIES
 
@@ -31,8 +31,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def compared(house: Path, data: str, rows: list[dict[str, Any]]) -> str:
     """The folder of a comparison."""
     out = house / "out"
-    compare.draw(out, rows)
-    compare.publish(out, rows, data)
+    compare_page.draw(out, rows)
+    compare_page.publish(out, rows, data)
     return str(out)
 
 
