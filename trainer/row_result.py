@@ -8,31 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from device.errors import EmotionEdgeError
-from device.model_card import InputSpec, digest, read_card
-from device.preprocess import to_input
+from device.model_card import digest, read_card
 from trainer import compare_pictures, latency, metrics, pictures, scoring
-from trainer.checkpoint import Checkpoint, load_checkpoint
-from trainer.config import TrainConfig
-from trainer.dataset import SIDE, Dataset
+from trainer.checkpoint import load_checkpoint
+from trainer.dataset import Dataset
 from trainer.dynamics import dynamics
-from trainer.errors import CheckpointError
-from trainer.learner import pick_device
-from trainer.lessons import channels_last
-from trainer.models import ExpressionNet
 from trainer.networks import load_network
 from trainer.post_training import Converted, convert_plainly
 from trainer.reader import ModelFileReader
+from trainer.row_reading import TSNE_FACES, read, reading_of
 from trainer.row_run import RESULT, TEST, Bench, accuracies, facts
 from trainer.runs import RunFolder, write_text
 from trainer.studies import Row
 
-BATCH = 256  # faces at once; bounds memory, changes no result
 CALIBRATION_FACES = 100  # of Training; the graph runs on slow kernels while they are read
-TSNE_FACES = 1500  # more make the plane no clearer, and take minutes
 PICTURES = ("learning", "confusion", "roc", "classes", "tsne")
 LISTS = ("calibration", "risk_coverage")  # of what is scored; too long for a table
 
@@ -44,23 +36,21 @@ def examine(row: Row, bench: Bench) -> dict[str, Any]:
         CheckpointError: its weights cannot be read, or were taught on other faces.
     """
     folder, run = bench.of(row), RunFolder(bench.of(row))
-    checkpoint = load_checkpoint(run.best)
-    if checkpoint.data_digest != bench.data.digest:
-        raise CheckpointError(f"{folder}: it was taught on other faces; name another folder with --out, or delete it.")
-    began = time.perf_counter()
-    logits, features = read(load_checkpoint(run.best).model, bench.data[TEST].images, bench.machine)
-    seconds = time.perf_counter() - began
-    scores = _scored(bench.data, logits)
-    result = facts(row) | {"state": "trained", "dynamics": dynamics(run.metrics()), "test": scores}
-    result["curve"] = accuracies(run.metrics())
-    result["epochs"]["done"] = len(run.metrics())
-    result |= {
-        "test_seconds": seconds,
-        "taught_on": run.summary()["device"],
-        "file": _as_file(checkpoint, bench, folder, logits),
+    reading, epochs = reading_of(folder, bench.data, bench.machine), run.metrics()
+    result = facts(row) | {
+        "state": "trained",
+        "dynamics": dynamics(epochs),
+        "test": _scored(bench.data, reading.logits),
     }
-    _draw(folder, result, logits, features, bench.data)
-    pictures.save_picture(folder / "learning.png", pictures.learning_curves(run.metrics(), row.key, "validation"))
+    result["epochs"]["done"] = len(epochs)
+    result |= {
+        "curve": accuracies(epochs),
+        "test_seconds": reading.seconds,
+        "taught_on": run.summary()["device"],
+        "file": _as_file(run, bench, reading.logits),
+    }
+    _draw(folder, result, reading.logits, reading.features, bench.data)
+    pictures.save_picture(folder / "learning.png", pictures.learning_curves(epochs, row.key, "validation"))
     return _kept(result, row, bench)
 
 
@@ -92,26 +82,6 @@ def _kept(result: dict[str, Any], row: Row, bench: Bench) -> dict[str, Any]:
     return result
 
 
-def read(
-    model: ExpressionNet, images: NDArray[np.uint8], machine: TrainConfig
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logits (N, K) of faces (N, S, S), and the penultimate features (M, C) of the first ones, for a picture.
-
-    Read on the device that teaches, in bfloat16 where the settings say so, as the epochs were judged.
-    """
-    device = pick_device(machine)
-    model = model.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    logits, features = [], []
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=machine.bf16):
-        for start in range(0, len(images), BATCH):
-            part = torch.from_numpy(to_input(images[start : start + BATCH], InputSpec(SIDE))).permute(0, 3, 1, 2)
-            seen = model.trunk(channels_last(part).to(device))
-            logits.append(model.head(seen).float().cpu().numpy())
-            if start < TSNE_FACES:
-                features.append(seen.float().cpu().numpy())
-    return np.concatenate(logits), np.concatenate(features)[:TSNE_FACES]
-
-
 def _scored(data: Dataset, logits: NDArray[np.float32], temperature: float = 1.0) -> dict[str, Any]:
     """`scoring.single_view` of the test faces without its lists, and the means that the studies give."""
     scores = scoring.single_view(scoring.set_exam(data, TEST), logits, temperature)
@@ -131,10 +101,12 @@ def averages(per_class: dict[str, dict[str, Any]]) -> dict[str, float]:
     return weighted | {"mean_auc": float(np.mean([v["auc"] for v in rows if v["auc"] is not None]))}
 
 
-def _as_file(checkpoint: Checkpoint, bench: Bench, folder: Path, reference: NDArray[np.float32]) -> dict[str, Any]:
+def _as_file(run: RunFolder, bench: Bench, reference: NDArray[np.float32]) -> dict[str, Any]:
     """The row as a .tflite: what became of it, how it reads, what it costs; or why there is none."""
+    if not run.best.is_file():
+        return {"dtype": None, "why_not": "its weights stayed where it was taught", "gates_failed": []}
     try:
-        converted = convert_plainly(checkpoint, bench.data, CALIBRATION_FACES, folder)
+        converted = convert_plainly(load_checkpoint(run.best), bench.data, CALIBRATION_FACES, run.path)
     except EmotionEdgeError as error:
         return {"dtype": None, "why_not": str(error), "gates_failed": []}
     return _file_facts(converted, bench, reference)

@@ -17,6 +17,7 @@ from typing import Any
 
 from trainer.errors import RunError
 from trainer.parallel import ALONE, Group
+from trainer.row_reading import keep_reading
 from trainer.row_run import Bench, standing, teach
 from trainer.studies import Row
 
@@ -32,7 +33,7 @@ class Work:
         place: of the row in the table.
         row: which.
         bench: where.
-        judge: read the test faces with it once it is taught, convert and time it; else it is only taught.
+        judge: score, convert and time it once it is taught; else it is only taught, and its reading is kept.
         cost: of teaching it, in multiply-accumulates; the cheapest are done first.
     """
 
@@ -130,6 +131,8 @@ def done(work: Work, deadline: float, group: Group = ALONE) -> Result:
     if row.model is None:
         minutes = (deadline - time.monotonic()) / 60
         finished = teach(row, bench, None if math.isinf(minutes) else minutes, group)
+        if finished and not work.judge:
+            group.first(lambda: keep_reading(bench.of(row), bench.data, bench.machine))
         if not (finished and work.judge):
             return group.first(lambda: standing(row, bench))
     from trainer import row_result  # which wants LiteRT and matplotlib, where teaching does not

@@ -127,9 +127,19 @@ def test_rows_taught_side_by_side_are_judged_later(capsys: pytest.CaptureFixture
     assert "2 rows, 2 at a time" in said.err and not list(Path("runs/compare").glob("compare.*"))
     taught = {path: path.stat().st_mtime_ns for path in Path("runs/compare").rglob("best.pt")}
     assert main([*options, "--no-teaching", "--jobs", "2"]) == 0
-    assert {found["state"] for found in json.loads(capsys.readouterr().out)} == {"trained"}
+    rows = {found["name"]: found for found in json.loads(capsys.readouterr().out)}
+    assert {found["state"] for found in rows.values()} == {"trained"}
     assert {path: path.stat().st_mtime_ns for path in taught} == taught
     check_files(Path("runs/compare").absolute())
+
+    # Its weights stayed behind: all figures are there but those of its file.
+    folder = Path("runs/compare/first/small-original")
+    (folder / "best.pt").unlink()
+    (folder / "row.json").unlink()
+    assert main([*options, "--no-teaching", "--models", "small"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["test"] == rows["small"]["test"] and found["file"]["dtype"] is None
+    assert "its weights stayed where it was taught" in Path("runs/compare/compare.md").read_text()
 
 
 def check_figures(rows: dict[str, dict[str, Any]]) -> None:
