@@ -118,11 +118,11 @@ class SmootherConfig:
         choices=("hmm", "ema", "none"),
     )
     time_constant_s: float = setting(
-        0.7, "readings within this time count as one (hmm); time constant (ema)", gt=0, le=60
+        1.0, "readings within this time count as one (hmm); time constant (ema)", gt=0, le=60
     )
-    stay_s: float = setting(2.0, "hmm: mean time an expression lasts", gt=0, le=600)
-    enter: float = setting(0.85, "confidence at which a new label is taken", ge=0, le=1)
-    leave: float = setting(0.2, "confidence below which the label becomes unknown", ge=0, le=1)
+    stay_s: float = setting(3.0, "hmm: mean time an expression lasts", gt=0, le=600)
+    enter: float = setting(0.8, "confidence at which a new label is taken", ge=0, le=1)
+    leave: float = setting(0.3, "confidence below which the label becomes unknown", ge=0, le=1)
     dwell_s: float = setting(0.5, "a label is kept at least this long", ge=0, le=60)
     stale_s: float = setting(3.0, "a face that nobody had time to read for this long fades to unknown", gt=0, le=600)
     min_face_px: int = setting(32, "a smaller face is read as unknown, pixels of the frame", ge=1, le=4096)

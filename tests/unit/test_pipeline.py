@@ -171,7 +171,7 @@ def test_a_changed_expression_is_one_update(model: Path) -> None:
         Script(itertools.repeat(PLACES[:1])),
         Tracker(TrackerConfig()),
         classifier,
-        make_smoother(SmootherConfig(enter=0.8), LABELS),  # a later threshold passes through unknown
+        make_smoother(SmootherConfig(leave=0.2), LABELS),  # a higher one passes through unknown
     )
     events = said(play(chain, [drawn([3], classifier)] * 20 + [drawn([0], classifier)] * 20))
     assert [(event.type, event.emotion) for event in events] == [
