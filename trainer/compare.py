@@ -12,7 +12,7 @@ from typing import Any
 
 from device.errors import UsageError
 from trainer.config import TrainConfig
-from trainer.dataset import load_dataset
+from trainer.dataset import Dataset, load_dataset
 from trainer.parallel import join_group
 from trainer.protocols import PROTOCOLS, tested_on
 from trainer.row_choice import chosen, faces_of
@@ -20,6 +20,7 @@ from trainer.row_run import Bench, facts, is_taught, standing
 from trainer.row_work import Work, one_by_one, side_by_side
 from trainer.studies import EXTRA, STUDIES, Row
 
+TOY_FACES = {"training": 280, "public_test": 140, "private_test": 140}
 EPILOG = f"""Rows that are finished are taken as they are, one that was cut off goes on: run the same command again.
 Each row lies in a folder of its own, OUT/<study>/<row>-<split>/, with its figures, its pictures and its .tflite.
 
@@ -102,8 +103,10 @@ def _list(known: list[dict[str, Any]], as_json: bool) -> int:
 
 
 def _benches(rows: Sequence[Row], out: Path, config: TrainConfig) -> tuple[list[Bench], str]:
-    """Where each row is worked on, and where the faces come from."""
+    """Where each row is worked on, and where the faces come from; a part of those that are only drawn is enough."""
     dataset = load_dataset(config.data)
+    if dataset.source == "toy":
+        dataset = Dataset({name: faces.take(slice(TOY_FACES[name])) for name, faces in dataset.splits.items()}, "toy")
     faces = faces_of(rows, dataset)
     return [
         Bench(out, faces[row.key], tested_on(dataset, row.config.study.protocol), config) for row in rows
