@@ -48,11 +48,11 @@ def measure(kind: str, config: TrainConfig, steps: int) -> dict[str, Any]:
     teachers = () if kind == "teacher" else (Network(build_teacher(config.teacher, 7).eval(), "teacher"),)
     learner = Learner(Task(kind, config, dataset, teachers))
     learner.model.train()
-    augment = learner.augment
+    augment = learner.views.augment
     times: dict[str, list[float]] = {"with": [], "without": []}
     for step, index in enumerate(batches(learner, 2 * steps + 4)):
         name = ("with", "without")[step % 2]
-        learner.augment = augment if name == "with" else lambda faces: faces  # type: ignore[assignment]
+        learner.views.augment = augment if name == "with" else lambda faces: faces  # type: ignore[assignment]
         took = timed(learner, index)
         if step >= 4:
             times[name].append(took)
@@ -79,7 +79,7 @@ def timed(learner: Learner, index: torch.Tensor) -> float:
     if learner.device.type == "cuda":
         torch.cuda.synchronize()
     began = time.perf_counter()
-    loss, _ = learner.step(learner.batch(index))
+    loss, _ = learner.step(learner.views.batch(index))
     loss.item()  # waits for the device
     return time.perf_counter() - began
 

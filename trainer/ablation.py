@@ -18,7 +18,7 @@ from trainer.runs import CONFIG, RunFolder
 from trainer.score_table import ScoreTable, percent
 
 # Where and how fast a run is made says nothing about what comes out; what follows it neither.
-ASIDE = ("data", "runs", "accelerator", "threads", "compile", "convert", "evaluate")
+ASIDE = ("data", "runs", "accelerator", "threads", "compile", "checkpoint_s", "convert", "evaluate")
 KINDS = ("teacher", "student", "study")
 
 

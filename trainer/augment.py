@@ -85,16 +85,23 @@ class Augment:
 
 
 def mixup(
-    faces: Tensor, targets: Tensor, votes: Tensor | None, alpha: float, generator: torch.Generator
+    faces: Tensor,
+    targets: Tensor,
+    votes: Tensor | None,
+    alpha: float,
+    generator: torch.Generator,
+    dice: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Blend each face, its target and its votes with another's (Zhang et al. 2017, arXiv:1710.09412).
 
     Args:
         faces: (N, 1, S, S); targets: (N, K) shares that sum to one; votes: (N, V) or None.
         alpha: of the Beta(alpha, alpha) from which the batch's one blend is drawn.
+        generator: of who is blended with whom, on the device of the faces.
+        dice: of the blend, on the CPU, so that no GPU is waited for.
     """
     # Beta from two Gammas, because torch's Beta takes no generator and a resumed run must draw the same.
-    gammas = torch._standard_gamma(torch.full((2,), alpha), generator=_cpu(generator))
+    gammas = torch._standard_gamma(torch.full((2,), alpha), generator=dice)
     share = float(gammas[0] / gammas.sum().clamp_min(1e-12))
     order = torch.randperm(len(faces), generator=generator, device=faces.device)
 
@@ -102,10 +109,3 @@ def mixup(
         return share * x + (1 - share) * x[order]
 
     return blend(faces), blend(targets), None if votes is None else blend(votes)
-
-
-def _cpu(generator: torch.Generator) -> torch.Generator:
-    """A CPU generator that follows the given one."""
-    if generator.device.type == "cpu":
-        return generator
-    return torch.Generator().manual_seed(int(torch.randint(2**62, (1,), generator=generator, device=generator.device)))

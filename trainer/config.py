@@ -134,6 +134,13 @@ class DistillConfig:
 
     temperature: float = setting(3.0, "softens teacher and student alike", gt=0, le=100)
     mirror: bool = setting(False, "teachers see each view and its mirror image, and say the mean; twice their cost")
+    kept_views: int = setting(
+        0,
+        "views of each face that the teachers answer once and for all, kept in a file of 2.4 kB a view; epochs take "
+        "them in turn; 0 asks the teachers at every step",
+        ge=0,
+        le=10_000,
+    )
     kl_weight: float = setting(
         0.9, "share of the loss that is KL to the teachers; the rest is cross-entropy", ge=0, le=1
     )
@@ -187,6 +194,9 @@ class TrainConfig:
     threads: int | None = setting(None, "CPU threads; null takes every core", ge=1, le=1024)
     bf16: bool = setting(True, "bfloat16 autocast")
     compile: bool = setting(False, "torch.compile the network; worth it on long runs")
+    checkpoint_s: float = setting(
+        0.0, "seconds between two checkpoints at least; for epochs of seconds, 0 writes one after each", ge=0, le=86_400
+    )
     augment: AugmentConfig = section(AugmentConfig)
     teacher: TeacherConfig = section(TeacherConfig)
     student: StudentConfig = section(StudentConfig)

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from device.model_card import InputSpec
 from device.preprocess import to_input
-from trainer.augment import Augment, mixup
+from device.settings import to_dict
 from trainer.checkpoint import build
 from trainer.config import FitConfig, TrainConfig, fit_of
 from trainer.dataset import LABELS, SIDE, VOTES, Dataset, FaceSet, duplicate_mask
 from trainer.errors import CheckpointError, RunError
-from trainer.losses import balanced_weights, correlation, cross_entropy, distillation, targets_of, votes_loss
+from trainer.lessons import Batch, KeptViews, Views, channels_last, draw, kept_or
+from trainer.losses import (
+    balanced_weights,
+    correlation,
+    cross_entropy,
+    distillation,
+    softened,
+    targets_of,
+    votes_loss,
+)
 from trainer.models import ExpressionNet
-from trainer.networks import Network, Teacher
-from trainer.optim import decayed, make_optimizer, set_lr
+from trainer.networks import Network, Teacher, fingerprint
+from trainer.optim import WeightAverage, make_optimizer, set_lr
 from trainer.parallel import ALONE, Group
+from trainer.progress import TurnsProgress
 
 INPUT = InputSpec(size=SIDE)
+ASKED = ("temperature", "mirror", "kept_views")  # what of the distillation's settings decides what teachers say
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -52,20 +65,6 @@ class Task:
     def judged(self) -> str:
         """What the split is called on which each epoch is judged."""
         return "validation" if self.kind == "study" else "PublicTest"
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Augmented views with what is known of them; all on the training device."""
-
-    faces: Tensor  # (N, 1, 48, 48) float in [0, 1]
-    targets: Tensor  # (N, K) shares
-    votes: Tensor | None  # (N, V) votes or shares of them
-
-    def share(self, group: Group) -> Batch:
-        """What of it this process works on."""
-        votes = None if self.votes is None else group.share(self.votes)
-        return Batch(group.share(self.faces), group.share(self.targets), votes)
 
 
 def pick_device(config: TrainConfig, group: Group = ALONE) -> torch.device:
@@ -100,7 +99,7 @@ class Learner:
         if task.start is not None:
             begin_with(model, task.start)
         self.model = _placed(group.share_batch_norms(model), self.device)
-        self.average = AveragedModel(self.model, multi_avg_fn=decayed(self.fit.ema), use_buffers=True)
+        self.average = WeightAverage(self.model, self.fit.ema)
         self.teachers: list[Callable[[Tensor], Tensor]] = [
             _placed(teacher.model, self.device).eval() for teacher in task.teachers
         ]
@@ -109,12 +108,14 @@ class Learner:
         if task.config.compile:
             self.heads = torch.compile(self.heads)
             self.teachers = [torch.compile(teacher) for teacher in self.teachers]
-        self.faces, self.labels = _resident(training, self.device)
-        self.votes = torch.from_numpy(training.votes).float().to(self.device) if with_votes else None
+        if self.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True  # all batches are of one size
+        faces, self.labels = _resident(training, self.device)
+        votes = torch.from_numpy(training.votes).float().to(self.device) if with_votes else None
+        self.views = Views(faces, self.labels, votes, task.config.augment, self.fit, len(LABELS))
+        self.kept: KeptViews | None = None
         self.public = _resident(task.dataset["public_test"], self.device)
         self.class_weights = balanced_weights(self.labels, len(LABELS)) if self.fit.class_weights else None
-        self.generator = torch.Generator(self.device)
-        self.augment = Augment(task.config.augment, self.generator)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -130,31 +131,49 @@ class Learner:
             on_step: is told the number of faces of each batch.
         """
         seed = self.fit.seed * 1_000_003 + epoch
+        if self.task.config.distill.kept_views and self.teachers and self.kept is None:
+            self.kept = self.keep_views()
         torch.manual_seed(seed)
-        self.generator.manual_seed(seed)
+        self.views.seed(seed)
         self.model.train()
-        order = torch.randperm(len(self.labels), generator=self.generator, device=self.device)
+        order = self.views.order()
         losses, hits = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         for step in range(self.steps_per_epoch):
             index = order[step * self.fit.batch_size : (step + 1) * self.fit.batch_size]
             position = epoch + step / self.steps_per_epoch
             lr = set_lr(self.optimizer, self.fit, position, lr_factor)
-            loss, right = self.step(self.batch(index).share(self.group))
+            batch = self.views.batch(index) if self.kept is None else self.kept.batch(epoch, index)
+            loss, right = self.step(batch.share(self.group))
             losses, hits = losses + loss, hits + right
             on_step(len(index))
         steps = self.steps_per_epoch
         loss, accuracy = self.group.mean(torch.stack([losses, hits]) / steps).tolist()
         return {"loss": loss, "train_accuracy": accuracy, "lr": lr}
 
-    def batch(self, index: Tensor) -> Batch:
-        """Augmented views of some training faces, mixed with one another where the settings say so."""
-        targets = targets_of(self.labels[index], len(LABELS), self.fit.label_smoothing)
-        votes = None if self.votes is None else self.votes[index]
-        faces = self.augment(self.faces[index])
-        chance = torch.rand((), generator=self.generator, device=self.device)
-        if self.fit.mixup and float(chance) < self.fit.mixup_share:
-            faces, targets, votes = mixup(faces, targets, votes, self.fit.mixup, self.generator)
-        return Batch(channels_last(faces), targets, votes)
+    def keep_views(self) -> KeptViews:
+        """The views that this run shares with all that ask the same teachers in the same way."""
+        distil = self.task.config.distill
+        folder = Path(self.task.config.runs)
+        parts = kept_or(folder / f"views-{self._what_is_asked()}.pt", self._draw_views, self.device, self.group)
+        return KeptViews(parts, distil.mirror, self.views.generator)
+
+    def _draw_views(self) -> dict[str, Tensor]:
+        turns = self.task.config.distill.kept_views
+        with TurnsProgress(turns, len(self.labels), self.group.leads) as shown:
+            return draw(self.views, turns, self.ask, shown.turn)
+
+    def _what_is_asked(self) -> str:
+        """A name for the kept views: two runs with the same one would draw the same and be told the same."""
+        task, fit = self.task, self.fit
+        asked = to_dict(task.config.augment) | {k: to_dict(task.config.distill)[k] for k in ASKED}
+        asked |= {k: to_dict(fit)[k] for k in ("mixup", "mixup_share", "label_smoothing")}
+        asked |= {
+            "faces": task.dataset.digest,
+            "twins": task.config.without_twins,
+            "votes": self.views.votes is not None,
+        }
+        asked |= {"teachers": [fingerprint(teacher.model) for teacher in task.teachers]}
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
 
     def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """One optimiser step; the loss and the share of views read right, both without gradient."""
@@ -164,7 +183,7 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        self.average.update_parameters(self.model)
+        self.average.update()
         right = (logits.argmax(1) == batch.targets.argmax(1)).float().mean()
         return loss.detach(), right
 
@@ -173,8 +192,7 @@ class Learner:
         loss = cross_entropy(logits, batch.targets, self.class_weights)
         if self.teachers:
             distil = self.task.config.distill
-            with torch.no_grad(), self.autocast():
-                taught = self.taught(batch.faces, distil.mirror)
+            taught = self.ask(batch.faces) if batch.taught is None else batch.taught
             loss = (1 - distil.kl_weight) * loss + distil.kl_weight * distillation(logits, taught, distil.temperature)
             if distil.dist_weight:
                 loss = loss + distil.dist_weight * correlation(logits, taught, distil.temperature)
@@ -182,10 +200,14 @@ class Learner:
             loss = loss + self.fit.votes_weight * votes_loss(vote_logits, batch.votes)
         return loss
 
-    def taught(self, faces: Tensor, mirror: bool) -> list[Tensor]:
-        """Each teacher's logits (N, K) of the faces, those of their mirror images after them."""
-        views = [faces, faces.flip(3)] if mirror else [faces]
-        return [teacher(view) for teacher in self.teachers for view in views]
+    @torch.no_grad()
+    def ask(self, faces: Tensor) -> Tensor:
+        """The teachers' mean softened shares (N, K) of the faces, or of faces and their mirror images."""
+        distil = self.task.config.distill
+        views = [faces, channels_last(faces.flip(3))] if distil.mirror else [faces]
+        with self.autocast():
+            logits = [teacher(view) for teacher in self.teachers for view in views]
+        return softened(logits, distil.temperature)
 
     def autocast(self) -> torch.autocast:
         """bfloat16 where the settings want it."""
@@ -194,10 +216,9 @@ class Learner:
     @torch.no_grad()
     def score(self) -> dict[str, float]:
         """Accuracy, the best guess and the best five, and cross-entropy of the averaged weights on PublicTest."""
-        self.average.eval()
         faces, labels = self.public
         with self.autocast():
-            logits = torch.cat([self.average(part).float() for part in faces.split(512)])
+            logits = torch.cat([self.average.module(part).float() for part in faces.split(512)])
         targets = targets_of(labels, len(LABELS), 0.0)
         hits = logits.topk(5).indices == labels.unsqueeze(1)  # (N, 5), the best guess first
         top1, top5 = hits[:, 0].float().mean(), hits.any(1).float().mean()
@@ -234,17 +255,6 @@ def begin_with(model: ExpressionNet, start: Network) -> None:
     if own != {k: v.shape for k, v in weights.items()}:
         raise CheckpointError(f"{start.name} has other layers than the network to teach, and cannot be its start.")
     model.load_state_dict(weights, strict=False)
-
-
-def channels_last(faces: Tensor) -> Tensor:
-    """Faces (N, 1, S, S) with the strides of channels last, whatever theirs were.
-
-    Of a single channel `contiguous` leaves the strides as they are, PyTorch then takes them for channels first, and the
-    batch-norm after the stem meets both layouts: on a CPU the student learns up to half as fast.
-    """
-    height, width = faces.shape[2:]
-    assert faces.shape[1] == 1, "with more channels `contiguous` does this"
-    return faces.contiguous().as_strided(faces.shape, (height * width, 1, width, 1))
 
 
 def _placed(model: M, device: torch.device) -> M:

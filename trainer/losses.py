@@ -40,28 +40,27 @@ def votes_loss(logits: Tensor, votes: Tensor) -> Tensor:
     return (losses * counted).sum() / counted.sum().clamp_min(1)
 
 
-def distillation(student: Tensor, teachers: list[Tensor], temperature: float) -> Tensor:
-    """KL from the teachers' mean softened distribution to the student's, times temperature squared.
+def softened(logits: list[Tensor], temperature: float) -> Tensor:
+    """Mean of several teachers' softened shares (N, K), each from logits (N, K)."""
+    return torch.stack([functional.softmax(part.float() / temperature, 1) for part in logits]).mean(0)
 
-    Hinton et al. 2015, arXiv:1503.02531. All logits are (N, K); several teachers are averaged as probabilities.
+
+def distillation(student: Tensor, taught: Tensor, temperature: float) -> Tensor:
+    """KL from the teachers' softened shares (N, K) to the student's logits (N, K), times temperature squared.
+
+    Hinton et al. 2015, arXiv:1503.02531.
     """
-    soft = _mean_softmax(teachers, temperature)
     logs = functional.log_softmax(student.float() / temperature, 1)
-    return functional.kl_div(logs, soft, reduction="batchmean") * temperature**2
+    return functional.kl_div(logs, taught, reduction="batchmean") * temperature**2
 
 
-def correlation(student: Tensor, teachers: list[Tensor], temperature: float) -> Tensor:
+def correlation(student: Tensor, taught: Tensor, temperature: float) -> Tensor:
     """How far the student's ranking is from the teachers': 1 - Pearson over the classes, plus the same over the faces.
 
-    DIST, Huang et al. 2022, arXiv:2205.10536, with both of its weights one. All logits are (N, K).
+    DIST, Huang et al. 2022, arXiv:2205.10536, with both of its weights one. Logits (N, K), softened shares (N, K).
     """
-    soft = _mean_softmax(teachers, temperature)
     own = functional.softmax(student.float() / temperature, 1)
-    return (_unlike(own, soft) + _unlike(own.T, soft.T)) * temperature**2
-
-
-def _mean_softmax(logits: list[Tensor], temperature: float) -> Tensor:
-    return torch.stack([functional.softmax(part.float() / temperature, 1) for part in logits]).mean(0)
+    return (_unlike(own, taught) + _unlike(own.T, taught.T)) * temperature**2
 
 
 def _unlike(a: Tensor, b: Tensor) -> Tensor:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from trainer.config import FitConfig
 
@@ -18,11 +18,11 @@ def make_optimizer(model: torch.nn.Module, fit: FitConfig) -> torch.optim.Optimi
     weights = [p for p in taught if p.ndim > 1]
     others = [p for p in taught if p.ndim <= 1]
     groups = [{"params": weights, "weight_decay": fit.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    fused = all(p.is_cuda for p in taught)  # one kernel a step; on a CPU it gains nothing
     if fit.optimizer == "sgd":
-        return torch.optim.SGD(groups, fit.lr, fit.momentum, nesterov=fit.momentum > 0)
-    if fit.optimizer == "adam":
-        return torch.optim.Adam(groups, fit.lr)
-    return torch.optim.AdamW(groups, fit.lr)
+        return torch.optim.SGD(groups, fit.lr, fit.momentum, nesterov=fit.momentum > 0, fused=fused)
+    kind = torch.optim.Adam if fit.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, fit.lr, fused=fused)
 
 
 def set_lr(optimizer: torch.optim.Optimizer, fit: FitConfig, position: float, factor: float = 1.0) -> float:
@@ -43,16 +43,38 @@ def set_lr(optimizer: torch.optim.Optimizer, fit: FitConfig, position: float, fa
     return lr
 
 
-def decayed(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Exponential average whose memory grows from nothing to `decay`, so that it soon forgets the random start."""
+class WeightAverage:
+    """Exponential average of a network's weights and buffers, whose memory grows from nothing to `decay`.
+
+    So it soon forgets the random start. torch's `AveragedModel` does the same, but waits for a GPU at every step.
+
+    Args:
+        model: whose weights are averaged; a copy of it carries the average.
+        decay: what of the average stays at each step.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.module, self.decay, self.count = copy.deepcopy(model).eval(), decay, 0
+        pairs = list(zip(self.module.state_dict().values(), model.state_dict().values(), strict=True))
+        self.averaged = [own for own, _ in pairs if own.is_floating_point()]
+        self.taught = [new for own, new in pairs if own.is_floating_point()]
+        self.counters = [own for own, _ in pairs if not own.is_floating_point()]
+        self.counted = [new for own, new in pairs if not own.is_floating_point()]
 
     @torch.no_grad()
-    def average(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-        keep = min(decay, (1 + int(count)) / (10 + int(count)))
-        if averaged[0].is_floating_point():
-            torch._foreach_lerp_(averaged, current, 1 - keep)
-        else:
-            for old, new in zip(averaged, current, strict=True):
-                old.copy_(new)
+    def update(self) -> None:
+        """Take in the weights as they are now."""
+        keep = min(self.decay, (1 + self.count) / (10 + self.count)) if self.count else 0.0
+        torch._foreach_lerp_(self.averaged, self.taught, 1 - keep)
+        if self.counters:
+            torch._foreach_copy_(self.counters, self.counted)
+        self.count += 1
 
-    return average
+    def state_dict(self) -> dict[str, Any]:
+        """The average and how many went into it."""
+        return {"n_averaged": self.count, "module": self.module.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from such a state."""
+        self.count = state["n_averaged"]
+        self.module.load_state_dict(state["module"])

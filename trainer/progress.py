@@ -69,6 +69,40 @@ class TrainingProgress:
             self.bars.console.print(line)
 
 
+class TurnsProgress:
+    """How far the teachers are with the views that are kept, on stderr.
+
+    Args:
+        turns: views of each face.
+        faces: that there are.
+        shown: whether to show anything at all.
+    """
+
+    def __init__(self, turns: int, faces: int, shown: bool = True) -> None:
+        self.turns, self.faces, self.shown = turns, faces, shown
+        self.bars = _bars() if shown and sys.stderr.isatty() else None
+        if self.bars is not None:
+            self.task = self.bars.add_task("views for the teachers", total=turns * faces)
+
+    def __enter__(self) -> TurnsProgress:
+        if self.bars is not None:
+            self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bars is not None:
+            self.bars.stop()
+
+    def turn(self, done: int) -> None:
+        """So many views of each face are answered."""
+        if self.bars is not None:
+            self.bars.update(self.task, completed=done * self.faces)
+        elif self.shown:
+            print(f"the teachers have answered {done} of {self.turns} views of each face", file=sys.stderr, flush=True)
+
+
 def _bars() -> Progress | None:
     """A bar for the run and one for the epoch; None where rich is not installed."""
     try:

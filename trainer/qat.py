@@ -17,8 +17,9 @@ from torch import Tensor
 from trainer.augment import Augment
 from trainer.config import TrainConfig
 from trainer.fake_quant import RoundedNet
-from trainer.learner import channels_last, pick_device
-from trainer.losses import distillation
+from trainer.learner import pick_device
+from trainer.lessons import channels_last
+from trainer.losses import distillation, softened
 from trainer.models import ExpressionNet
 from trainer.quantise import Ranges
 
@@ -86,7 +87,7 @@ def _step(net: RoundedNet, source: ExpressionNet, views: Tensor, optimizer: torc
     """One step towards what `source` says; how far the batch's readings lay from it."""
     with torch.no_grad():
         taught = source(views)
-    gap = distillation(net(views), [taught], 1.0)
+    gap = distillation(net(views), softened([taught], 1.0), 1.0)
     optimizer.zero_grad(set_to_none=True)
     gap.backward()
     optimizer.step()

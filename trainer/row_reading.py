@@ -21,7 +21,8 @@ from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig
 from trainer.dataset import SIDE, Dataset
 from trainer.errors import CheckpointError
-from trainer.learner import channels_last, pick_device
+from trainer.learner import pick_device
+from trainer.lessons import channels_last
 from trainer.models import ExpressionNet
 from trainer.row_run import TEST
 from trainer.runs import BEST

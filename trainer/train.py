@@ -53,49 +53,80 @@ def fit(
     """
     learner = Learner(task, group)
     progress = _restore(learner, run) if resume and run.last.is_file() else Progress()
+    keeper = Keeper(learner, run, progress)
     faces = learner.steps_per_epoch * task.fit.batch_size
     deadline = time.monotonic() + 60 * (math.inf if minutes is None else minutes)
     with TrainingProgress(task.title, task.fit.epochs, progress.epoch, faces, task.judged, group.leads) as shown:
-        while progress.epoch < task.fit.epochs and not _stalled(progress, task.fit):
+        while not _over(progress, task.fit):
             began = time.monotonic()
             entry: dict[str, Any] = learner.epoch(progress.epoch, progress.lr_factor, shown.step)
             seconds = time.monotonic() - began
             entry |= learner.score() | {"seconds": round(seconds, 2), "images_per_s": round(faces / seconds, 1)}
             progress.seconds += time.monotonic() - began
-            _keep(learner, run, progress, entry)
+            better = _remember(progress, task.fit, entry)
+            late = group.first(lambda: time.monotonic() >= deadline)
+            if group.leads:
+                keeper.epoch(better, late or _over(progress, task.fit))
             shown.epoch(progress.history[-1], progress.best)
-            if group.first(lambda: time.monotonic() >= deadline) and progress.epoch < task.fit.epochs:
+            if late and progress.epoch < task.fit.epochs:
                 return progress
     if group.leads:
         run.finish(_summary(learner, progress))
     return progress
 
 
-def _keep(learner: Learner, run: RunFolder, progress: Progress, entry: dict[str, Any]) -> None:
-    """End an epoch: remember it, and write best.pt where it is the best, then last.pt, then the metrics."""
-    better = entry["accuracy"] > progress.best
+def _over(progress: Progress, fit: FitConfig) -> bool:
+    """Whether the epochs are over, or patience is."""
+    stalled = fit.patience_epochs is not None and progress.stale >= fit.patience_epochs
+    return progress.epoch >= fit.epochs or stalled
+
+
+def _remember(progress: Progress, fit: FitConfig, entry: dict[str, Any]) -> bool:
+    """End an epoch: remember how it went; whether it is the best so far."""
+    better = bool(entry["accuracy"] > progress.best)
     progress.epoch += 1
     progress.history.append({"epoch": progress.epoch} | entry)
     progress.best = max(progress.best, entry["accuracy"])
     progress.stale = 0 if better else progress.stale + 1
-    if learner.fit.schedule == "plateau" and progress.stale and progress.stale % learner.fit.plateau_epochs == 0:
-        progress.lr_factor *= learner.fit.plateau_factor
-    if learner.group.leads:
-        _write(learner, run, progress, better)
+    if fit.schedule == "plateau" and progress.stale and progress.stale % fit.plateau_epochs == 0:
+        progress.lr_factor *= fit.plateau_factor
+    return better
 
 
-def _write(learner: Learner, run: RunFolder, progress: Progress, better: bool) -> None:
-    averaged = learner.average.module.state_dict()
-    if better:
-        save_checkpoint(run.best, _checkpoint(learner, progress, {}), averaged)
-    training = {
-        "progress": vars(progress),
-        "model": learner.model.state_dict(),
-        "average": learner.average.state_dict(),
-        "optimizer": learner.optimizer.state_dict(),
-    }
-    save_checkpoint(run.last, _checkpoint(learner, progress, training), averaged)
-    run.keep_metrics(progress.history)
+class Keeper:
+    """Writes best.pt where it is the best, then last.pt, then the metrics: after every epoch, or where epochs take
+    seconds, not more often than the settings say. What is the best meanwhile waits on the training device."""
+
+    def __init__(self, learner: Learner, run: RunFolder, progress: Progress) -> None:
+        self.learner, self.run, self.progress = learner, run, progress
+        self.best: tuple[Checkpoint, dict[str, torch.Tensor]] | None = None
+        self.written = time.monotonic()
+
+    def epoch(self, better: bool, now: bool) -> None:
+        """An epoch is over.
+
+        Args:
+            better: it is the best so far.
+            now: write, whatever the time.
+        """
+        averaged = self.learner.average.module.state_dict()
+        if better:
+            self.best = _checkpoint(self.learner, self.progress, {}), {k: v.clone() for k, v in averaged.items()}
+        if now or time.monotonic() - self.written >= self.learner.task.config.checkpoint_s:
+            self._write(averaged)
+
+    def _write(self, averaged: dict[str, torch.Tensor]) -> None:
+        if self.best is not None:
+            save_checkpoint(self.run.best, *self.best)
+        training = {
+            "progress": vars(self.progress),
+            "model": self.learner.model.state_dict(),
+            "average": self.learner.average.state_dict(),
+            "optimizer": self.learner.optimizer.state_dict(),
+        }
+        save_checkpoint(self.run.last, _checkpoint(self.learner, self.progress, training), averaged)
+        self.run.keep_metrics(self.progress.history)
+        self.best, self.written = None, time.monotonic()
 
 
 def _checkpoint(learner: Learner, progress: Progress, training: dict[str, Any]) -> Checkpoint:
@@ -123,10 +154,6 @@ def _restore(learner: Learner, run: RunFolder) -> Progress:
     learner.average.load_state_dict(checkpoint.training["average"])
     learner.optimizer.load_state_dict(checkpoint.training["optimizer"])
     return Progress(**checkpoint.training["progress"])
-
-
-def _stalled(progress: Progress, fit: FitConfig) -> bool:
-    return fit.patience_epochs is not None and progress.stale >= fit.patience_epochs
 
 
 def _summary(learner: Learner, progress: Progress) -> dict[str, Any]:

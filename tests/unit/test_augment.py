@@ -75,7 +75,9 @@ def test_erasing_covers_at_most_its_area(faces: torch.Tensor) -> None:
 
 def test_mixup_blends_faces_targets_and_votes_alike(faces: torch.Tensor) -> None:
     targets = torch.eye(32)
-    mixed, shares, votes = mixup(faces, targets, targets * 3, 0.4, torch.Generator().manual_seed(2))
+    mixed, shares, votes = mixup(
+        faces, targets, targets * 3, 0.4, torch.Generator().manual_seed(2), torch.Generator().manual_seed(3)
+    )
     assert votes is not None
     assert torch.allclose(shares.sum(1), torch.ones(32)) and torch.allclose(votes, shares * 3)
     assert torch.allclose(mixed, torch.einsum("ij,jabc->iabc", shares, faces), atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from trainer.config import DistillConfig, FitConfig, StudentConfig, TrainConfig
 from trainer.dataset import Dataset, toy_dataset
+from trainer.errors import RunError
 from trainer.learner import Learner, Task, taught_faces
 from trainer.models import build_student
 from trainer.networks import Network
@@ -47,12 +49,11 @@ def test_the_head_may_begin_with_the_frequencies(dataset: Dataset) -> None:
 def test_mirrored_teachers_say_the_same_of_a_face_and_its_mirror_image(dataset: Dataset) -> None:
     torch.manual_seed(0)
     teacher = Network(build_student(config().student, 7).eval(), "teacher")
-    learner = Learner(Task("student", config(), dataset, (teacher,)))
-    faces = learner.faces[:4]
-    alone, both, mirrored = (
-        torch.stack(learner.taught(x, mirror)).mean(0)
-        for x, mirror in ((faces, False), (faces, True), (faces.flip(3), True))
+    once, twice = (
+        Learner(Task("student", config(DistillConfig(mirror=mirror)), dataset, (teacher,))) for mirror in (False, True)
     )
+    faces = once.views.faces[:4]
+    alone, both, mirrored = once.ask(faces), twice.ask(faces), twice.ask(faces.flip(3))
     assert torch.allclose(both, mirrored, atol=1e-5) and not torch.allclose(both, alone, atol=1e-5)
 
 
@@ -63,8 +64,50 @@ def test_the_correlation_loss_comes_on_top(dataset: Dataset, weight: float) -> N
     losses = []
     for distill in (DistillConfig(), DistillConfig(dist_weight=weight)):
         learner = Learner(Task("student", config(distill), dataset, (teacher,)))
-        learner.generator.manual_seed(0)
-        batch = learner.batch(torch.arange(28))
+        learner.views.seed(0)
+        batch = learner.views.batch(torch.arange(28))
         with torch.no_grad():
             losses.append(float(learner.loss(batch, *learner.heads(batch.faces))))
     assert (losses[1] > losses[0] + 0.01) == (weight > 0)
+
+
+@pytest.fixture
+def taught(dataset: Dataset, tmp_path: Path) -> Task:
+    """A student whose teachers answer three views of each face, once."""
+    torch.manual_seed(0)
+    teacher = Network(build_student(config().student, 7).eval(), "teacher")
+    settings = config(DistillConfig(kept_views=3, mirror=True), mixup=0.4, mixup_share=0.5)
+    return Task("student", replace(settings, runs=str(tmp_path)), dataset, (teacher,))
+
+
+def test_kept_views_hold_what_the_teachers_say_of_them(taught: Task) -> None:
+    learner = Learner(taught)
+    kept = learner.keep_views()
+    index = torch.randperm(140)[:28]
+    batch = kept.batch(4, index)
+    assert batch.taught is not None and torch.allclose(learner.ask(batch.faces), batch.taught, atol=2e-3)
+    assert torch.allclose(batch.targets.sum(1), torch.ones(28), atol=2e-3)
+    assert not torch.allclose(kept.batch(5, index).faces, batch.faces)
+    rolled = kept.batch(1, index)  # of three, the fifth and the second are the same
+    assert torch.equal(rolled.targets, batch.targets) and torch.equal(rolled.taught, batch.taught)  # type: ignore[arg-type]
+
+
+def test_runs_that_ask_the_same_share_the_views(taught: Task, tmp_path: Path) -> None:
+    Learner(taught).epoch(0, 1.0, lambda faces: None)
+    (file,) = tmp_path.glob("views-*.pt")
+    written = file.stat().st_mtime_ns
+    fit = replace(taught.config.student.fit, seed=1)
+    other = replace(taught, config=replace(taught.config, student=replace(taught.config.student, fit=fit)))
+    Learner(other).epoch(0, 1.0, lambda faces: None)
+    assert file.stat().st_mtime_ns == written
+    hotter = replace(taught.config, distill=replace(taught.config.distill, temperature=2.0))
+    Learner(replace(taught, config=hotter)).epoch(0, 1.0, lambda faces: None)
+    assert len(list(tmp_path.glob("views-*.pt"))) == 2
+
+
+def test_kept_views_cut_short_are_said(taught: Task, tmp_path: Path) -> None:
+    Learner(taught).keep_views()
+    (file,) = tmp_path.glob("views-*.pt")
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(RunError, match="delete the file"):
+        Learner(taught).keep_views()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from trainer.losses import balanced_weights, correlation, cross_entropy, distillation, targets_of, votes_loss
+from trainer.losses import balanced_weights, correlation, cross_entropy, distillation, softened, targets_of, votes_loss
 
 
 @pytest.fixture
@@ -45,20 +45,20 @@ def test_votes_nobody_cast_do_not_count() -> None:
 
 
 def test_distillation_is_zero_for_a_perfect_student(logits: torch.Tensor) -> None:
-    assert float(distillation(logits, [logits], 3.0)) == pytest.approx(0, abs=1e-6)
-    assert float(distillation(logits, [-logits], 3.0)) > 0.1
+    assert float(distillation(logits, softened([logits], 3.0), 3.0)) == pytest.approx(0, abs=1e-6)
+    assert float(distillation(logits, softened([-logits], 3.0), 3.0)) > 0.1
 
 
 def test_distillation_by_hand() -> None:
     student, teacher = torch.tensor([[0.0, 0.0]]), torch.tensor([[2.0, 0.0]])
     p = 1 / (1 + math.exp(-1))  # at temperature 2
     expected = (p * math.log(p / 0.5) + (1 - p) * math.log((1 - p) / 0.5)) * 4
-    assert float(distillation(student, [teacher], 2.0)) == pytest.approx(expected, rel=1e-5)
+    assert float(distillation(student, softened([teacher], 2.0), 2.0)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_two_teachers_are_averaged_as_probabilities() -> None:
     teachers = [torch.tensor([[20.0, 0.0]]), torch.tensor([[0.0, 20.0]])]
-    assert float(distillation(torch.zeros(1, 2), teachers, 1.0)) == pytest.approx(0, abs=1e-5)
+    assert float(distillation(torch.zeros(1, 2), softened(teachers, 1.0), 1.0)) == pytest.approx(0, abs=1e-5)
 
 
 def test_correlation_is_pearsons(logits: torch.Tensor) -> None:
@@ -66,8 +66,10 @@ def test_correlation_is_pearsons(logits: torch.Tensor) -> None:
     own, soft = (functional.softmax(x / 2, 1) for x in (logits, teacher))
     faces = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(own, soft, strict=True)]).mean()
     classes = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(own.T, soft.T, strict=True)]).mean()
-    assert float(correlation(logits, [teacher], 2.0)) == pytest.approx(4 * float(2 - faces - classes), abs=1e-4)
+    assert float(correlation(logits, softened([teacher], 2.0), 2.0)) == pytest.approx(
+        4 * float(2 - faces - classes), abs=1e-4
+    )
 
 
 def test_correlation_sees_order_not_scale(logits: torch.Tensor) -> None:
-    assert float(correlation(logits, [logits], 2.0)) == pytest.approx(0, abs=1e-5)
+    assert float(correlation(logits, softened([logits], 2.0), 2.0)) == pytest.approx(0, abs=1e-5)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from trainer.checkpoint import load_checkpoint
+from trainer.checkpoint import load_checkpoint, save_checkpoint
 from trainer.config import AugmentConfig, FitConfig, StudentConfig, TrainConfig
 from trainer.dataset import Dataset, toy_dataset
 from trainer.errors import CheckpointError, RunError
@@ -36,7 +37,7 @@ def teach(path: Path, job: Task, resume: bool = False) -> tuple[RunFolder, Progr
 
 
 def test_it_learns_toy_faces(tmp_path: Path, dataset: Dataset) -> None:
-    job = task(dataset, epochs=15, optimizer="adam", lr=5e-3)
+    job = task(dataset, epochs=20, optimizer="adam", lr=5e-3)
     student = replace(job.config.student, channels=(16, 32, 32))
     gentle = AugmentConfig(rotate_deg=0, scale=0.05, shift=0.02, erase=0)
     run, progress = teach(tmp_path / "run", replace(job, config=replace(job.config, student=student, augment=gentle)))
@@ -44,7 +45,7 @@ def test_it_learns_toy_faces(tmp_path: Path, dataset: Dataset) -> None:
     assert run.finished and run.summary()["accuracy"] == progress.best
     best = load_checkpoint(run.best)
     assert best.metrics["accuracy"] == progress.best
-    assert [entry["epoch"] for entry in run.metrics()] == list(range(1, 16))
+    assert [entry["epoch"] for entry in run.metrics()] == list(range(1, 21))
 
 
 def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, dataset: Dataset) -> None:
@@ -133,3 +134,25 @@ def test_on_a_plateau_the_rate_falls_by_the_factor_that_is_set(
     run, progress = teach(tmp_path / "run", task(dataset, epochs=9, patience_epochs=5, lr=0.01, **settings))
     assert [entry["lr"] for entry in run.metrics()] == pytest.approx([0.01, 0.01, 0.01, 0.005, 0.005, 0.0025])
     assert progress.epoch == 6 and run.finished  # one best, five stale
+
+
+def test_checkpoints_may_be_rare_and_still_hold_the_best(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+
+    def save(path: Path, *rest: Any) -> None:
+        written.append(path.name)
+        save_checkpoint(path, *rest)
+
+    monkeypatch.setattr("trainer.train.save_checkpoint", save)
+    job = task(dataset, epochs=4)
+    often, _ = teach(tmp_path / "often", job)
+    assert written.count("last.pt") == 4
+    written.clear()
+    rarely, progress = teach(tmp_path / "rarely", replace(job, config=replace(job.config, checkpoint_s=3600.0)))
+    assert written == ["best.pt", "last.pt"] and len(rarely.metrics()) == 4
+    best, same = (load_checkpoint(run.best) for run in (rarely, often))
+    assert best.metrics["accuracy"] == progress.best and best.epoch == same.epoch
+    weights, others = best.model.state_dict(), same.model.state_dict()
+    assert all(torch.equal(weights[key], others[key]) for key in others)
