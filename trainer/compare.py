@@ -77,13 +77,13 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     benches, source = _benches(rows, out, config)
     results = [_standing(row, bench, args) for row, bench in zip(rows, benches, strict=True)]
     works, deadline = _works(rows, benches, results, args), time.monotonic() + 3600 * (args.hours or math.inf)
-    for place, result in (
-        side_by_side(works, deadline, args.jobs) if args.jobs > 1 else one_by_one(works, deadline, group)
-    ):
+    at_work = side_by_side(works, deadline, args.jobs) if args.jobs > 1 else one_by_one(works, deadline, group)
+    published = group.leads and not args.teach_only
+    for place, result in at_work:
         results[place] = result
-        if group.leads and not args.teach_only:
+        if published:
             _publish(out, results, source)
-    if group.leads and not args.teach_only:
+    if published:
         _publish(out, results, source, and_draw=True)
     if group.leads:
         _print(results, args.json, lambda: print(out if args.teach_only else out / "compare.md"))
@@ -107,10 +107,12 @@ def _benches(rows: Sequence[Row], out: Path, config: TrainConfig) -> tuple[list[
     dataset = load_dataset(config.data)
     if dataset.source == "toy":
         dataset = Dataset({name: faces.take(slice(TOY_FACES[name])) for name, faces in dataset.splits.items()}, "toy")
-    faces = faces_of(rows, dataset)
-    return [
-        Bench(out, faces[row.key], tested_on(dataset, row.config.study.protocol), config) for row in rows
-    ], dataset.source
+    faces, protocols = faces_of(rows, dataset), [row.config.study.protocol for row in rows]
+    benches = [
+        Bench(out, faces[row.key], tested_on(dataset, protocol), config)
+        for row, protocol in zip(rows, protocols, strict=True)
+    ]
+    return benches, dataset.source
 
 
 def _standing(row: Row, bench: Bench, args: argparse.Namespace) -> dict[str, Any]:
