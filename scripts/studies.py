@@ -40,7 +40,7 @@ def markdown(data: str, rows: Sequence[dict[str, Any]], pictures: Sequence[str])
     trained = sum(row["state"] == "trained" for row in rows)
     on = f" Measured by `trainer compare --data {data}`." if trained else ""
     parts = [f"{trained} of {len(rows)} rows have a figure of ours.{on}"]
-    for table in compare_table.tables(rows) if trained else [compare_table.accuracy(rows)]:
+    for table in compare_table.tables(rows):
         parts += [f"### {table.title[0].upper()}{table.title[1:]}", table.markdown()]
     parts.append(compare_table.legend())
     parts += [DRAWN.format(what=COSTS[cost], cost=cost) for cost in pictures]

@@ -12,7 +12,7 @@ from typing import Any
 
 from device.errors import UsageError
 from trainer.config import TrainConfig
-from trainer.dataset import load_dataset
+from trainer.dataset import Dataset, load_dataset
 from trainer.parallel import join_group
 from trainer.protocols import PROTOCOLS, tested_on
 from trainer.row_choice import chosen, faces_of
@@ -20,6 +20,7 @@ from trainer.row_run import Bench, facts, is_taught, standing
 from trainer.row_work import Work, one_by_one, side_by_side
 from trainer.studies import EXTRA, STUDIES, Row
 
+TOY_FACES = {"training": 280, "public_test": 140, "private_test": 140}
 EPILOG = f"""Rows that are finished are taken as they are, one that was cut off goes on: run the same command again.
 Each row lies in a folder of its own, OUT/<study>/<row>-<split>/, with its figures, its pictures and its .tflite.
 
@@ -76,13 +77,13 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     benches, source = _benches(rows, out, config)
     results = [_standing(row, bench, args) for row, bench in zip(rows, benches, strict=True)]
     works, deadline = _works(rows, benches, results, args), time.monotonic() + 3600 * (args.hours or math.inf)
-    for place, result in (
-        side_by_side(works, deadline, args.jobs) if args.jobs > 1 else one_by_one(works, deadline, group)
-    ):
+    at_work = side_by_side(works, deadline, args.jobs) if args.jobs > 1 else one_by_one(works, deadline, group)
+    published = group.leads and not args.teach_only
+    for place, result in at_work:
         results[place] = result
-        if group.leads and not args.teach_only:
+        if published:
             _publish(out, results, source)
-    if group.leads and not args.teach_only:
+    if published:
         _publish(out, results, source, and_draw=True)
     if group.leads:
         _print(results, args.json, lambda: print(out if args.teach_only else out / "compare.md"))
@@ -102,12 +103,16 @@ def _list(known: list[dict[str, Any]], as_json: bool) -> int:
 
 
 def _benches(rows: Sequence[Row], out: Path, config: TrainConfig) -> tuple[list[Bench], str]:
-    """Where each row is worked on, and where the faces come from."""
+    """Where each row is worked on, and where the faces come from; a part of those that are only drawn is enough."""
     dataset = load_dataset(config.data)
-    faces = faces_of(rows, dataset)
-    return [
-        Bench(out, faces[row.key], tested_on(dataset, row.config.study.protocol), config) for row in rows
-    ], dataset.source
+    if dataset.source == "toy":
+        dataset = Dataset({name: faces.take(slice(TOY_FACES[name])) for name, faces in dataset.splits.items()}, "toy")
+    faces, protocols = faces_of(rows, dataset), [row.config.study.protocol for row in rows]
+    benches = [
+        Bench(out, faces[row.key], tested_on(dataset, protocol), config)
+        for row, protocol in zip(rows, protocols, strict=True)
+    ]
+    return benches, dataset.source
 
 
 def _standing(row: Row, bench: Bench, args: argparse.Namespace) -> dict[str, Any]:

@@ -15,8 +15,21 @@ EMPTY = "-"
 
 
 def tables(results: Sequence[Result]) -> list[ScoreTable]:
-    """All tables; every row stands in each of them."""
-    return [accuracy(results), learning(results), files(results)]
+    """All tables that have a row; every row stands in the one of accuracies, in the others those that have figures."""
+    return [table for table in (published(results), accuracy(results), learning(results), files(results)) if table.rows]
+
+
+def published(results: Sequence[Result]) -> ScoreTable:
+    """The rows of which a study gives a figure, beside ours."""
+    columns: dict[str, Callable[[Result], str]] = {
+        "published": lambda r: r["published"],
+        "ours, test": lambda r: _test(r) if r.get("test") else state(r),
+        "tested on": lambda r: r.get("tested_on", EMPTY),
+        "ours, validation": lambda r: _share(r, "dynamics", "best", "accuracy"),
+        "ours, training, same epoch": lambda r: _share(r, "dynamics", "best", "train_accuracy"),
+        "epochs": _epochs,
+    }
+    return _table("published, and ours", [r for r in results if r["published"] and _is_of_a_study(r)], columns)
 
 
 def accuracy(results: Sequence[Result]) -> ScoreTable:
@@ -56,7 +69,7 @@ def learning(results: Sequence[Result]) -> ScoreTable:
     columns["taught, s"] = lambda r: _at(r, "{:,.0f}", "dynamics", "seconds")
     columns["taught on"] = lambda r: r.get("taught_on", EMPTY)
     columns["note"] = lambda r: r["note"] or EMPTY
-    return _table("how the rows learnt", results, columns)
+    return _table("how the rows learnt", [r for r in results if "dynamics" in r], columns)
 
 
 def files(results: Sequence[Result]) -> ScoreTable:
@@ -73,7 +86,7 @@ def files(results: Sequence[Result]) -> ScoreTable:
         "test set, s": lambda r: _at(r, "{:.1f}", "file", "seconds"),
         "test set before, s": lambda r: _at(r, "{:.1f}", "test_seconds"),
     }
-    return _table("as a file for a device", results, columns)
+    return _table("as a file for a device", [r for r in results if "file" in r], columns)
 
 
 def _table(title: str, results: Sequence[Result], columns: dict[str, Callable[[Result], str]]) -> ScoreTable:
@@ -87,6 +100,11 @@ def state(result: Result) -> str:
     if told == "under way":
         told = f"{told}, {result['epochs']['done']} of {result['epochs']['planned']} epochs"
     return f"{told} ({result['why']})" if result["why"] else told
+
+
+def _is_of_a_study(result: Result) -> bool:
+    """Whether the row is taught here; of our own files there is no schedule, and what is published is their card's."""
+    return result["epochs"]["planned"] is not None
 
 
 def _epochs(result: Result) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,17 @@ def facts(row: Row) -> dict[str, Any]:
         size = {"parameters": card.parameters, "macs": card.macs}
         known |= {"state": "not read", "published": _of_card(card)}
         return known | {"network": card.name, "epochs": {"planned": None, "done": None}} | size
-    with torch.device("meta"):
-        model = build("study", row.config, len(LABELS), 0)
-        size = {"parameters": count_parameters(model), "macs": count_macs(model, SIDE)}
+    parameters, macs = _size(row.config)
     epochs = {"planned": study.fit.epochs, "done": 0}
-    return known | {"network": study.network, "epochs": epochs} | size
+    return known | {"network": study.network, "epochs": epochs, "parameters": parameters, "macs": macs}
+
+
+@cache
+def _size(config: TrainConfig) -> tuple[int, int]:
+    """Parameters and multiply-accumulates of a row's network; counting those of a deep one takes a second."""
+    with torch.device("meta"):
+        model = build("study", config, len(LABELS), 0)
+        return count_parameters(model), count_macs(model, SIDE)
 
 
 def _of_card(card: ModelCard) -> str:

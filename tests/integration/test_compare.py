@@ -142,6 +142,17 @@ def test_rows_taught_side_by_side_are_judged_later(capsys: pytest.CaptureFixture
     assert "its weights stayed where it was taught" in Path("runs/compare/compare.md").read_text()
 
 
+def test_a_row_that_cannot_be_taught_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["compare", "--data", "toy", "--epochs", "1", "--teach-only"]
+    assert main([*options, "--models", "small"]) == 0
+    folder = Path("runs/compare/first/small-original")
+    (folder / "summary.json").unlink()
+    (folder / "last.pt").write_text("no checkpoint")
+    assert main([*options, "--jobs", "2"]) == 1
+    assert f"trainer: {folder / 'last.pt'}: this is not a checkpoint of ours" in capsys.readouterr().err
+    assert Path("runs/compare/second/grown-7178/summary.json").is_file()
+
+
 def check_figures(rows: dict[str, dict[str, Any]]) -> None:
     """Every figure that the table promises is there, and the figures agree with one another."""
     for found in rows.values():

@@ -60,7 +60,7 @@ def test_tables_say_what_is_known_and_no_more() -> None:
     begun = untrained("z") | {"state": "under way"}
     begun["epochs"] = {"planned": 50, "done": 3}
     results = [trained("x", 0.6), trained("y", 0.5, ms=None), untrained("w") | {"why": "above 10 MMAC"}, begun]
-    accuracy, _, files = compare_table.tables(results)
+    accuracy, files = compare_table.tables(results)
     told = {row[0]: dict(zip(accuracy.head, row, strict=True)) for row in accuracy.rows}
     assert told["a/x"]["test"] == "60.00 % ± 1.00" and told["a/x"]["n"] == "200" and told["a/x"]["mean AUC"] == "0.750"
     assert told["a/w"]["state"] == "not trained (above 10 MMAC)" and told["a/w"]["test"] == "-"
@@ -68,6 +68,18 @@ def test_tables_say_what_is_known_and_no_more() -> None:
     told = {row[0]: dict(zip(files.head, row, strict=True)) for row in files.rows}
     assert told["a/x"]["operators in the way"] == "3 HARD_SWISH" and told["a/x"]["gates failed"] == "size: too large"
     assert told["a/y"]["operators in the way"] == "the network cannot be exported: no"
+
+
+def test_a_published_figure_stands_beside_ours() -> None:
+    best = {"epoch": 9, "accuracy": 0.625, "train_accuracy": 0.82}
+    taught = trained("x", 0.6) | {"published": "66.8 % validation", "dynamics": {"best": best}}
+    ours = trained("ours", 0.7) | {"published": "70 % of its card", "epochs": {"planned": None, "done": None}}
+    table = compare_table.tables([taught, ours, untrained("z") | {"published": "70.8 %"}, untrained("w")])[0]
+    told = {row[0]: dict(zip(table.head, row, strict=True)) for row in table.rows}
+    assert set(told) == {"a/x", "a/z"}
+    assert told["a/x"]["published"] == "66.8 % validation" and told["a/x"]["ours, test"] == "60.00 % ± 1.00"
+    assert told["a/x"]["ours, validation"] == "62.50 %" and told["a/x"]["ours, training, same epoch"] == "82.00 %"
+    assert told["a/z"]["ours, test"] == "not trained"
 
 
 def test_the_csv_has_a_line_a_row() -> None:

@@ -6,7 +6,8 @@ faces; on validation it has 66.8 %. Text and 552,455 parameters do not agree: se
 readings, `flat` and `pooled`. The ablations change one thing of the first.
 
 What we decided: no augmentation but mirror images; no weight decay; rate and patience follow the accuracy; official
-splits.
+splits. The last row is none of the study's: it sees turned, zoomed and shifted faces as well, since the distance of the
+study's two accuracies is too small for a network that sees the same faces thirty times.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ FIT = FitConfig(
     plateau_factor=0.5, patience_epochs=6, warmup_epochs=0, ema=0,
 )  # fmt: skip
 AUGMENT = replace(STILL, flip=0.5)
+MOVED = replace(AUGMENT, rotate_deg=10, scale=0.1, shift=0.1)
 FORM: dict[str, Any] = {"network": "residual_cnn", "dropout": 0.4}
 READINGS = "66.8 % validation, 71.4 % training; 552,455 parameters, which neither reading has"
 ROWS = (
@@ -43,4 +45,7 @@ ROWS = (
     row(STUDY, "two-blocks", FIT, AUGMENT, options=("blocks=2",), **FORM),
     row(STUDY, "four-blocks", FIT, AUGMENT, options=("blocks=4",), **FORM),
     row(STUDY, "no-dropout", FIT, AUGMENT, **FORM | {"dropout": 0.0}),
+    row(
+        STUDY, "moved", FIT, MOVED, note="not in the study: flat, its faces turned, zoomed and shifted as well", **FORM
+    ),
 )
