@@ -28,7 +28,7 @@ def bad_models(stage: Stage) -> None:
     for name, options, state in BAD:
         with stage.rehearsal.step(f"model: {name}") as step:
             since = stage.mark()
-            code, _ = stage.board.asks(f"emotion-device model install {FOLDER}/{name}.tflite --json {options}")
+            code, _ = stage.board.asks(f"emotion-device model install - --json {options} < {FOLDER}/{name}.tflite")
             expect(code == 1, f"the installation of the model {name!r} ended with {code}")
             update = wait_for(lambda: ended(stage, since, state), f"{state} on status", PATIENCE_S)  # noqa: B023
             expect(in_force(stage) == before, "the old model does not run")
@@ -49,9 +49,12 @@ def ended(stage: Stage, since: int, state: str) -> dict[str, Any] | None:
 
 
 def roll_out(stage: Stage) -> None:
-    """rollout.yml over ssh: a good model is accepted, once; a bad one fails the board with its reason."""
+    """rollout.yml over ssh: a good model is accepted, once; a bad one fails the board with its reason. Then back."""
     good, bad = (fetched(stage, name) for name in ("good", "underperforming"))
     before = in_force(stage)
+    with stage.rehearsal.step("roll-out --check"):
+        stage.play("rollout.yml", "-e", f"model={good}", "--check")
+        expect(in_force(stage) == before, "--check rolled something out")
     with stage.rehearsal.step("roll-out of a good model") as step:
         since = stage.mark()
         recap = stage.play("rollout.yml", "-e", f"model={good}")
@@ -70,6 +73,10 @@ def roll_out(stage: Stage) -> None:
         update = wait_for(lambda: ended(stage, since, "refused"), "refused on status", PATIENCE_S)
         expect(in_force(stage) == after, "the good model no longer runs")
         step.came = f"refused: {update['reason']}"
+    with stage.rehearsal.step("model rollback") as step:
+        stage.board.does("emotion-device model rollback")
+        wait_for(lambda: in_force(stage) == before, "the old model on status", PATIENCE_S)
+        step.came = "the first model runs again"
 
 
 def fetched(stage: Stage, name: str) -> str:
