@@ -79,13 +79,14 @@ def recap(told: str, host: str = NAME) -> dict[str, int]:
 
 def settings(emulated: bool, broker_port: int) -> dict[str, Any]:
     """The section `device` of config.yaml, with more time for everything: emulated seconds are short."""
-    # One look takes an emulated core a good part of a second, and Ansible wants the same core.
+    # One look takes an emulated core a second, for there arithmetic with fractions is slow, and Ansible wants that core.
     camera = {"source": CAMERA, "fps": 1, "timeout_s": 60, "reopen_min_s": 10}
     picture = {"source": PORTRAIT, "picture_s": 3600, "fps": 5}
     return {
         "purpose": "test",
         "jurisdiction": "elsewhere",
         "camera": camera if emulated else picture,
+        "detector": {"view": "whole" if emulated else "squares"},
         "mqtt": {"host": HOST if emulated else "127.0.0.1", "port": broker_port, "connect_timeout_s": 120},
         "selftest": {"budget_ms": 60000, "runs": 5, "warmup": 1},
         "model": {"test_s": 600, "trial_s": 20, "trial_frames": 10},
