@@ -80,7 +80,7 @@ def recap(told: str, host: str = NAME) -> dict[str, int]:
 
 def settings(emulated: bool, broker_port: int) -> dict[str, Any]:
     """The section `device` of config.yaml, with more time for everything: emulated seconds are short."""
-    # One look takes an emulated core a second, for there arithmetic with fractions is slow, and Ansible wants that core.
+    # One look takes an emulated core a second: fractions are dear there. And Ansible wants that core.
     camera = {"source": CAMERA, "fps": 1, "timeout_s": 60, "reopen_min_s": 10}
     picture = {"source": PORTRAIT, "picture_s": 3600, "fps": 5}
     return {
