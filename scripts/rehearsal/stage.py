@@ -88,9 +88,10 @@ def settings(emulated: bool, broker_port: int) -> dict[str, Any]:
         "jurisdiction": "elsewhere",
         "camera": camera if emulated else picture,
         "detector": {"view": "whole" if emulated else "squares"},
+        "tracker": {"lost_s": 10 if emulated else 1},  # longer than the slow film of acts.see_faces takes for a frame
         "mqtt": {"host": HOST if emulated else "127.0.0.1", "port": broker_port, "connect_timeout_s": 120},
         "selftest": {"budget_ms": 60000, "runs": 5, "warmup": 1},
-        "model": {"test_s": 600, "trial_s": 20, "trial_frames": 10},
+        "model": {"test_s": 600, "trial_s": 20, "trial_frames": 5},
     }
 
 
