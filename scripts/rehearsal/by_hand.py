@@ -14,12 +14,7 @@ HOME = "/home/pi/emotion-edge"
 OFFLINE = "/opt/offline"  # what the internet has for a board; it stands in for it
 INSTALLER = ("-r", "deploy/requirements.txt", "setuptools", "wheel")
 GONE = ("/opt/emotion-edge", "/etc/emotion-edge", "/var/lib/private/emotion-device", "/usr/local/sbin/emotion-device")
-# There is no time server, and apt has nobody to ask.
-HERE = f"""\
-emotion_device_time_in_sync: false
-emotion_device_min_free_mb: 500
-emotion_device_wheelhouse: {OFFLINE}.tar
-"""
+HERE = "emotion_device_time_in_sync: false\nemotion_device_min_free_mb: 500\n"  # there is no time server
 
 
 def by_hand(stage: Stage) -> None:
@@ -64,6 +59,7 @@ def bring(stage: Stage) -> None:
     stage.board.takes(wheels.read_bytes(), f"{OFFLINE}.tar")
     stage.board.does(f"mkdir {OFFLINE} && tar -C {OFFLINE} -xf {OFFLINE}.tar")
     stage.board.takes(f"[global]\nno-index = true\nfind-links = {OFFLINE}\n", "/etc/pip.conf")
+    stage.board.takes("", "/var/lib/apt/periodic/update-success-stamp")  # apt has asked the internet just now
 
 
 def edit(stage: Stage) -> None:
