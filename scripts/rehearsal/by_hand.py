@@ -20,7 +20,7 @@ HERE = "emotion_device_time_in_sync: false\nemotion_device_min_free_mb: 500\n"  
 def by_hand(stage: Stage) -> None:
     """install.sh on the board itself, from a fresh system to the first event, and back to a fresh system."""
     if stage.emulated:
-        return  # Ansible, installed and run on an emulated core, takes longer than all the rest
+        return  # Ansible would have to be installed there first; docs/decisions/rehearsals.md
     with stage.rehearsal.step("a clone on the board"):
         bring(stage)
     with stage.rehearsal.step("board.yml"):
