@@ -101,8 +101,8 @@ def prepare(rehearsal: Rehearsal, release: str, folder: Path) -> Root:
         debian.trust(folder)
     with rehearsal.step("fetch the wheels of others"):
         wheels = workshop.wheelhouse(rehearsal, python)
-        rehearsal.run("mkdir", "--parents", folder / "opt")
-        rehearsal.run("cp", "--recursive", wheels, folder / "opt" / "wheels")
+        rehearsal.run("mkdir", "--parents", folder / "opt" / "wheels")
+        rehearsal.run("tar", "--directory", folder / "opt" / "wheels", "--extract", "--file", wheels)
     with rehearsal.step("build the wheel") as step:
         ours = workshop.wheel(rehearsal, folder / "opt" / "ours")
         step.came = ours.name

@@ -12,6 +12,7 @@ from scripts.rehearsal.kernel import Kernel
 from scripts.rehearsal.steps import Rehearsal, RehearsalError, wait_for
 
 CPU = "cortex-a72"
+CORES = 4  # of a Raspberry Pi; no more than this machine lends, or they would only wait for each other
 DISK = "2200M"
 BOOT_S, HALT_S = 1800.0, 600.0  # emulation on a busy machine is slow
 # What asks for a network that is not there, or works when nobody looks.
@@ -169,10 +170,15 @@ class Board:
             raise RehearsalError(f"on the board, {command!r} ended with {code}: {told.strip()[-500:]}")
         return told
 
-    def takes(self, text: str, path: str) -> None:
+    def takes(self, content: str | bytes, path: str) -> None:
         """Write a file there."""
         words = [*self._ssh, "root@127.0.0.1", f"mkdir -p $(dirname {path}) && cat > {path}"]
-        subprocess.run(words, input=text, text=True, check=True)
+        subprocess.run(words, input=content.encode() if isinstance(content, str) else content, check=True)
+
+    def gives(self, path: str) -> bytes:
+        """Read a file there."""
+        words = [*self._ssh, "root@127.0.0.1", f"cat {path}"]
+        return subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True).stdout
 
     def reboot(self) -> None:
         """Ask it to, and return when ssh answers again."""
@@ -225,7 +231,16 @@ class Machine(Board):
     def command(self) -> list[str]:
         """qemu, with a disk, a network and a serial console."""
         words = ["qemu-system-aarch64", "-M", "virt,gic-version=2", "-accel", "tcg,thread=multi", "-cpu", CPU]
-        words += ["-smp", "2", "-m", "2048", "-kernel", str(self._kernel.image), "-initrd", str(self._kernel.initrd)]
+        words += [
+            "-smp",
+            str(min(CORES, len(os.sched_getaffinity(0)))),
+            "-m",
+            "2048",
+            "-kernel",
+            str(self._kernel.image),
+            "-initrd",
+            str(self._kernel.initrd),
+        ]
         words += ["-append", "console=ttyAMA0 root=/dev/vda rw quiet", "-display", "none"]
         words += ["-drive", f"file={self._disk},if=none,id=disk,format=raw,cache=unsafe"]
         words += ["-device", "virtio-blk-pci,drive=disk", "-device", "virtio-rng-pci"]

@@ -62,14 +62,24 @@ class Rehearsal:
         Raises:
             RehearsalError: it failed.
         """
-        words = [str(word) for word in command]
-        done = subprocess.run(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        self.note(f"$ {shlex.join(words)}\n{done.stdout}{done.stderr}")
+        done = self._do([str(word) for word in command], cwd, env)
         if done.returncode != 0:
             said = (done.stdout + done.stderr).strip().splitlines()[-TAIL:]
             told = "\n".join(f"  {line}" for line in said)
-            raise RehearsalError(f"{shlex.join(words)[-200:]} ended with {done.returncode}:\n{told}")
+            raise RehearsalError(f"{shlex.join(done.args)[-200:]} ended with {done.returncode}:\n{told}")
         return done.stdout
+
+    def tries(self, *command: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+        """The same for a command that may fail: its exit code, and what it prints."""
+        done = self._do([str(word) for word in command], cwd, env)
+        return done.returncode, done.stdout
+
+    def _do(
+        self, words: list[str], cwd: Path | None, env: Mapping[str, str] | None
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        self.note(f"$ {shlex.join(words)}\n{done.stdout}{done.stderr}")
+        return done
 
     def note(self, text: str) -> None:
         """Add to the log."""

@@ -95,15 +95,21 @@ def wheel(rehearsal: Rehearsal, folder: Path) -> Path:
     return Path(rehearsal.run(REPOSITORY / "scripts" / "dist", folder, env=env).splitlines()[-1])
 
 
-def wheelhouse(rehearsal: Rehearsal, python: str, machine: str = "aarch64") -> Path:
-    """The wheels of others for a board with this Python, 3.11 for example; fetched if they are not yet."""
+def wheelhouse(rehearsal: Rehearsal, python: str, machine: str = "aarch64", *more: str) -> Path:
+    """An archive of the wheels of others for a board; fetched if it is not yet.
+
+    Args:
+        rehearsal: logs.
+        python: the board's, 3.11 for example.
+        machine: the board's, as Python calls it.
+        more: what it shall hold besides what the program depends on, in pip's words.
+    """
     wanted = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    mark = hashlib.sha256("\n".join([python, machine, *wanted]).encode()).hexdigest()[:12]
-    folder = CACHE / f"wheels-{python}-{machine}-{mark}"
-    if not folder.exists():
+    mark = hashlib.sha256("\n".join([python, machine, *wanted, *more]).encode()).hexdigest()[:12]
+    archive = CACHE / f"wheels-{python}-{machine}-{mark}.tar"
+    if not archive.exists():
         env = os.environ | {"PYTHON": str(controller(rehearsal) / "python"), "MACHINE": machine}
-        fetched = folder.with_name(f"new-{folder.name}")
-        shutil.rmtree(fetched, ignore_errors=True)
-        rehearsal.run(REPOSITORY / "scripts" / "wheelhouse", python, fetched, env=env)
-        fetched.rename(folder)
-    return folder
+        fetched = archive.with_name(f"new-{archive.name}")
+        rehearsal.run(REPOSITORY / "scripts" / "wheelhouse", python, fetched, *more, env=env)
+        fetched.rename(archive)
+    return archive

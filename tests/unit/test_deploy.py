@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,28 @@ def test_every_variable_that_the_tasks_use_exists() -> None:
         }
     used = {name for file in ROLE.rglob("*.yml") for name in re.findall(r"\bemotion_device_\w+", file.read_text())}
     assert used <= known
+
+
+def tasks_in(found: Any) -> Iterator[dict[str, Any]]:
+    """Tasks of a file, and those in their blocks."""
+    for task in found:
+        yield task
+        for part in ("block", "rescue", "always"):
+            yield from tasks_in(task.get(part, ()))
+
+
+def test_a_condition_is_true_or_false() -> None:
+    """Ansible takes no text for one: `when: a_text and so_on` fails where the text is empty."""
+    texts = {name for name, value in read(ROLE / "defaults" / "main.yml").items() if not isinstance(value, bool)}
+    conditions = [
+        str(task.get("when", ""))
+        for folder in ("tasks", "handlers")
+        for file in (ROLE / folder).glob("*.yml")
+        for task in tasks_in(read(file))
+    ]
+    terms = {term.strip() for one in conditions for term in re.split(r"\band\b|\bor\b", one)}
+    assert "emotion_device_wheelhouse | length > 0" in terms
+    assert not terms & texts
 
 
 def test_the_unit_and_the_role_mean_the_same_places() -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.rehearsal import debian, workshop
+from device import privacy
+from device.config import load_config
+from scripts.rehearsal import debian, stage, workshop
 from scripts.rehearsal.emulated import CORE
 from scripts.rehearsal.steps import Rehearsal, RehearsalError, Skipped, conduct, expect, wait_for
 
@@ -35,6 +37,11 @@ def test_a_failed_command_is_told_with_its_last_words(rehearsal: Rehearsal) -> N
     with pytest.raises(RehearsalError, match=r"(?s)ended with 3:.*no such luck"):
         rehearsal.run("sh", "-c", "echo no such luck >&2; exit 3")
     assert "no such luck" in rehearsal.log.read_text()
+
+
+def test_a_command_may_fail(rehearsal: Rehearsal) -> None:
+    assert rehearsal.tries("sh", "-c", "echo said; exit 3") == (3, "said\n")
+    assert "said" in rehearsal.log.read_text()
 
 
 def test_waiting_ends(rehearsal: Rehearsal) -> None:
@@ -86,6 +93,19 @@ def test_only_one_rehearses_and_nothing_is_left(tmp_path: Path, monkeypatch: pyt
 
 def test_the_emulated_processor_is_an_arm() -> None:
     assert "CPU implementer\t: 0x41" in CORE.format(number=0)
+
+
+def test_a_playbooks_last_word_of_a_host_counts() -> None:
+    told = "pi : ok=1 changed=9 failed=0\nhall : ok=7 changed=7 failed=7\npi     : ok=31   changed=0    failed=1\n"
+    assert stage.recap(told) == {"ok": 31, "changed": 0, "failed": 1}
+    with pytest.raises(RehearsalError, match="says nothing of porch"):
+        stage.recap(told, "porch")
+
+
+@pytest.mark.parametrize("emulated", [True, False])
+def test_the_device_takes_the_settings_of_the_stage(emulated: bool, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(json.dumps({"device": stage.settings(emulated, 1883)}))
+    privacy.check(load_config(tmp_path / "config.yaml"))
 
 
 @pytest.mark.parametrize("script", ["rehearse-arm64", "rehearse-pi"])

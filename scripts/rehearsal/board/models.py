@@ -1,4 +1,4 @@
-"""Runs on the board: makes models that must not stay, from the bundled one. python models.py FOLDER"""
+"""Runs on the board: makes models of the bundled one, most of which must not stay. python models.py FOLDER"""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def reading(file: Path) -> int:
     return logits.index(max(logits))
 
 
-def bad(name: str, content: bytes) -> None:
+def make(name: str, content: bytes) -> None:
     """A file."""
     (folder / f"{name}.tflite").write_bytes(content)
 
@@ -37,11 +37,12 @@ def lower(metrics: dict[str, object]) -> dict[str, object]:
     return metrics | {key: float(str(metrics[key])) - 0.2 for key in ("accuracy",) if key in metrics}
 
 
-bad("cut", BUNDLED.read_bytes()[:half])
-bad("worse", attach(network, dataclasses.replace(card, version="worse", metrics=tuple(map(lower, card.metrics)))))
-bad("corrupt", attach(network[:half], dataclasses.replace(card, version="corrupt")))
+make("good", attach(network, dataclasses.replace(card, version="good")))
+make("cut", BUNDLED.read_bytes()[:half])
+make("worse", attach(network, dataclasses.replace(card, version="worse", metrics=tuple(map(lower, card.metrics)))))
+make("corrupt", attach(network[:half], dataclasses.replace(card, version="corrupt")))
 # It loads, it is as fast as ever, and it reads nonsense.
 for lost in range(40_000, half, 40_000):
-    bad("underperforming", holed(lost))
+    make("underperforming", holed(lost))
     if reading(folder / "underperforming.tflite") != reading(BUNDLED):
         break
