@@ -171,7 +171,8 @@ def test_a_changed_expression_is_one_update(model: Path) -> None:
         Script(itertools.repeat(PLACES[:1])),
         Tracker(TrackerConfig()),
         classifier,
-        make_smoother(SmootherConfig(leave=0.2), LABELS),  # a higher one passes through unknown
+        # Others pass through unknown.
+        make_smoother(SmootherConfig(stay_s=2.0, time_constant_s=0.7, leave=0.2), LABELS),
     )
     events = said(play(chain, [drawn([3], classifier)] * 20 + [drawn([0], classifier)] * 20))
     assert [(event.type, event.emotion) for event in events] == [
