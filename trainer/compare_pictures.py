@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
@@ -27,6 +28,7 @@ class Point:
     accuracy: float
 
 
+NAME_ABOVE, NAME_WIDTH, NAME_HEIGHT = 4.0, 45.0, 9.0  # points: of a name above its dot, and the room that it needs
 COSTS = {
     "parameters": "parameters, million",
     "macs": "multiply-accumulates a face, million",
@@ -75,9 +77,7 @@ def pareto(found: Sequence[Point], cost: str, title: str) -> Figure:
         colour = COLOURS[studies.index(point.study) % len(COLOURS)]
         size = 130 if point.study == OURS else 45
         axes.scatter(point.cost, 100 * point.accuracy, s=size, color=colour, marker=MARKERS[point.protocol], zorder=2)
-        axes.annotate(
-            point.name, (point.cost, 100 * point.accuracy), (5, 4), textcoords="offset points", size=7.5, color=INK
-        )
+    _name(axes, found)
     for place, study in enumerate(studies):
         axes.scatter([], [], color=COLOURS[place % len(COLOURS)], label=study)
     for kind in dict.fromkeys(point.protocol for point in found):
@@ -85,6 +85,30 @@ def pareto(found: Sequence[Point], cost: str, title: str) -> Figure:
     axes.plot([], [], color=INK, ls="--", label=f"Pareto front of split {protocol}")
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
+
+
+def _name(axes: Axes, found: Sequence[Point]) -> None:
+    """Write the name of each point beside it, from the top down, each below those that it would lie upon."""
+    axes.autoscale_view()
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    points_a_pixel = 72 / figure.dpi
+    taken: list[tuple[float, float]] = []
+    for point in sorted(found, key=lambda p: -p.accuracy):
+        x, y = axes.transData.transform((point.cost, 100 * point.accuracy)) * points_a_pixel
+        place = y + NAME_ABOVE
+        for other_x, other_y in taken:
+            if abs(other_x - x) < NAME_WIDTH and abs(other_y - place) < NAME_HEIGHT:
+                place = other_y - NAME_HEIGHT
+        taken.append((x, place))
+        axes.annotate(
+            point.name,
+            (point.cost, 100 * point.accuracy),
+            (5, place - y),
+            textcoords="offset points",
+            size=7.5,
+            color=INK,
+        )
 
 
 def classes(per_class: dict[str, dict[str, Any]], title: str) -> Figure:

@@ -111,7 +111,9 @@ def _epochs(result: Result) -> str:
     planned, done = result["epochs"]["planned"], result["epochs"]["done"]
     if planned is None:
         return EMPTY
-    return str(done) if done == planned else f"{done} of {planned}"
+    if done == planned:
+        return str(done)
+    return f"{done} of {planned}" + (", patience over" if result["state"] in ("trained", "taught") else "")
 
 
 def _test(result: Result) -> str:
@@ -189,7 +191,8 @@ Accuracies of different splits are of different faces. ± is the standard error,
 are test faces whose exact pixels stand in what the row was taught on. An epoch is chosen on validation; where the data
 hold no PrivateTest, split `original` has no other faces to be tested on, and *tested on* says so. Validation and test
 are read as the row was taught, in bfloat16 where the settings say so. *As a file* is a plain post-training conversion,
-and the gates are those of `trainer convert`. Milliseconds are CPU time on one thread. *Operators in the way* are those
+and the gates are those of `trainer convert`. Milliseconds a face are of one thread, seconds of all;
+both are CPU time, which work beside it may lengthen. *Operators in the way* are those
 that XNNPACK leaves to slow kernels, counted in the file's graph."""
 
 

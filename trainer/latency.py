@@ -14,8 +14,8 @@ import numpy as np
 from device.litert import load_interpreter
 
 WARM_UP = 5  # faces before the first that counts
-FACES, LEAST_FACES = 200, 20  # that are timed; the lesser number of a network that needs seconds
-BUDGET_S = 5.0  # after which the lesser number is enough
+FACES, ROUND = 1000, 20  # that are timed, and how many in a row make a median
+BUDGET_S = 3.0  # after which a slow network has been timed enough; one round at least
 
 
 def measure(path: Path) -> dict[str, Any]:
@@ -25,7 +25,8 @@ def measure(path: Path) -> dict[str, Any]:
         path: a .tflite, int8 or float, card or none.
 
     Returns:
-        median_ms, n, machine, pieces (that XNNPACK takes), outside {operator: count} (that it leaves).
+        median_ms (of the quietest round: what runs beside us takes its share of caches and memory, and so of the time
+        that we need), n, machine, pieces (that XNNPACK takes), outside {operator: count} (that it leaves).
 
     Raises:
         ModelError: LiteRT cannot load the file.
@@ -34,7 +35,7 @@ def measure(path: Path) -> dict[str, Any]:
     times = _times(interpreter)
     operators = interpreter._get_ops_details()
     return {
-        "median_ms": 1e3 * statistics.median(times),
+        "median_ms": 1e3 * min(statistics.median(part) for part in zip(*[iter(times)] * ROUND, strict=True)),
         "n": len(times),
         "machine": f"{platform.machine()}, {cpu_name()}, 1 thread",
         "pieces": sum(op["op_name"] == "DELEGATE" for op in operators),
@@ -64,7 +65,7 @@ def outside(operators: list[dict[str, Any]]) -> list[str]:
 
 
 def _times(interpreter: Any) -> list[float]:
-    """Seconds of the one thread's CPU time for each face, the first ones left out: work beside it does not count."""
+    """Seconds of the one thread's CPU time for each face, the first ones left out; whole rounds."""
     entrance = interpreter.get_input_details()[0]
     pixels = np.random.default_rng(0).integers(0, 256, tuple(entrance["shape"]))
     is_int8 = entrance["dtype"] == np.int8
@@ -72,7 +73,7 @@ def _times(interpreter: Any) -> list[float]:
     times: list[float] = []
     for _ in range(WARM_UP):
         interpreter.invoke()
-    while len(times) < LEAST_FACES or (len(times) < FACES and sum(times) < BUDGET_S):
+    while len(times) % ROUND or not times or (len(times) < FACES and sum(times) < BUDGET_S):
         began = time.thread_time()
         interpreter.invoke()
         times.append(time.thread_time() - began)

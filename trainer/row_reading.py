@@ -39,7 +39,7 @@ class Reading:
     Attributes:
         logits: (N, K).
         features: penultimate, of the first faces (M, C), for a picture.
-        seconds: that it took.
+        seconds: of CPU time that it took.
         data_digest: of the faces that the network was taught on.
     """
 
@@ -75,9 +75,9 @@ def keep_reading(folder: Path, data: Dataset, machine: TrainConfig) -> None:
 
 
 def _by_weights(folder: Path, data: Dataset, machine: TrainConfig) -> Reading:
-    checkpoint, began = load_checkpoint(folder / BEST), time.perf_counter()
+    checkpoint, began = load_checkpoint(folder / BEST), time.process_time()
     logits, features = read(checkpoint.model, data[TEST].images, machine)
-    return Reading(logits, features, time.perf_counter() - began, checkpoint.data_digest)
+    return Reading(logits, features, time.process_time() - began, checkpoint.data_digest)
 
 
 def _kept(path: Path) -> Reading:

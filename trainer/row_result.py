@@ -59,10 +59,10 @@ def examine_model(row: Row, bench: Bench) -> dict[str, Any]:
     assert row.model is not None
     folder, images = bench.of(row), bench.data[TEST].images
     folder.mkdir(parents=True, exist_ok=True)
-    began = time.perf_counter()
+    began = time.process_time()
     reader = ModelFileReader(row.model)
     logits = reader.logits(images)
-    seconds, card = time.perf_counter() - began, read_card(row.model)
+    seconds, card = time.process_time() - began, read_card(row.model)
     scores = _scored(bench.data, logits, reader.temperature)
     file = {"dtype": card.quantisation.dtype, "bytes": row.model.stat().st_size, "accuracy": scores["accuracy"]}
     file |= {"seconds": seconds, "why_not": "", "gates_failed": [], "latency": latency.measure(row.model)}
@@ -113,14 +113,14 @@ def _as_file(run: RunFolder, bench: Bench, reference: NDArray[np.float32]) -> di
 
 
 def _file_facts(converted: Converted, bench: Bench, reference: NDArray[np.float32]) -> dict[str, Any]:
-    test, began = bench.data[TEST], time.perf_counter()
+    test, began = bench.data[TEST], time.process_time()
     logits = ModelFileReader(converted.path).logits(test.images)
     return {
         "dtype": converted.dtype,
         "bytes": converted.path.stat().st_size,
         "accuracy": float((logits.argmax(1) == test.labels).mean()),
         "agreement": float((logits.argmax(1) == reference.argmax(1)).mean()),
-        "seconds": time.perf_counter() - began,
+        "seconds": time.process_time() - began,
         "why_not": converted.why_not,
         "gates_failed": [f"{gate.name}: {gate.detail}" for gate in converted.gates if not gate.ok],
         "latency": latency.measure(converted.path),
