@@ -27,11 +27,11 @@ def bad_models(stage: Stage) -> None:
     before = in_force(stage)
     for name, options, state in BAD:
         with stage.rehearsal.step(f"model: {name}") as step:
-            since = stage.mark()
+            last = newest(updates(stage))
             code, _ = stage.board.asks(f"emotion-device model install - --json {options} < {FOLDER}/{name}.tflite")
             expect(code == 1, f"the installation of the model {name!r} ended with {code}")
-            update = wait_for(lambda: ended(stage, since, state), f"{state} on status", PATIENCE_S)  # noqa: B023
-            expect(in_force(stage) == before, "the old model does not run")
+            update = told(stage, state, last)
+            wait_for(lambda: in_force(stage) == before, "the old model on status", PATIENCE_S)
             step.came = f"{state}: {update['reason']}"
             stage.rehearsal.facts.setdefault("models", {})[name] = update
 
@@ -41,11 +41,27 @@ def in_force(stage: Stage) -> str:
     return str(stage.listener.objects("status")[-1]["model"]["digest"])
 
 
-def ended(stage: Stage, since: int, state: str) -> dict[str, Any] | None:
-    """What `status` says of an update that has come to its end."""
-    updates = [status["model_update"] for status in stage.listener.objects("status", since)]
-    found: list[dict[str, Any]] = [update for update in updates if update and update["state"] == state]
+def updates(stage: Stage) -> list[dict[str, Any]]:
+    """All that `status` has said of updates."""
+    said = [status["model_update"] for status in stage.listener.objects("status")]
+    return [update for update in said if update]
+
+
+def newest(heard: list[dict[str, Any]]) -> float:
+    """When the last of them became so; a `status` may come again, and then says no news."""
+    return max((float(update["since"]) for update in heard), default=0.0)
+
+
+def ended(heard: list[dict[str, Any]], state: str, last: float) -> dict[str, Any] | None:
+    """The newest that has come to this end, and did so later than `last`."""
+    found = [update for update in heard if update["state"] == state and update["since"] > last]
     return found[-1] if found else None
+
+
+def told(stage: Stage, state: str, last: float) -> dict[str, Any]:
+    """What `status` says, sooner or later, of an update that ends so."""
+    update: dict[str, Any] = wait_for(lambda: ended(updates(stage), state, last), f"{state} on status", PATIENCE_S)
+    return update
 
 
 def roll_out(stage: Stage) -> None:
@@ -56,10 +72,10 @@ def roll_out(stage: Stage) -> None:
         stage.play("rollout.yml", "-e", f"model={good}", "--check")
         expect(in_force(stage) == before, "--check rolled something out")
     with stage.rehearsal.step("roll-out of a good model") as step:
-        since = stage.mark()
+        last = newest(updates(stage))
         recap = stage.play("rollout.yml", "-e", f"model={good}")
         expect(recap["changed"] > 0, f"the roll-out changed nothing: {recap}")
-        update = wait_for(lambda: ended(stage, since, "accepted"), "accepted on status", PATIENCE_S)
+        update = told(stage, "accepted", last)
         expect(in_force(stage) != before, "the old model still runs")
         step.came = f"changed={recap['changed']}, accepted: {update['new']['version']}"
     with stage.rehearsal.step("roll-out again") as step:
@@ -67,10 +83,10 @@ def roll_out(stage: Stage) -> None:
         step.came = f"changed={recap['changed']}"
         expect(recap["changed"] == 0, f"the second roll-out changed something: {recap}")
     with stage.rehearsal.step("roll-out of a bad model") as step:
-        after, since = in_force(stage), stage.mark()
-        code, told = stage.tries("rollout.yml", "-e", f"model={bad}")
-        expect(code != 0 and recap_of(told)["failed"] == 1, f"the roll-out of a bad model ended with {code}")
-        update = wait_for(lambda: ended(stage, since, "refused"), "refused on status", PATIENCE_S)
+        after, last = in_force(stage), newest(updates(stage))
+        code, said = stage.tries("rollout.yml", "-e", f"model={bad}")
+        expect(code != 0 and recap_of(said)["failed"] == 1, f"the roll-out of a bad model ended with {code}")
+        update = told(stage, "refused", last)
         expect(in_force(stage) == after, "the good model no longer runs")
         step.came = f"refused: {update['reason']}"
     with stage.rehearsal.step("model rollback") as step:

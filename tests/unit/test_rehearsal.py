@@ -12,7 +12,7 @@ import pytest
 
 from device import privacy
 from device.config import load_config
-from scripts.rehearsal import debian, stage, workshop
+from scripts.rehearsal import debian, model_acts, stage, workshop
 from scripts.rehearsal.emulated import CORE
 from scripts.rehearsal.steps import Rehearsal, RehearsalError, Skipped, conduct, expect, wait_for
 
@@ -100,6 +100,16 @@ def test_a_playbooks_last_word_of_a_host_counts() -> None:
     assert stage.recap(told) == {"ok": 31, "changed": 0, "failed": 1}
     with pytest.raises(RehearsalError, match="says nothing of porch"):
         stage.recap(told, "porch")
+
+
+def test_an_old_verdict_said_again_is_no_verdict() -> None:
+    corrupt = {"state": "rolled_back", "since": 10.0, "reason": "corrupt"}
+    last = model_acts.newest([corrupt])
+    heard = [corrupt, corrupt, {"state": "trial", "since": 20.0, "reason": None}]
+    assert model_acts.ended(heard, "rolled_back", last) is None
+    wrong = {"state": "rolled_back", "since": 30.0, "reason": "wrong"}
+    assert model_acts.ended([*heard, wrong, wrong], "rolled_back", last) == wrong
+    assert model_acts.newest([]) == 0.0
 
 
 @pytest.mark.parametrize("emulated", [True, False])

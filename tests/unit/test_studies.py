@@ -25,7 +25,13 @@ GRID = [row for rows in EXTRA.values() for row in rows]
 def test_all_rows_of_the_five_studies_are_there() -> None:
     counts = {study: len(rows) for study, rows in STUDIES.items()}
     assert counts.pop("this-project") >= 1
-    assert counts == {"se-resnet": 13, "efficient": 4, "compact": 3, "transfer": 3, "residual": 8}
+    assert counts == {
+        "se-resnet": 13,
+        "efficient": 4,
+        "compact": 3,
+        "transfer": 3,
+        "residual": 9,
+    }  # one of ours among the last
     assert len({row.key for row in (*ROWS, *GRID)}) == len(ROWS) + len(GRID)
 
 
