@@ -157,6 +157,7 @@ def test_a_central_broker_that_dies_in_the_middle_costs_no_event(sites: Sites) -
 
 
 def test_what_waits_for_the_central_broker_outlives_a_restart_of_the_sites(sites: Sites) -> None:
+    save(sites.central)  # who has subscribed; else what comes before the consumer is back has no taker
     sites.central.kill()
     sites.happen(0, 200)
     sites.at_the_site(0)
