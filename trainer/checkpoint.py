@@ -74,6 +74,18 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: Mapping[str, An
         "weights": dict(weights),
         "training": checkpoint.training,
     }
+    save_whole(path, content, "the checkpoint", "; the one before stays readable")
+
+
+def save_whole(path: Path, content: object, what: str, comfort: str = "") -> None:
+    """Write tensors to a file whole or not at all.
+
+    Args:
+        what, comfort: the file in words, and what is not lost, for the error.
+
+    Raises:
+        RunError: it cannot be written (disk full); the file that was there stays as it was.
+    """
     temporary = path.with_name(path.name + ".tmp")
     try:
         torch.save(content, temporary)
@@ -81,7 +93,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: Mapping[str, An
     except (OSError, RuntimeError) as error:  # torch reports a full disk as either
         temporary.unlink(missing_ok=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "is the disk full?"
-        raise RunError(f"{path}: the checkpoint cannot be written: {reason}; the one before stays readable.") from error
+        raise RunError(f"{path}: {what} cannot be written: {reason}{comfort}.") from error
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -131,8 +131,6 @@ class Learner:
             on_step: is told the number of faces of each batch.
         """
         seed = self.fit.seed * 1_000_003 + epoch
-        if self.task.config.distill.kept_views and self.teachers and self.kept is None:
-            self.kept = self.keep_views()
         torch.manual_seed(seed)
         self.views.seed(seed)
         self.model.train()
@@ -150,12 +148,14 @@ class Learner:
         loss, accuracy = self.group.mean(torch.stack([losses, hits]) / steps).tolist()
         return {"loss": loss, "train_accuracy": accuracy, "lr": lr}
 
-    def keep_views(self) -> KeptViews:
-        """The views that this run shares with all that ask the same teachers in the same way."""
+    def keep_views(self) -> None:
+        """Where the settings want it: have the teachers answer views before the first epoch, or take those of another
+        run that asked the same teachers in the same way."""
         distil = self.task.config.distill
-        folder = Path(self.task.config.runs)
-        parts = kept_or(folder / f"views-{self._what_is_asked()}.pt", self._draw_views, self.device, self.group)
-        return KeptViews(parts, distil.mirror, self.views.generator)
+        if distil.kept_views and self.teachers:
+            path = Path(self.task.config.runs) / f"views-{self._what_is_asked()}.pt"
+            parts = kept_or(path, self._draw_views, self.device, self.group)
+            self.kept = KeptViews(parts, distil.mirror, self.views.generator)
 
     def _draw_views(self) -> dict[str, Tensor]:
         turns = self.task.config.distill.kept_views

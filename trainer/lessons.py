@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from trainer.augment import Augment, mixup
+from trainer.checkpoint import save_whole
 from trainer.config import AugmentConfig, FitConfig
 from trainer.errors import RunError
 from trainer.losses import targets_of
@@ -111,7 +112,7 @@ def draw(
         ask: the teachers' softened shares (N, K) for faces (N, 1, S, S).
         on_turn: is told how many turns are done.
     """
-    count, side = len(views.labels), views.faces.shape[-1]
+    count = len(views.labels)
     parts: dict[str, Tensor] = {}
     for turn in range(turns):
         views.seed(turn)
@@ -128,7 +129,6 @@ def draw(
                     parts[name] = values.new_empty((turns, count, *values.shape[1:]))
                 parts[name][turn, index] = values
         on_turn(turn + 1)
-    assert parts["faces"].shape == (turns, count, 1, side, side)
     return parts
 
 
@@ -144,7 +144,7 @@ def kept_or(
         return _read(path, device)
     parts = draw_them()
     if group.leads:
-        _write(path, parts)
+        save_whole(path, parts, "the file of kept views")
     return parts
 
 
@@ -154,16 +154,6 @@ def _read(path: Path, device: torch.device) -> dict[str, Tensor]:
     except Exception as error:  # what unpickling of foreign bytes raises is not bounded
         raise RunError(f"{path}: the kept views cannot be read; delete the file, and they are drawn anew.") from error
     return parts
-
-
-def _write(path: Path, parts: dict[str, Tensor]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        torch.save(parts, temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as either
-        temporary.unlink(missing_ok=True)
-        raise RunError(f"{path}: the kept views cannot be written; is the disk full?") from error
 
 
 def channels_last(faces: Tensor) -> Tensor:

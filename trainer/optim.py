@@ -11,6 +11,8 @@ from torch import nn
 
 from trainer.config import FitConfig
 
+MODULE = "module."  # before the names of the averaged weights, as torch's AveragedModel writes them
+
 
 def make_optimizer(model: torch.nn.Module, fit: FitConfig) -> torch.optim.Optimizer:
     """The optimiser; matrices and kernels decay, biases and batch-norm do not."""
@@ -72,9 +74,9 @@ class WeightAverage:
 
     def state_dict(self) -> dict[str, Any]:
         """The average and how many went into it."""
-        return {"n_averaged": self.count, "module": self.module.state_dict()}
+        return {"n_averaged": self.count} | {MODULE + key: value for key, value in self.module.state_dict().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from such a state."""
-        self.count = state["n_averaged"]
-        self.module.load_state_dict(state["module"])
+        self.count = int(state["n_averaged"])
+        self.module.load_state_dict({key.removeprefix(MODULE): state[key] for key in state if key.startswith(MODULE)})

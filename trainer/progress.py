@@ -9,13 +9,33 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-class TrainingProgress:
+class Shown:
+    """Bars where they can be drawn; who has none prints lines, if anything is to be shown at all."""
+
+    def __init__(self, shown: bool) -> None:
+        alone = multiprocessing.parent_process() is None
+        self.shown = shown
+        self.bars = _bars() if shown and alone and sys.stderr.isatty() else None
+
+    def __enter__(self) -> Self:
+        if self.bars is not None:
+            self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bars is not None:
+            self.bars.stop()
+
+
+class TrainingProgress(Shown):
     """The progress of one training run, on stderr.
 
     Args:
@@ -28,24 +48,11 @@ class TrainingProgress:
     """
 
     def __init__(self, kind: str, epochs: int, done: int, faces: int, judged: str, shown: bool = True) -> None:
-        self.shown, self.judged = shown, judged
-        self.epochs, self.faces, self.kind = epochs, faces, kind
-        alone = multiprocessing.parent_process() is None
-        self.bars = _bars() if shown and alone and sys.stderr.isatty() else None
+        super().__init__(shown)
+        self.epochs, self.kind, self.judged = epochs, kind, judged
         if self.bars is not None:
             self.total = self.bars.add_task(f"{kind}, whole run", total=epochs * faces, completed=done * faces)
             self.current = self.bars.add_task("this epoch", total=faces)
-
-    def __enter__(self) -> TrainingProgress:
-        if self.bars is not None:
-            self.bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.bars is not None:
-            self.bars.stop()
 
     def step(self, faces: int) -> None:
         """Some faces of the epoch are done."""
@@ -69,7 +76,7 @@ class TrainingProgress:
             self.bars.console.print(line)
 
 
-class TurnsProgress:
+class TurnsProgress(Shown):
     """How far the teachers are with the views that are kept, on stderr.
 
     Args:
@@ -79,21 +86,10 @@ class TurnsProgress:
     """
 
     def __init__(self, turns: int, faces: int, shown: bool = True) -> None:
-        self.turns, self.faces, self.shown = turns, faces, shown
-        self.bars = _bars() if shown and sys.stderr.isatty() else None
+        super().__init__(shown)
+        self.turns, self.faces = turns, faces
         if self.bars is not None:
             self.task = self.bars.add_task("views for the teachers", total=turns * faces)
-
-    def __enter__(self) -> TurnsProgress:
-        if self.bars is not None:
-            self.bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.bars is not None:
-            self.bars.stop()
 
     def turn(self, done: int) -> None:
         """So many views of each face are answered."""

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from trainer.checkpoint import load_checkpoint, save_checkpoint
-from trainer.config import AugmentConfig, FitConfig, StudentConfig, TrainConfig
+from trainer.config import AugmentConfig, DistillConfig, FitConfig, StudentConfig, TrainConfig
 from trainer.dataset import Dataset, toy_dataset
 from trainer.errors import CheckpointError, RunError
 from trainer.learner import Learner, Task, pick_device
+from trainer.models import build_student
 from trainer.networks import Network
 from trainer.optim import set_lr
 from trainer.runs import RunFolder, new_run, newest_run
@@ -156,3 +158,21 @@ def test_checkpoints_may_be_rare_and_still_hold_the_best(
     assert best.metrics["accuracy"] == progress.best and best.epoch == same.epoch
     weights, others = best.model.state_dict(), same.model.state_dict()
     assert all(torch.equal(weights[key], others[key]) for key in others)
+
+
+def test_a_run_learns_from_kept_views(tmp_path: Path, dataset: Dataset) -> None:
+    job = task(dataset)
+    distill = DistillConfig(kept_views=1)
+    teacher = Network(build_student(job.config.student, 7).eval(), "teacher")
+    settings = replace(job.config, distill=distill, runs=str(tmp_path))
+    _, progress = teach(tmp_path / "run", replace(job, config=settings, teachers=(teacher,)))
+    assert progress.epoch == 2 and len(list(tmp_path.glob("views-*.pt"))) == 1
+
+
+def test_a_run_begun_with_torchs_average_goes_on(dataset: Dataset) -> None:
+    learner = Learner(task(dataset))
+    theirs = AveragedModel(learner.model, use_buffers=True)
+    theirs.update_parameters(learner.model)
+    learner.average.load_state_dict(theirs.state_dict())
+    assert learner.average.count == 1
+    assert learner.average.state_dict().keys() == theirs.state_dict().keys()
