@@ -22,6 +22,7 @@ from trainer.models import (
 )
 from trainer.models.branches import BranchedConv, fuse_branches
 from trainer.models.iwin import InterleavedAttention, IwinBlock
+from trainer.models.layers import conv_bn
 
 
 def test_se_resnet34_has_the_published_size() -> None:
@@ -137,6 +138,26 @@ def test_second_head_is_not_counted_and_not_in_the_forward_pass() -> None:
 def test_student_variants_run(se: bool, stride: int) -> None:
     student = build_student(replace(StudentConfig(), se=se, stem_stride=stride, channels=(8, 8, 8), tail=8), 7)
     assert student(torch.rand(2, 1, 48, 48)).shape == (2, 7)
+
+
+def test_depthwise_gradient_is_that_of_float32_under_autocast() -> None:
+    torch.manual_seed(0)
+    ours = conv_bn(16, 16, 5, 2, groups=16)[0]
+    faces = torch.rand(4, 16, 12, 12, requires_grad=True)
+    seen = torch.rand(4, 16, 6, 6).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        out = ours(faces)
+    exact = torch.nn.functional.conv2d(faces, ours.weight, None, 2, 2, groups=16)
+    assert out.dtype == torch.bfloat16
+    torch.testing.assert_close(out, exact.bfloat16())
+    wanted = torch.autograd.grad(exact, (faces, ours.weight), seen.float())
+    torch.testing.assert_close(torch.autograd.grad(out, (faces, ours.weight), seen), wanted)
+
+
+def test_depthwise_is_a_plain_convolution_without_autocast() -> None:
+    ours = conv_bn(8, 8, 3, groups=8)[0]
+    faces = torch.rand(2, 8, 6, 6)
+    torch.testing.assert_close(ours(faces), torch.nn.functional.conv2d(faces, ours.weight, None, 1, 1, groups=8))
 
 
 BRANCHED = StudentConfig(channels=(8, 12, 16), tail=8, stem_stride=2, branches="acb")

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainer.models.layers import DepthwiseConv
+
 
 class InterleavedAttention(nn.Module):
     """Multi-head self-attention in windows whose tokens lie `side / window` apart.
@@ -60,7 +62,7 @@ class IwinBlock(nn.Module):
         super().__init__()
         self.attention_norm, self.mlp_norm = nn.LayerNorm(channels), nn.LayerNorm(channels)
         self.attention = InterleavedAttention(channels, heads, side, min(window, side))
-        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels) if side > window else None
+        self.depthwise = DepthwiseConv(channels, channels, 3, padding=1, groups=channels) if side > window else None
         self.mlp = nn.Sequential(nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels))
         self.drop = drop
 

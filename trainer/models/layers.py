@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from trainer.models.branches import BranchedConv
@@ -13,8 +14,20 @@ def conv_bn(
     """Convolution without bias, padded to keep the size, and batch-norm; a 3x3 may learn through branches."""
     if branched:
         return nn.Sequential(BranchedConv(inputs, outputs, stride), nn.BatchNorm2d(outputs))
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+    kind = DepthwiseConv if groups == inputs == outputs > 1 else nn.Conv2d
+    convolution = kind(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
+
+
+class DepthwiseConv(nn.Conv2d):
+    """A convolution of each channel by itself, on a CPU always in float32: bfloat16 gradients are slow there."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H / stride, W / stride), of the type that autocast would give."""
+        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float()).to(torch.get_autocast_dtype("cpu"))
 
 
 def mean_of(x: Tensor) -> Tensor:
