@@ -24,7 +24,7 @@ from trainer.row_run import RESULT, TEST, Bench, accuracies, facts
 from trainer.runs import RunFolder, write_text
 from trainer.studies import Row
 
-CALIBRATION_FACES = 100  # of Training; the graph runs on slow kernels while they are read
+CALIBRATION_FACES = 100  # at most, and a tenth of Training; the graph runs on slow kernels while they are read
 PICTURES = ("learning", "confusion", "roc", "classes", "tsne")
 LISTS = ("calibration", "risk_coverage")  # of what is scored; too long for a table
 
@@ -105,8 +105,9 @@ def _as_file(run: RunFolder, bench: Bench, reference: NDArray[np.float32]) -> di
     """The row as a .tflite: what became of it, how it reads, what it costs; or why there is none."""
     if not run.best.is_file():
         return {"dtype": None, "why_not": "its weights stayed where it was taught", "gates_failed": []}
+    faces = min(CALIBRATION_FACES, len(bench.data["training"]) // 10)
     try:
-        converted = convert_plainly(load_checkpoint(run.best), bench.data, CALIBRATION_FACES, run.path)
+        converted = convert_plainly(load_checkpoint(run.best), bench.data, faces, run.path)
     except EmotionEdgeError as error:
         return {"dtype": None, "why_not": str(error), "gates_failed": []}
     return _file_facts(converted, bench, reference)
