@@ -22,7 +22,7 @@ from trainer.models import (
 )
 from trainer.models.branches import BranchedConv, fuse_branches
 from trainer.models.iwin import InterleavedAttention, IwinBlock
-from trainer.models.layers import conv_bn
+from trainer.models.layers import DepthwiseConv, conv_bn
 
 
 def test_se_resnet34_has_the_published_size() -> None:
@@ -142,7 +142,7 @@ def test_student_variants_run(se: bool, stride: int) -> None:
 
 def test_depthwise_gradient_is_that_of_float32_under_autocast() -> None:
     torch.manual_seed(0)
-    ours = conv_bn(16, 16, 5, 2, groups=16)[0]
+    ours = DepthwiseConv(16, 16, 5, 2, 2, groups=16, bias=False)
     faces = torch.rand(4, 16, 12, 12, requires_grad=True)
     seen = torch.rand(4, 16, 6, 6).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
@@ -154,8 +154,16 @@ def test_depthwise_gradient_is_that_of_float32_under_autocast() -> None:
     torch.testing.assert_close(torch.autograd.grad(out, (faces, ours.weight), seen), wanted)
 
 
+def test_only_convolutions_of_each_channel_by_itself_are_depthwise() -> None:
+    kinds = [
+        isinstance(conv_bn(*shape, groups=groups)[0], DepthwiseConv)
+        for *shape, groups in ((8, 8, 3, 8), (8, 8, 3, 1), (1, 1, 3, 1))
+    ]
+    assert kinds == [True, False, False]
+
+
 def test_depthwise_is_a_plain_convolution_without_autocast() -> None:
-    ours = conv_bn(8, 8, 3, groups=8)[0]
+    ours = DepthwiseConv(8, 8, 3, padding=1, groups=8, bias=False)
     faces = torch.rand(2, 8, 6, 6)
     torch.testing.assert_close(ours(faces), torch.nn.functional.conv2d(faces, ours.weight, None, 1, 1, groups=8))
 
