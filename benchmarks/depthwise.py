@@ -32,14 +32,16 @@ ROWS = ("se-resnet/mobilenet_v3_small", "se-resnet/mobilenet_v3_large", "compact
 
 def main() -> int:
     """Measure each row."""
+    rows = {row.key: row for study in STUDIES.values() for row in study if row.model is None}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", nargs="+", default=ROWS, metavar="R", help="rows of `trainer compare --list`")
+    parser.add_argument(
+        "--rows", nargs="+", default=ROWS, choices=rows, metavar="R", help="as `trainer compare --list` names them"
+    )
     parser.add_argument("--steps", type=int, default=10, help="timed steps of each kind (default: 10)")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch (default: 1)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    rows = {row.key: row for study in STUDIES.values() for row in study}
     results = {name: measure(rows[name], args.steps) for name in args.rows}
     print(json.dumps(results, indent=2) if args.json else "\n".join(as_text(*item) for item in results.items()))
     return 0

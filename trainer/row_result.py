@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def _as_file(run: RunFolder, bench: Bench, reference: NDArray[np.float32]) -> di
     """The row as a .tflite: what became of it, how it reads, what it costs; or why there is none."""
     if not run.best.is_file():
         return {"dtype": None, "why_not": "its weights stayed where it was taught", "gates_failed": []}
-    faces = min(CALIBRATION_FACES, len(bench.data["training"]) // 10)
+    faces = min(CALIBRATION_FACES, math.ceil(len(bench.data["training"]) / 10))
     try:
         converted = convert_plainly(load_checkpoint(run.best), bench.data, faces, run.path)
     except EmotionEdgeError as error:
