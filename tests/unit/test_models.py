@@ -21,8 +21,9 @@ from trainer.models import (
     count_parameters,
 )
 from trainer.models.branches import BranchedConv, fuse_branches
+from trainer.models.depthwise import DepthwiseConv
 from trainer.models.iwin import InterleavedAttention, IwinBlock
-from trainer.models.layers import DepthwiseConv, conv_bn
+from trainer.models.layers import SqueezeExcite, conv_bn, mean_of
 
 
 def test_se_resnet34_has_the_published_size() -> None:
@@ -140,18 +141,40 @@ def test_student_variants_run(se: bool, stride: int) -> None:
     assert student(torch.rand(2, 1, 48, 48)).shape == (2, 7)
 
 
-def test_depthwise_gradient_is_that_of_float32_under_autocast() -> None:
+@pytest.mark.parametrize(("kernel", "stride", "side"), [(3, 1, 12), (3, 2, 12), (5, 1, 6), (5, 1, 24), (5, 2, 12)])
+def test_depthwise_gradients_are_those_of_a_plain_convolution(
+    kernel: int, stride: int, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.models.depthwise.CACHED", 3000)  # so that gradients are put together from parts
     torch.manual_seed(0)
-    ours = DepthwiseConv(16, 16, 5, 2, 2, groups=16, bias=False)
-    faces = torch.rand(4, 16, 12, 12, requires_grad=True)
-    seen = torch.rand(4, 16, 6, 6).bfloat16()
+    ours = DepthwiseConv(16, 16, kernel, stride, kernel // 2, groups=16)
+    faces = torch.randn(5, 16, side, side).bfloat16().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
         out = ours(faces)
-    exact = torch.nn.functional.conv2d(faces, ours.weight, None, 2, 2, groups=16)
+    seen = torch.randn_like(out)
+    values = (faces, *ours.parameters())
+    exact = [value.detach().bfloat16().double().requires_grad_() for value in values]
+    wanted = torch.nn.functional.conv2d(exact[0], exact[1], exact[2], stride, kernel // 2, groups=16)
     assert out.dtype == torch.bfloat16
-    torch.testing.assert_close(out, exact.bfloat16())
-    wanted = torch.autograd.grad(exact, (faces, ours.weight), seen.float())
-    torch.testing.assert_close(torch.autograd.grad(out, (faces, ours.weight), seen), wanted)
+    torch.testing.assert_close(out.double(), wanted, rtol=0.02, atol=0.02)
+    for got, is_so in zip(
+        torch.autograd.grad(out, values, seen), torch.autograd.grad(wanted, exact, seen.double()), strict=True
+    ):
+        assert got.shape == is_so.shape
+        assert (got - is_so).norm() < 0.01 * is_so.norm()
+
+
+def test_gates_and_means_under_autocast_are_what_they_are_without() -> None:
+    torch.manual_seed(0)
+    gate = SqueezeExcite(16)
+    features = torch.randn(4, 16, 6, 6).contiguous(memory_format=torch.channels_last).requires_grad_()
+    wanted = torch.autograd.grad(gate(features).sum() + mean_of(features).sum(), features)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        gated, mean = gate(features), mean_of(features)
+    got = torch.autograd.grad(gated.sum() + mean.sum(), features)[0]
+    torch.testing.assert_close(gated.float(), gate(features), rtol=0.02, atol=0.02)
+    torch.testing.assert_close(got, wanted, rtol=0.02, atol=0.02)
+    assert got.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_only_convolutions_of_each_channel_by_itself_are_depthwise() -> None:

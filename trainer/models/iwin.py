@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainer.models.layers import DepthwiseConv
+from trainer.models.depthwise import DepthwiseConv
 
 
 class InterleavedAttention(nn.Module):

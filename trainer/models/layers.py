@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, linear
 
 from trainer.models.branches import BranchedConv
+from trainer.models.depthwise import DepthwiseConv
 
 
 def conv_bn(
@@ -19,20 +21,23 @@ def conv_bn(
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
 
 
-class DepthwiseConv(nn.Conv2d):
-    """A convolution of each channel by itself, on a CPU always in float32: bfloat16 gradients are slow there."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H / stride, W / stride), of the type that autocast would give."""
-        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-            return super().forward(x)
-        with torch.autocast("cpu", enabled=False):
-            return super().forward(x.float()).to(torch.get_autocast_dtype("cpu"))
-
-
 def mean_of(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C), written so that the exported graph needs no transposition."""
-    return x.mean((2, 3), keepdim=True).flatten(1)
+    return mean_map(x).flatten(1)
+
+
+def mean_map(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C, 1, 1); learning on a CPU pools, because a pooling's gradient is laid out as its map is."""
+    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        return avg_pool2d(x, x.shape[2:])
+    return x.mean((2, 3), keepdim=True)
+
+
+def pointwise(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """(N, C, 1, 1) -> (N, D, 1, 1) by a 1x1 convolution; learning on a CPU multiplies matrices, which is quicker."""
+    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        return linear(x.flatten(1), layer.weight.flatten(1), layer.bias)[..., None, None]
+    return layer(x)  # type: ignore[no-any-return]
 
 
 class SqueezeExcite(nn.Module):
@@ -57,7 +62,8 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same, each channel scaled by its gate."""
-        return x * self.gate(self.excite(self.relu(self.squeeze(x.mean((2, 3), keepdim=True)))))  # type: ignore[no-any-return]
+        squeezed = self.relu(pointwise(self.squeeze, mean_map(x)))
+        return x * self.gate(pointwise(self.excite, squeezed))  # type: ignore[no-any-return]
 
 
 class ResidualBlock(nn.Module):

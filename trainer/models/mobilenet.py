@@ -14,7 +14,8 @@ come nearest to its 130 thousand (132,359).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -58,7 +59,7 @@ class InvertedResidual(nn.Module):
         *,
         kernel: int = 3,
         stride: int = 1,
-        activation: type[nn.Module] = nn.ReLU6,
+        activation: Callable[[], nn.Module] = nn.ReLU6,
         se: bool = False,
         projected: bool = False,
     ) -> None:
@@ -141,7 +142,7 @@ class MobileNetV3Trunk(nn.Module):
         inside = 16
         strides = _with_last([block[5] for block in blocks], last_stride)
         for (kernel, wide, outputs, se, swish, _), stride in zip(blocks, strides, strict=True):
-            activation: type[nn.Module] = nn.Hardswish if swish else nn.ReLU
+            activation = nn.Hardswish if swish else partial(nn.ReLU, inplace=True)
             shape = (inside, wide, outputs)
             layers.append(InvertedResidual(*shape, kernel=kernel, stride=stride, activation=activation, se=se))
             inside = outputs

@@ -1,0 +1,98 @@
+"""Depthwise convolutions that learn fast on a CPU.
+
+Two of their gradients in bfloat16 go slow ways in oneDNN: the input's where there is a stride, and that of weights
+above 3x3, which is slow in float32 too. The first is taken in float32. The second, on small maps, is one product of
+matrices a channel: every pixel that came in with every gradient that came back, summed over the batch. The gradient of
+a tap is the sum of the pairs that lie as far apart as the tap lies from the kernel's middle.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d
+
+PIXELS = 144  # of the largest map of which all pairs are multiplied sooner than a slow kernel is done
+CACHED = 2_500_000  # floats that are worked on at once: more would wait for memory
+
+
+class DepthwiseConv(nn.Conv2d):
+    """A square convolution of each channel by itself; under autocast on a CPU its gradients take the quick ways."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H / stride, W / stride), of the type that autocast would give."""
+        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+            return super().forward(x)
+        narrow = torch.get_autocast_dtype("cpu")
+        parts = (None if part is None else part.to(narrow) for part in (x, self.weight, self.bias))
+        how = (self.stride[0], self.padding[0])
+        return _Depthwise.apply(*parts, *how)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Depthwise(torch.autograd.Function):
+    """(N, C, H, W), weights (C, 1, K, K) and perhaps biases (C,), all of half precision, -> a map of the same."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.stride, ctx.padding = stride, padding
+        return conv2d(x, weight, bias, stride, padding, groups=len(weight))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,), (x, weight), stride = gradients, ctx.saved_tensors, ctx.stride
+        kernel, how = weight.shape[2], (stride, ctx.padding)
+        back = taps = biases = None
+        if ctx.needs_input_grad[0]:
+            back = (_of_input if stride == 1 else _of_input_by_parts)(gradient, x, weight, *how)
+        if ctx.needs_input_grad[1]:
+            if kernel <= 3:
+                taps = _of_weights(gradient, x, weight, *how)
+            elif stride == 1 and x[0, 0].numel() <= PIXELS:
+                taps = _of_weights_by_pairs(gradient, x, kernel)
+            else:
+                taps = _of_weights(gradient.float(), x.float(), weight.float(), *how)
+        if ctx.needs_input_grad[2]:
+            biases = gradient.sum((0, 2, 3))
+        return back, taps, biases, None, None
+
+
+def _of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    """PyTorch's gradient of the input, which looks at the input's shape alone."""
+    how = (None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], len(weight), [True, False, False])
+    return torch.ops.aten.convolution_backward(gradient, x, weight, *how)[0]  # type: ignore[no-any-return]
+
+
+def _of_input_by_parts(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    """The same in float32, for so many faces at a time that it stays in the processor's cache."""
+    back, parts = torch.empty_like(x), math.ceil(x.numel() / CACHED)
+    for some, into in zip(gradient.chunk(parts), back.chunk(parts), strict=True):
+        like = torch.empty_like(into, dtype=torch.float32)
+        into.copy_(_of_input(some.float(), like, weight.float(), stride, padding))
+    return back
+
+
+def _of_weights(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    """PyTorch's gradient (C, 1, K, K) of the weights, which looks at their shape alone."""
+    how = (None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], len(weight), [False, True, False])
+    return torch.ops.aten.convolution_backward(gradient, x, weight, *how)[1]  # type: ignore[no-any-return]
+
+
+def _of_weights_by_pairs(gradient: Tensor, x: Tensor, kernel: int) -> Tensor:
+    """The gradient (C, 1, K, K) of the weights, from what came in and what came back, both (N, C, H, W)."""
+    of_channels = [part.permute(1, 2, 3, 0).flatten(1, 2) for part in (gradient, x)]
+    pairs = torch.bmm(of_channels[0], of_channels[1].transpose(1, 2))
+    return (pairs.flatten(1).float() @ _apart(*x.shape[2:], kernel)).view(-1, 1, kernel, kernel)
+
+
+@cache
+def _apart(height: int, width: int, kernel: int) -> Tensor:
+    """Which two pixels lie how far apart: 1 where that is the tap, else 0, (H W H W, K K)."""
+    y, x = (part.flatten() for part in torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij"))
+    down, right = (part[None] - part[:, None] + kernel // 2 for part in (y, x))
+    taps = torch.arange(kernel)
+    return ((down[..., None, None] == taps[:, None]) & (right[..., None, None] == taps)).float().view(-1, kernel**2)
