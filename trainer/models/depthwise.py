@@ -20,12 +20,17 @@ PIXELS = 144  # of the largest map of which all pairs are multiplied sooner than
 CACHED = 2_500_000  # floats that are worked on at once: more would wait for memory
 
 
+def learns_on_cpu(x: Tensor) -> bool:
+    """Whether autocast is at work on a CPU; an export, and a GPU, take the ways of PyTorch."""
+    return x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+
+
 class DepthwiseConv(nn.Conv2d):
     """A square convolution of each channel by itself; under autocast on a CPU its gradients take the quick ways."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H / stride, W / stride), of the type that autocast would give."""
-        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        if not learns_on_cpu(x):
             return super().forward(x)
         narrow = torch.get_autocast_dtype("cpu")
         parts = (None if part is None else part.to(narrow) for part in (x, self.weight, self.bias))
@@ -46,40 +51,35 @@ class _Depthwise(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), (x, weight), stride = gradients, ctx.saved_tensors, ctx.stride
         kernel, how = weight.shape[2], (stride, ctx.padding)
+        all_of_it = (gradient, x, weight, *how)
         back = taps = biases = None
         if ctx.needs_input_grad[0]:
-            back = (_of_input if stride == 1 else _of_input_by_parts)(gradient, x, weight, *how)
+            back = _plain(0, *all_of_it) if stride == 1 else _of_input_by_parts(*all_of_it)
         if ctx.needs_input_grad[1]:
             if kernel <= 3:
-                taps = _of_weights(gradient, x, weight, *how)
+                taps = _plain(1, *all_of_it)
             elif stride == 1 and x[0, 0].numel() <= PIXELS:
                 taps = _of_weights_by_pairs(gradient, x, kernel)
             else:
-                taps = _of_weights(gradient.float(), x.float(), weight.float(), *how)
+                taps = _plain(1, gradient.float(), x.float(), weight.float(), *how)
         if ctx.needs_input_grad[2]:
             biases = gradient.sum((0, 2, 3))
         return back, taps, biases, None, None
 
 
-def _of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    """PyTorch's gradient of the input, which looks at the input's shape alone."""
-    how = (None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], len(weight), [True, False, False])
-    return torch.ops.aten.convolution_backward(gradient, x, weight, *how)[0]  # type: ignore[no-any-return]
+def _plain(which: int, gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    """PyTorch's gradient of the input (0) or of the weights (1); it looks at that one's shape alone."""
+    how = (None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], len(weight), [which == 0, which == 1, False])
+    return torch.ops.aten.convolution_backward(gradient, x, weight, *how)[which]  # type: ignore[no-any-return]
 
 
 def _of_input_by_parts(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    """The same in float32, for so many faces at a time that it stays in the processor's cache."""
+    """The gradient of the input in float32, for so many faces at a time that it stays in the processor's cache."""
     back, parts = torch.empty_like(x), math.ceil(x.numel() / CACHED)
     for some, into in zip(gradient.chunk(parts), back.chunk(parts), strict=True):
         like = torch.empty_like(into, dtype=torch.float32)
-        into.copy_(_of_input(some.float(), like, weight.float(), stride, padding))
+        into.copy_(_plain(0, some.float(), like, weight.float(), stride, padding))
     return back
-
-
-def _of_weights(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    """PyTorch's gradient (C, 1, K, K) of the weights, which looks at their shape alone."""
-    how = (None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], len(weight), [False, True, False])
-    return torch.ops.aten.convolution_backward(gradient, x, weight, *how)[1]  # type: ignore[no-any-return]
 
 
 def _of_weights_by_pairs(gradient: Tensor, x: Tensor, kernel: int) -> Tensor:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, linear
 
 from trainer.models.branches import BranchedConv
-from trainer.models.depthwise import DepthwiseConv
+from trainer.models.depthwise import DepthwiseConv, learns_on_cpu
 
 
 def conv_bn(
@@ -28,14 +27,14 @@ def mean_of(x: Tensor) -> Tensor:
 
 def mean_map(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C, 1, 1); learning on a CPU pools, because a pooling's gradient is laid out as its map is."""
-    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+    if learns_on_cpu(x):
         return avg_pool2d(x, x.shape[2:])
     return x.mean((2, 3), keepdim=True)
 
 
 def pointwise(layer: nn.Conv2d, x: Tensor) -> Tensor:
     """(N, C, 1, 1) -> (N, D, 1, 1) by a 1x1 convolution; learning on a CPU multiplies matrices, which is quicker."""
-    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+    if learns_on_cpu(x):
         return linear(x.flatten(1), layer.weight.flatten(1), layer.bias)[..., None, None]
     return layer(x)  # type: ignore[no-any-return]
 
