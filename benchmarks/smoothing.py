@@ -18,10 +18,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from device.classifier import Classifier
-from device.config import SmootherConfig
-from device.judge import Recording, Say, Verdict, judge, steadied, unsteadied
-from device.replay import as_lines
+from device.config.schema import SmootherConfig
+from device.inference.classifier import Classifier
+from device.replay.metrics import Recording, Say, Verdict, judge, steadied, unsteadied
+from device.replay.replay import as_lines
 from tests.fixtures.replays import recording, script
 from trainer.dataset import LABELS, FaceSet, load_dataset
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from device.config import DeviceConfig
-from device.settings_yaml import render
+from device.config.schema import DeviceConfig
+from device.config.yaml_writer import render
 from trainer.config import load_config as load_trainer
 
 CONFIG = Path(__file__).resolve().parent.parent / "config.yaml"

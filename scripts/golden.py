@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from device.classifier import BUNDLED, Classifier
-from device.golden import measure, path_of
+from device.inference.classifier import BUNDLED, Classifier
+from device.inference.golden import measure, path_of
 
 if __name__ == "__main__":
     model = Path(sys.argv[1]) if len(sys.argv) > 1 else BUNDLED

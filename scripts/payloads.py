@@ -17,11 +17,11 @@ from typing import Any
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from device.config import DeviceConfig, load_config
+from device.config.schema import DeviceConfig, load_config
 from device.demo.broker import Broker, open_broker
 from device.demo.clip import FPS, write_clip
-from device.service import run
-from device.topics import AVAILABILITY, EVENTS, HEALTH, STATUS, SUMMARY, TRACK_STATE, Channel, Topics
+from device.mqtt.topics import AVAILABILITY, EVENTS, HEALTH, STATUS, SUMMARY, TRACK_STATE, Channel, Topics
+from device.service.run import run
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "events.md"
 # Of all that is said on a channel, the last that is worth showing.

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from device.classifier import BUNDLED
-from device.model_card import read_card
+from device.inference.classifier import BUNDLED
+from device.inference.model_card import read_card
 
 HOUSE = Path(__file__).resolve().parent.parent
 README = HOUSE / "README.md"

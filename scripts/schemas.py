@@ -15,10 +15,10 @@ from typing import Any
 
 import yaml
 
-from device.commands import VERBS
-from device.config import DeviceConfig
-from device.events import Answer, EmotionEvent, Health, Request, Status, Summary, TrackState
-from device.topics import CHANNELS, Channel
+from device.config.schema import DeviceConfig
+from device.messages import Answer, EmotionEvent, Health, Request, Status, Summary, TrackState
+from device.mqtt.topics import CHANNELS, Channel
+from device.publishing.command_inbox import VERBS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SCHEMA, ASYNCAPI, PAGE = DOCS / "events.schema.json", DOCS / "asyncapi.yaml", DOCS / "events.md"
@@ -31,7 +31,8 @@ def json_schema() -> str:
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "What an emotion-edge device says over MQTT",
-        "description": "Made by scripts/schemas.py from device/events.py. Which message travels where: docs/events.md.",
+        "description": "Made by scripts/schemas.py from device/messages.py. "
+        "Which message travels where: docs/events.md.",
         "anyOf": [{"$ref": f"#/$defs/{cls.__name__}"} for cls in MESSAGES],
         "$defs": _definitions("#/$defs/"),
     }
@@ -45,7 +46,7 @@ def asyncapi() -> str:
         "info": {
             "title": "emotion-edge device",
             "version": "1.0.0",
-            "description": "Made by scripts/schemas.py from device/events.py and device/topics.py.",
+            "description": "Made by scripts/schemas.py from device/messages.py and device/mqtt/topics.py.",
         },
         "defaultContentType": "application/json",
         "channels": {channel.name: _channel(channel) for channel in CHANNELS},

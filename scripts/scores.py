@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from device.model_card import digest, read_card
+from device.inference.model_card import digest, read_card
 from scripts.readme import SPLITS, replaced
 from trainer import pictures, score_table
 from trainer.report import coverage_curves

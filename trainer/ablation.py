@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from device.settings import to_dict
+from device.config.loader import to_dict
 from trainer.config import TrainConfig
 from trainer.errors import CheckpointError
 from trainer.runs import CONFIG, RunFolder

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.model_card import CropMargin, InputSpec, ModelCard, Quantisation
+from device.inference.model_card import CropMargin, InputSpec, ModelCard, Quantisation
 from trainer import metrics
 from trainer.checkpoint import Checkpoint
 from trainer.dataset import SIDE, Dataset, duplicate_mask

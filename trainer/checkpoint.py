@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from device.config.loader import from_dict, to_dict
 from device.errors import ConfigError
-from device.settings import from_dict, to_dict
 from trainer.config import TrainConfig
 from trainer.errors import CheckpointError, RunError
 from trainer.models import ExpressionNet, build_student, build_study, build_teacher

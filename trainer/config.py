@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.settings import load, section, setting
+from device.config.loader import load, section, setting
 
 
 @dataclass(frozen=True)
@@ -217,6 +217,6 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Trai
     """Read the `trainer` section of a config file; None takes the defaults.
 
     Raises:
-        ConfigError: see `device.settings.load`.
+        ConfigError: see `device.config.loader.load`.
     """
     return load(TrainConfig, "trainer", path, overrides)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device import golden
 from device.errors import ModelError
-from device.litert import load_interpreter
-from device.model_card import CropMargin, ModelCard, attach
-from device.preprocess import to_input
+from device.inference import golden
+from device.inference.litert import load_interpreter
+from device.inference.model_card import CropMargin, ModelCard, attach
+from device.inference.preprocess import to_input
 from trainer import card as cards
 from trainer import gates
 from trainer.checkpoint import Checkpoint, load_checkpoint

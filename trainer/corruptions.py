@@ -109,7 +109,7 @@ def jpeg(face: Light, quality: float, draw: Draw) -> Light:
 
 
 def low_resolution(face: Light, side: float, draw: Draw) -> Light:
-    """A face far away: seen with `side` pixels, enlarged as `device.preprocess.crop_face` does."""
+    """A face far away: seen with `side` pixels, enlarged as `device.inference.preprocess.crop_face` does."""
     import cv2
 
     small = cv2.resize(face, (int(side), int(side)), interpolation=cv2.INTER_AREA)

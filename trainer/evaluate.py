@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 from device.errors import UsageError
-from device.model_card import digest
+from device.inference.model_card import digest
 from trainer import scoring
 from trainer.config import TrainConfig, load_config
 from trainer.corruptions import KINDS

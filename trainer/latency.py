@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from device.litert import load_interpreter
+from device.inference.litert import load_interpreter
 
 WARM_UP = 5  # faces before the first that counts
 FACES, ROUND = 1000, 20  # that are timed, and how many in a row make a median

@@ -12,9 +12,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from device.model_card import InputSpec
-from device.preprocess import to_input
-from device.settings import to_dict
+from device.config.loader import to_dict
+from device.inference.model_card import InputSpec
+from device.inference.preprocess import to_input
 from trainer.checkpoint import build
 from trainer.config import FitConfig, TrainConfig, fit_of
 from trainer.dataset import LABELS, SIDE, VOTES, Dataset, FaceSet, duplicate_mask

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.model_card import OperatingPoint
+from device.inference.model_card import OperatingPoint
 
 ECE_BINS = 15
 COVERAGE = 0.8  # the customary share of faces at which a cautious reader is judged

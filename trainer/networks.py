@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from device.model_card import InputSpec, ModelCard, read_card
-from device.preprocess import to_input
+from device.inference.model_card import InputSpec, ModelCard, read_card
+from device.inference.preprocess import to_input
 from trainer.checkpoint import load_checkpoint
 from trainer.dataset import Dataset
 from trainer.models import ExpressionNet

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import EmotionEdgeError
-from device.litert import load_interpreter
-from device.model_card import CropMargin, attach
-from device.preprocess import to_input
+from device.inference.litert import load_interpreter
+from device.inference.model_card import CropMargin, attach
+from device.inference.preprocess import to_input
 from trainer import card as cards
 from trainer import gates
 from trainer.checkpoint import Checkpoint

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.preprocess import dequantise, quantise
+from device.inference.preprocess import dequantise, quantise
 from trainer.errors import GateError
 from trainer.models import ExpressionNet
 from trainer.models.branches import fuse_branches
@@ -79,7 +79,7 @@ def activation_ranges(float_model: bytes, inputs: NDArray[np.float32], percentil
 
     Args:
         float_model: a float .tflite.
-        inputs: float32 (N, S, S, 1), as `device.preprocess.to_input` makes them.
+        inputs: float32 (N, S, S, 1), as `device.inference.preprocess.to_input` makes them.
         percentile: of the faces, whose highest value the range holds; and of those whose lowest.
     """
     interpreter = _interpreter(float_model, preserve=True)

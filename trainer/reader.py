@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from device.model_card import CropMargin, InputSpec
-from device.preprocess import to_input
+from device.inference.model_card import CropMargin, InputSpec
+from device.inference.preprocess import to_input
 from trainer.dataset import SIDE
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class ModelFileReader:
     """
 
     def __init__(self, path: Path) -> None:
-        from device.classifier import Classifier
+        from device.inference.classifier import Classifier
 
         self._classifier = Classifier(path)
         card = self._classifier.card

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from device.litert import load_interpreter
-from device.model_card import ModelCard, read_card
+from device.inference.litert import load_interpreter
+from device.inference.model_card import ModelCard, read_card
 from trainer.config import StudentConfig
 from trainer.errors import CheckpointError
 from trainer.models import ExpressionNet, build_student

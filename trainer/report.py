@@ -182,8 +182,8 @@ def features(folder: RunFolder, images: NDArray[np.uint8]) -> NDArray[np.float32
     """Penultimate features (N, C) of the run's best weights for faces (N, S, S)."""
     import torch
 
-    from device.model_card import InputSpec
-    from device.preprocess import to_input
+    from device.inference.model_card import InputSpec
+    from device.inference.preprocess import to_input
 
     trunk = load_checkpoint(folder.best).model.trunk
     inputs = torch.from_numpy(to_input(images, InputSpec(SIDE))).permute(0, 3, 1, 2)

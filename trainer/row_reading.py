@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from device.model_card import InputSpec
-from device.preprocess import to_input
+from device.inference.model_card import InputSpec
+from device.inference.preprocess import to_input
 from trainer.checkpoint import load_checkpoint
 from trainer.config import TrainConfig
 from trainer.dataset import SIDE, Dataset

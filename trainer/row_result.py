@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import EmotionEdgeError
-from device.model_card import digest, read_card
+from device.inference.model_card import digest, read_card
 from trainer import compare_pictures, latency, metrics, pictures, scoring
 from trainer.checkpoint import load_checkpoint
 from trainer.dataset import Dataset

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from device.model_card import ModelCard, digest, read_card
+from device.inference.model_card import ModelCard, digest, read_card
 from trainer.checkpoint import build
 from trainer.config import TrainConfig, load_config
 from trainer.dataset import LABELS, SIDE, Dataset

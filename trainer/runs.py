@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from device.settings import to_dict
+from device.config.loader import to_dict
 from trainer.config import TrainConfig
 from trainer.errors import CheckpointError, RunError
 

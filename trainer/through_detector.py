@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.config import DetectorConfig
-from device.model_card import CropMargin
-from device.preprocess import Box, crop_face, face_square
+from device.config.schema import DetectorConfig
+from device.inference.box import Box
+from device.inference.model_card import CropMargin
+from device.inference.preprocess import crop_face, face_square
 from trainer.dataset import LABELS, FaceSet
 
 if TYPE_CHECKING:
-    from device.detector import Detector
+    from device.vision.detection import Detector
     from trainer.reader import Reader
 
 FRAME_HEIGHT, FRAME_WIDTH = 480, 640
@@ -74,7 +75,7 @@ BACKGROUNDS = (_plain, _gradient, _noise)
 
 def open_face_detector() -> Detector:
     """The device's detector with the device's defaults."""
-    from device.detector import open_detector
+    from device.vision.detector import open_detector
 
     return open_detector(DetectorConfig())
 
@@ -123,7 +124,7 @@ def fit_margin(faces: Grey, detector: Detector, sizes: Sequence[int] = FIT_SIZES
 
 
 def margin_between(box: Box, square: Box) -> tuple[float, float]:
-    """(scale, up) that would turn this box into this square; see `device.preprocess.face_square`."""
+    """(scale, up) that would turn this box into this square; see `device.inference.preprocess.face_square`."""
     up = (box.y + box.height / 2) - (square.y + square.height / 2)
     return square.width / box.mean_side, up / box.mean_side
 

@@ -8,16 +8,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from device.config import CameraConfig, DeviceConfig, ModelConfig, MqttConfig, ReportConfig
+from device.config.schema import CameraConfig, DeviceConfig, ModelConfig, MqttConfig, ReportConfig
 from device.demo.broker import Broker, open_broker
 from device.demo.clip import FPS, SECONDS, write_clip
-from device.demo.consumer import Consumer
-from device.demo.film import Film
-from device.demo.picture import Mark, save_picture
+from device.demo.poster import Mark, save_picture
+from device.demo.recorder import Film
+from device.demo.subscriber import Consumer
 from device.errors import EmotionEdgeError
-from device.service import run
-from device.terminal import paint
-from device.topics import Topics
+from device.host.terminal import paint
+from device.mqtt.topics import Topics
+from device.service.run import run
 
 HEALTH_S = 3.0  # often enough to be seen in a short film
 

@@ -6,11 +6,11 @@ import re
 import sys
 from pathlib import Path
 
-from device.config import DeviceConfig
+from device.config.schema import DeviceConfig
 from device.errors import UsageError
 from device.fleet.boards import NAME, Boards
-from device.fleet.listener import Listener
-from device.topics import checked
+from device.fleet.monitor import Listener
+from device.mqtt.topics import checked
 
 
 def fleet(
@@ -33,7 +33,7 @@ def fleet(
     if seconds is None:
         if as_json or not sys.stdout.isatty():
             raise UsageError("a live table needs a terminal; say --seconds S to listen for a while and print once.")
-        from device.fleet.live import watch  # rich is an extra
+        from device.fleet.live_table import watch  # rich is an extra
 
         return watch(Listener(config, boards, expected))
     with Listener(config, boards, expected) as listener:

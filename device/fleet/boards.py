@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from device.fleet.reading import Health, Status, to_health, to_object, to_status
-from device.topics import AVAILABILITY, HEALTH, OFFLINE, ONLINE, STATUS
+from device.fleet.parsing import Health, Status, to_health, to_object, to_status
+from device.mqtt.topics import AVAILABILITY, HEALTH, OFFLINE, ONLINE, STATUS
 
 NAME = r"[A-Za-z0-9_-]{1,64}"  # what device.id may be
 HEARD = (AVAILABILITY, STATUS, HEALTH)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from device.config import FleetConfig
+from device.config.schema import FleetConfig
 from device.fleet.boards import Board, Boards
-from device.fleet.reading import to_health, to_status
-from device.fleet.verdict import Verdict, judge
-from device.terminal import paint
+from device.fleet.health_rules import Verdict, judge
+from device.fleet.parsing import to_health, to_status
+from device.host.terminal import paint
 
 HEAD = ("board", "online", "model", "digest", "fps", "p95 ms", "°C", "outbox", "oldest", "camera", "heard", "verdict")
 RIGHT = frozenset({"fps", "p95 ms", "°C", "outbox", "oldest", "heard"})  # columns of figures

@@ -39,7 +39,7 @@ DEVICE = "rehearsal"
 # The same kernels in the same order give the same integers, so nothing less than equality will do.
 SAME = """\
 from device import golden
-from device.classifier import BUNDLED, Classifier
+from device.inference.classifier import BUNDLED, Classifier
 stored, here = golden.read(BUNDLED), golden.measure(BUNDLED, Classifier(BUNDLED))
 assert stored is not None
 print(stored.steps_off(here))

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from device.camera import Camera, open_camera
-from device.caretaker import Caretaker
-from device.config import CameraConfig
-from device.sources import is_live
+from device.camera.camera import Camera, open_camera
+from device.camera.sources.registry import is_live
+from device.camera.supervisor import Caretaker
+from device.config.schema import CameraConfig
 from tests.fixtures.clips import numbered, write_clip
 from tests.fixtures.processes import children
 

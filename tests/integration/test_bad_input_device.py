@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from device.model_card import attach, read_card
+from device.inference.model_card import attach, read_card
 from tests.fixtures.signing import Signer
 from tests.fixtures.tiny_models import LABELS, tiny_card, tiny_model, write_tiny
 from tests.integration.broker import Mosquitto, free_port, needs_mosquitto

@@ -16,9 +16,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from device.events import EmotionEvent
-from device.publisher import MqttPublisher
-from device.vitals import Progress
+from device.messages import EmotionEvent
+from device.publishing.mqtt_publisher import MqttPublisher
+from device.publishing.status import Progress
 from tests.integration.broker import needs_mosquitto, wait_for
 from tests.integration.command import device
 from tests.integration.site_broker import PASSWORD, SiteBroker

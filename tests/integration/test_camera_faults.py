@@ -142,8 +142,8 @@ def test_healing_is_a_sign_of_life(model: Path, clip: Path, tmp_path: Path) -> N
 def test_a_hang_inside_the_chain_is_none(model: Path, clip: Path, tmp_path: Path) -> None:
     hung = """
 import sys, threading
-from device import service
-from device.config import load_config
+from device.config.schema import load_config
+from device.service.run import run
 frames = 0
 def hang(observation):
     global frames
@@ -151,7 +151,7 @@ def hang(observation):
     if frames == 5:
         print("hangs", flush=True)
         threading.Event().wait()
-service.run(load_config(overrides=sys.argv[1:]), hang)
+run(load_config(overrides=sys.argv[1:]), hang)
 """
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from device.classifier import Classifier
+from device.inference.classifier import Classifier
 from trainer import compare, row_choice, row_result
 from trainer.cli import main
 from trainer.dataset import Dataset, toy_dataset

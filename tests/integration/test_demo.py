@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from device.config import DetectorConfig
+from device.camera.sources.media_file import read_picture
+from device.config.schema import DetectorConfig
 from device.demo.clip import HEIGHT, WIDTH, frames, write_clip
-from device.demo.picture import Face, Mark, Moment, Shot, colour_of, save_picture
-from device.detector import open_detector
+from device.demo.poster import Face, Mark, Moment, Shot, colour_of, save_picture
 from device.errors import EmotionEdgeError
-from device.playback import read_picture
-from device.preprocess import Box
+from device.inference.box import Box
+from device.vision.detector import open_detector
 from tests.fixtures.tiny_models import LABELS, write_tiny
 from tests.integration.broker import needs_mosquitto
 from tests.integration.command import device

@@ -19,7 +19,7 @@ from tests.integration.test_service import PICTURE, ROOT, running, to
 HANGING = """
 import sys, time
 from device import pipeline
-from device.cli import main
+from device.cli.app import main
 
 process = pipeline.Pipeline.process
 

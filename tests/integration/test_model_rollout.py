@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from device.classifier import BUNDLED
-from device.model_card import ModelCard, attach, digest, read_card
+from device.inference.classifier import BUNDLED
+from device.inference.model_card import ModelCard, attach, digest, read_card
 from tests.fixtures.signing import Signer
 from tests.fixtures.tiny_models import tiny_card, tiny_model
 from tests.integration.broker import Listener, Mosquitto, needs_mosquitto, wait_for
@@ -145,7 +145,7 @@ def test_one_that_is_slow_at_work_gives_way(mosquitto: Mosquitto, tmp_path: Path
 
 def accept(folder: Path, file: Path) -> None:
     """As if it had been installed and proved good on another day."""
-    from device.model_store import ModelStore, accepted
+    from device.model_registry.registry import ModelStore, accepted
 
     store = ModelStore(folder / "state")
     store.change(store.tried(store.add(file.read_bytes())))

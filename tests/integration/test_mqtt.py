@@ -15,14 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from device.config import DeviceConfig, load_config
+from device.config.schema import DeviceConfig, load_config
 from device.demo.broker import open_broker
 from device.errors import BrokerError, ConfigError
-from device.events import EmotionEvent, EventType, ModelInfo, Stage, TrackState
-from device.publisher import MqttPublisher, open_publisher
-from device.session import dial
-from device.topics import Message
-from device.vitals import Progress
+from device.messages import EmotionEvent, EventType, ModelInfo, Stage, TrackState
+from device.mqtt.connection import dial
+from device.mqtt.topics import Message
+from device.publishing.mqtt_publisher import MqttPublisher
+from device.publishing.publisher import open_publisher
+from device.publishing.status import Progress
 from tests.integration.broker import Listener, Mosquitto, expiry_s, free_port, needs_mosquitto, retained, wait_for
 
 pytestmark = needs_mosquitto

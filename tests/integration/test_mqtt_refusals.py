@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from device.checks import check_mqtt
-from device.config import DeviceConfig, load_config
+from device.config.schema import DeviceConfig, load_config
 from device.errors import BrokerError, ConfigError
-from device.publisher import MqttPublisher
+from device.publishing.mqtt_publisher import MqttPublisher
+from device.selftest.checks import check_mqtt
 from tests.fixtures.certificates import Authority
 from tests.integration.broker import Mosquitto, free_port, needs_mosquitto, wait_for
 from tests.integration.test_mqtt import MODEL, ROOT, event, face

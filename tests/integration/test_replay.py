@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from device.classifier import Classifier
 from device.cli import main
-from device.config import SmootherConfig
-from device.judge import judge, steadied, unsteadied
+from device.config.schema import SmootherConfig
+from device.inference.classifier import Classifier
+from device.replay.metrics import judge, steadied, unsteadied
 from tests.fixtures.clips import Image, portrait, write_clip
 from tests.fixtures.replays import FPS, Face, needs_fer2013, public_test, recording, script
 from tests.fixtures.tiny_models import LABELS as TINY_LABELS

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from device.model_card import digest
+from device.inference.model_card import digest
 from tests.integration.broker import Listener, Mosquitto, needs_mosquitto, wait_for
 from tests.integration.command import DEVICE, device
 from tests.integration.test_model_rollout import next_one, running

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from device.classifier import PROFILES, Classifier
-from device.golden import MOST_STEPS, Golden, measure, path_of
+from device.inference.classifier import PROFILES, Classifier
+from device.inference.golden import MOST_STEPS, Golden, measure, path_of
 from tests.fixtures.tiny_models import write_tiny
 from tests.integration.broker import Listener, Mosquitto, needs_mosquitto, retained
 from tests.integration.command import device

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from device.demo.clip import PORTRAIT
-from device.detector import Detector
-from device.model_card import CropMargin
-from device.preprocess import Box, crop_face, face_square, to_grey
+from device.inference.box import Box
+from device.inference.model_card import CropMargin
+from device.inference.preprocess import crop_face, face_square, to_grey
+from device.vision.detection import Detector
 from tests.fixtures.tiny_models import LABELS as TINY_LABELS
 from tests.fixtures.tiny_models import write_tiny
 from trainer.dataset import LABELS, FaceSet

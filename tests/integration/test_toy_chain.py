@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from device.classifier import Classifier
+from device.inference.classifier import Classifier
 from tests.fixtures.tiny_models import write_tiny
 from trainer.dataset import LABELS, toy_dataset
 

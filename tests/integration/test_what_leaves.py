@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import device
-from device.model_card import read_card
-from device.playback import read_picture
+from device.camera.sources.media_file import read_picture
+from device.inference.model_card import read_card
 from tests.integration.broker import Listener, Mosquitto, needs_mosquitto, retained, wait_for
 from tests.integration.test_service import PICTURE, ROOT, running, to, valid
 

@@ -73,15 +73,15 @@ class Agents:
 
 def mother(settings: list[str]) -> None:
     """Fork one agent a line."""
-    from device import service
-    from device.config import load_config
+    from device.config.schema import load_config
+    from device.service import run
 
     config = load_config(overrides=settings)
     print("ready", flush=True)
     while sys.stdin.readline():
         pid = os.fork()
         if pid == 0:
-            os._exit(_live(lambda: service.run(config)))
+            os._exit(_live(lambda: run.run(config)))
         print(pid, flush=True)
         sys.stdin.readline()
         print(os.waitpid(pid, 0)[1], flush=True)

@@ -13,9 +13,9 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from device.config import load_config
-from device.events import EmotionEvent, ModelInfo
-from device.publisher import MqttPublisher
+from device.config.schema import load_config
+from device.messages import EmotionEvent, ModelInfo
+from device.publishing.mqtt_publisher import MqttPublisher
 from tests.integration.broker import Mosquitto, wait_for
 from tests.soak.checker import Subscriber
 from tests.soak.door import Door

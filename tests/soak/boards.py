@@ -20,12 +20,13 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
-from device import board, vitals
-from device.board import memory_mb
-from device.config import DeviceConfig, load_config
-from device.events import EmotionEvent, ModelInfo, Stage, Throttling, TrackState
-from device.publisher import MqttPublisher
-from device.vitals import Progress
+from device.config.schema import DeviceConfig, load_config
+from device.host import board
+from device.host.board import memory_mb
+from device.messages import EmotionEvent, ModelInfo, Stage, Throttling, TrackState
+from device.publishing import status
+from device.publishing.mqtt_publisher import MqttPublisher
+from device.publishing.status import Progress
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 MODEL = ModelInfo(name="simulated", version="1", digest="5" * 64, labels=LABELS)
@@ -173,7 +174,7 @@ def play_a_pi() -> None:
         return Throttling(now=(), since_boot=())
 
     board.throttling = throttling  # else `vcgencmd` is looked for with every health message
-    vitals.version = functools.cache(version)  # type: ignore[attr-defined]
+    status.version = functools.cache(version)  # type: ignore[attr-defined]
 
 
 def main(arguments: list[str]) -> int:

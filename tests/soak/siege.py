@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from device.config import OutboxConfig
-from device.outbox import Outbox
+from device.config.schema import OutboxConfig
+from device.outbox.outbox import Outbox
 from tests.fixtures.clips import scene, write_clip
 from tests.fixtures.tiny_models import write_tiny
 from tests.integration.broker import Mosquitto, wait_for

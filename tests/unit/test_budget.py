@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from device.budget import ASK_S, Budget, Cost
-from device.config import PipelineConfig
+from device.config.schema import PipelineConfig
+from device.vision.time_budget import ASK_S, Budget, Cost
 from tests.fixtures.clock import Clock
 
 

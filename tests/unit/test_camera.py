@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from device.camera import Camera, Frame, open_camera
-from device.capture import Every, end_process
-from device.config import CameraConfig
+from device.camera.camera import Camera, open_camera
+from device.camera.frame import Frame, Shot
+from device.camera.reader import Every, end_process
+from device.config.schema import CameraConfig
 from device.errors import SourceError, StuckError
-from device.slots import Shot
 from tests.fixtures.clips import number_of, numbered, write_clip
 from tests.fixtures.picamera2_standin import Bench
 from tests.fixtures.processes import children, descriptors

@@ -13,13 +13,15 @@ import cv2
 import numpy as np
 import pytest
 
-from device import camera_process, sources
-from device.camera_process import END, FAILURE, FRAME, HELLO, Server
-from device.config import CameraConfig
+from device.camera import worker
+from device.camera.fault_injection import rehearsed
+from device.camera.frame import Shot
+from device.camera.freeze import watched
+from device.camera.shared_memory import Slot
+from device.camera.sources import registry
+from device.camera.worker import END, FAILURE, FRAME, HELLO, Server
+from device.config.schema import CameraConfig
 from device.errors import SourceError
-from device.faults import rehearsed
-from device.slots import Shot, Slot
-from device.sources import watched
 from tests.fixtures.clips import number_of, numbered, write_clip
 
 FAST = CameraConfig(fast=True)
@@ -41,7 +43,7 @@ def serve(config: CameraConfig, slots: list[Slot]) -> list[bytes]:
 
 def outcome(monkeypatch: pytest.MonkeyPatch, source: Callable[[], Generator[Any, None, None]]) -> bytes:
     """The last word on a source that is made up."""
-    monkeypatch.setattr(camera_process, "shoot", lambda *_: source())
+    monkeypatch.setattr(worker, "shoot", lambda *_: source())
     slots = [Slot.create(), Slot.create()]
     try:
         return serve(dataclasses.replace(FAST, source="made-up"), slots)[-1]
@@ -88,7 +90,7 @@ def test_when_the_agent_has_gone_the_source_is_freed() -> None:
     ours.close()
     with theirs:
         server = Server(FAST, theirs, [])
-        with pytest.raises(camera_process.ClosedError):
+        with pytest.raises(worker.ClosedError):
             server._pause(60.0)
         server.serve()
 
@@ -96,7 +98,7 @@ def test_when_the_agent_has_gone_the_source_is_freed() -> None:
 def test_a_frame_goes_elsewhere_while_its_slot_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     busy, free = Slot.create(), Slot.create()
     monkeypatch.setattr(busy, "write", lambda *_: False)
-    monkeypatch.setattr(camera_process, "shoot", lambda *_: shots(1, 2))
+    monkeypatch.setattr(worker, "shoot", lambda *_: shots(1, 2))
     assert serve(dataclasses.replace(FAST, source="made-up"), [busy, free])[1:3] == [FRAME + b"\1", FRAME + b"\1"]
     busy.close()
     free.close()
@@ -152,10 +154,10 @@ def test_a_few_broken_frames_are_passed_over_and_many_are_the_end(
     monkeypatch: pytest.MonkeyPatch, bad: set[int], frames: int
 ) -> None:
     capture = Jolted(bad | set(range(12, 100)))
-    monkeypatch.setattr(sources, "_open_v4l2", lambda *_: capture)
+    monkeypatch.setattr(registry, "_open_v4l2", lambda *_: capture)
     given = []
     with pytest.raises(SourceError, match="stopped giving frames"):
-        for shot in sources.shoot(CameraConfig(source="v4l2:///dev/video0"), lambda _: None):
+        for shot in registry.shoot(CameraConfig(source="v4l2:///dev/video0"), lambda _: None):
             given.append(shot)
     assert len(given) == frames
     assert capture.released
@@ -169,7 +171,7 @@ def test_a_frame_that_opencv_cannot_decode_is_one_sentence(monkeypatch: pytest.M
         return True, numbered(1)
 
     monkeypatch.setattr(capture, "read", fail)
-    monkeypatch.setattr(sources, "_open_v4l2", lambda *_: capture)
+    monkeypatch.setattr(registry, "_open_v4l2", lambda *_: capture)
     with pytest.raises(SourceError, match=r"/dev/video0: the camera gave a frame that cannot be decoded: .*"):
-        next(sources.shoot(CameraConfig(source="v4l2:///dev/video0"), lambda _: None))
+        next(registry.shoot(CameraConfig(source="v4l2:///dev/video0"), lambda _: None))
     assert capture.released

@@ -12,10 +12,10 @@ from typing import Any
 import cv2
 import pytest
 
-from device import caretaker
-from device.camera import Frame
-from device.caretaker import Caretaker
-from device.config import CameraConfig
+from device.camera import supervisor
+from device.camera.frame import Frame
+from device.camera.supervisor import Caretaker
+from device.config.schema import CameraConfig
 from device.errors import SourceError
 from tests.fixtures.clips import number_of, numbered, write_clip
 from tests.fixtures.processes import children, descriptors
@@ -159,5 +159,5 @@ def test_attempts_are_never_closer_than_asked_and_grow_rarer_up_to_the_limit() -
     usb = CameraConfig(reopen_min_s=5.0, reopen_max_s=60.0)
     for tries, least_s in enumerate((5, 10, 20, 40, 60, 60, 60)):
         for _ in range(20):
-            assert least_s <= caretaker._wait_s(usb, tries) <= least_s * 1.25
-    assert caretaker._wait_s(dataclasses.replace(usb, reopen_max_s=1.0), 3) >= 5.0
+            assert least_s <= supervisor._wait_s(usb, tries) <= least_s * 1.25
+    assert supervisor._wait_s(dataclasses.replace(usb, reopen_max_s=1.0), 3) >= 5.0

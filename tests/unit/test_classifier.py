@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device.classifier import Classifier, softmax
 from device.errors import ModelError
-from device.model_card import InputSpec, ModelCard, Quantisation, attach
+from device.inference.classifier import Classifier, softmax
+from device.inference.model_card import InputSpec, ModelCard, Quantisation, attach
 from tests.fixtures.tiny_models import LABELS, tiny_card, tiny_face, tiny_logits, tiny_model, write_tiny
 
 TYPES = ("int8", "float32")
@@ -105,7 +105,9 @@ def test_softmax_of_large_logits() -> None:
 
 def test_loading_is_silent(tmp_path: Path) -> None:
     path = write_tiny(tmp_path / "tiny.tflite")
-    script = f"import sys, pathlib; from device.classifier import Classifier; Classifier(pathlib.Path({str(path)!r}))"
+    script = (
+        f"import pathlib; from device.inference.classifier import Classifier; Classifier(pathlib.Path({str(path)!r}))"
+    )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert (ran.stdout, ran.stderr) == ("", "")
 

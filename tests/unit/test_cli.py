@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from device.cli import main
-from device.model_card import digest
+from device.inference.model_card import digest
 from tests.fixtures.tiny_models import LABELS, write_tiny
 
 DECLARED = ["--set", "device.purpose=test", "--set", "device.jurisdiction=elsewhere"]

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.commands import MOST_BYTES, MOST_WAITING, REMEMBERED, VERBS, Desk, Request, address
-from device.config import load_config
-from device.events import Answer
-from device.topics import RESPONSE, Topics
+from device.config.schema import load_config
+from device.messages import Answer
+from device.mqtt.topics import RESPONSE, Topics
+from device.publishing.command_inbox import MOST_BYTES, MOST_WAITING, REMEMBERED, VERBS, Desk, Request, address
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "events.schema.json").read_text(encoding="utf-8"))
 ANSWER = jsonschema.Draft202012Validator({"$ref": "#/$defs/Answer", "$defs": SCHEMA["$defs"]})

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from device.config import DeviceConfig, load_config
-from device.settings import load
+from device.config.loader import load
+from device.config.schema import DeviceConfig, load_config
 from scripts.config_yaml import CONFIG, current
 
 

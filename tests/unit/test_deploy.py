@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from device import privacy
-from device.config import load_config
+from device.config import usage_policy
+from device.config.schema import load_config
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -89,7 +89,7 @@ def test_the_device_looks_for_the_secrets_that_the_unit_gives() -> None:
 def test_the_example_is_a_config_that_the_device_takes(tmp_path: Path) -> None:
     settings = read(DEPLOY / "example" / "group_vars" / "emotion_devices.yml")["emotion_device_config"]
     (tmp_path / "config.yaml").write_text(json.dumps({"device": settings}))
-    privacy.check(load_config(tmp_path / "config.yaml"))
+    usage_policy.check(load_config(tmp_path / "config.yaml"))
 
 
 def test_the_controller_needs_what_the_extra_names() -> None:

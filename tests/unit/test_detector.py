@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.blazeface import MAKES, anchors
-from device.config import DetectorConfig
-from device.detector import Detector, merge, open_detector
-from device.preprocess import Box
+from device.config.schema import DetectorConfig
+from device.inference.box import Box
+from device.vision.blazeface import MAKES, anchors, merge
+from device.vision.detection import Detector
+from device.vision.detector import open_detector
 from tests.fixtures.clips import Image, portrait, scene
 
 FACE = Box(178, 81, 94, 94)  # of the portrait, as BlazeFace frames it

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from device import discovery, vitals
-from device.config import load_config
+from device.config.schema import load_config
 from device.errors import ConfigError
-from device.events import EmotionEvent, Health, ModelInfo, ModelName, ModelUpdate, OutboxFigures, Summary, Throttling
-from device.topics import Topics
+from device.messages import EmotionEvent, Health, ModelInfo, ModelName, ModelUpdate, OutboxFigures, Summary, Throttling
+from device.mqtt.topics import Topics
+from device.publishing import home_assistant, status
 
 CONFIG = load_config(overrides=["device.id=Front-Door", "device.mqtt.host=broker"])
-STATUS = vitals.status(
+STATUS = status.status(
     CONFIG, ModelInfo(name="compact", version="3", digest="ab", labels=("happy", "sad")), "running", None
 )
-PAYLOAD = discovery.payload(CONFIG, Topics(CONFIG), STATUS)
+PAYLOAD = home_assistant.payload(CONFIG, Topics(CONFIG), STATUS)
 ENTITIES: dict[str, dict[str, Any]] = PAYLOAD["cmps"]
 
 
@@ -62,22 +62,22 @@ def rendered(entity: str, said: str, which: str = "value_template") -> str:
 
 
 def test_the_message_is_where_home_assistant_looks_and_stays_there() -> None:
-    message = discovery.message(CONFIG, Topics(CONFIG), STATUS)
+    message = home_assistant.message(CONFIG, Topics(CONFIG), STATUS)
     assert message is not None
     assert (message.topic, message.qos, message.retain) == ("homeassistant/device/Front-Door/config", 1, True)
     assert json.loads(message.payload) == PAYLOAD
-    assert discovery.birth_topic(CONFIG) == "homeassistant/status"
+    assert home_assistant.birth_topic(CONFIG) == "homeassistant/status"
 
 
 def test_it_can_be_turned_off() -> None:
     off = load_config(overrides=["device.mqtt.discovery_prefix=null"])
-    assert discovery.message(off, Topics(off), STATUS) is None
-    assert discovery.birth_topic(off) is None
+    assert home_assistant.message(off, Topics(off), STATUS) is None
+    assert home_assistant.birth_topic(off) is None
 
 
 def test_a_prefix_that_is_no_topic_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"device\.mqtt\.discovery_prefix is 'ha/#'"):
-        discovery.birth_topic(load_config(overrides=["device.mqtt.discovery_prefix='ha/#'"]))
+        home_assistant.birth_topic(load_config(overrides=["device.mqtt.discovery_prefix='ha/#'"]))
 
 
 def test_what_home_assistant_demands_is_there() -> None:

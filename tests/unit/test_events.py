@@ -10,7 +10,8 @@ import jsonschema
 import numpy as np
 import pytest
 
-from device.events import (
+from device.inference.box import Box
+from device.messages import (
     Answer,
     EmotionEvent,
     FaceReads,
@@ -24,8 +25,7 @@ from device.events import (
     TrackState,
     to_json,
 )
-from device.preprocess import Box
-from device.topics import CHANNELS, Channel
+from device.mqtt.topics import CHANNELS, Channel
 from scripts import schemas
 
 SCHEMA = json.loads(schemas.SCHEMA.read_text(encoding="utf-8"))

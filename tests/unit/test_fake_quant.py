@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from device.model_card import InputSpec
-from device.preprocess import to_input
+from device.inference.model_card import InputSpec
+from device.inference.preprocess import to_input
 from trainer.config import StudentConfig
 from trainer.dataset import toy_dataset
 from trainer.errors import GateError

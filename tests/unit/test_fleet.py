@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config import DeviceConfig, FleetConfig, MqttConfig
+from device.config.schema import DeviceConfig, FleetConfig, MqttConfig
 from device.errors import UsageError
 from device.fleet import read_inventory
 from device.fleet.boards import Boards
-from device.fleet.listener import Listener
-from device.fleet.live import picture, watch
-from device.fleet.reading import LONGEST, number, text, to_health, to_status
+from device.fleet.health_rules import Verdict, judge
+from device.fleet.live_table import picture, watch
+from device.fleet.monitor import Listener
+from device.fleet.parsing import LONGEST, number, text, to_health, to_status
 from device.fleet.report import HEAD, Report, report
-from device.fleet.verdict import Verdict, judge
 
 LIMITS = FleetConfig()
 GOOD: dict[str, Any] = {

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from device.follower import Follower
-from device.preprocess import Box
+from device.inference.box import Box
+from device.vision.optical_flow import Follower
 
 Grey = NDArray[np.uint8]
 

@@ -13,13 +13,13 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from device import privacy
-from device.config import DeviceConfig, load_config
+from device.config import usage_policy
+from device.config.loader import to_dict
+from device.config.schema import DeviceConfig, load_config
+from device.config.yaml_writer import render
 from device.errors import ConfigError, EmotionEdgeError, ModelError
-from device.model_card import ENTRY, ModelCard, attach, read_card
-from device.settings import to_dict
-from device.settings_yaml import render
-from device.topics import Topics
+from device.inference.model_card import ENTRY, ModelCard, attach, read_card
+from device.mqtt.topics import Topics
 from tests.fixtures.tiny_models import tiny_card, tiny_model
 
 MODEL = tiny_model()
@@ -94,7 +94,7 @@ def test_any_tree_under_the_right_names(file: Path, tree: Any) -> None:
 def test_any_override(pairs: list[tuple[str, str]]) -> None:
     config = outcome(ConfigError, lambda: load_config(overrides=[f"{key}={value}" for key, value in pairs]))
     if config is not None:
-        outcome(ConfigError, lambda: privacy.check(config))
+        outcome(ConfigError, lambda: usage_policy.check(config))
         outcome(ConfigError, lambda: Topics(config))
 
 

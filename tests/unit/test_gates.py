@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from device.litert import load_interpreter
+from device.inference.litert import load_interpreter
 from tests.fixtures.tiny_models import tiny_model
 from trainer import gates
 from trainer.config import ConvertConfig

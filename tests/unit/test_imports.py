@@ -9,7 +9,7 @@ from pathlib import Path
 
 HELP = """
 import json, sys
-from device.cli import main
+from device.cli.app import main
 try:
     main(["--help"])
 except SystemExit as done:

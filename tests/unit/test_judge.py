@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config import SmootherConfig
+from device.config.schema import SmootherConfig
 from device.errors import UsageError
-from device.judge import NOBODY, Look, Recording, Segment, Verdict, judge, steadied, unsteadied
-from device.smoother import UNKNOWN
+from device.messages import UNKNOWN
+from device.replay.metrics import NOBODY, Look, Recording, Segment, Verdict, judge, steadied, unsteadied
 
 LABELS = ("angry", "happy")
 SURE = {"angry": (0.9, 0.1), "happy": (0.1, 0.9), "nobody": ()}

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from device.budget import Budget
-from device.config import PipelineConfig
-from device.detector import Detection
-from device.lookout import Lookout
-from device.preprocess import Box
-from device.views import View, views
+from device.config.schema import PipelineConfig
+from device.inference.box import Box
+from device.vision.detection import Detection
+from device.vision.tile_scheduler import Lookout
+from device.vision.tiling import View, views
+from device.vision.time_budget import Budget
 from tests.fixtures.clock import Clock
 
 LOOK_S = 0.010

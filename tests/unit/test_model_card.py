@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import ModelError
-from device.model_card import ENTRY, ModelCard, OperatingPoint, attach, digest, read_card, strip
+from device.inference.model_card import ENTRY, ModelCard, OperatingPoint, attach, digest, read_card, strip
 from tests.fixtures.tiny_models import tiny_card, tiny_model
 
 MODEL = tiny_model()

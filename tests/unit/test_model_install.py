@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from device.classifier import BUNDLED
-from device.config import DeviceConfig, load_config
+from device.config.schema import DeviceConfig, load_config
 from device.errors import ConfigError, ModelError, StateError
-from device.model_card import ModelCard, attach, read_card
-from device.model_install import File, Leniency, install, verdict
-from device.model_store import ModelStore, accepted
-from device.model_test import Times, too_slow
+from device.inference.classifier import BUNDLED
+from device.inference.model_card import ModelCard, attach, read_card
+from device.model_registry.acceptance import Times, too_slow
+from device.model_registry.install import File, Leniency, install, verdict
+from device.model_registry.registry import ModelStore, accepted
 from tests.fixtures.signing import Signer
 from tests.fixtures.tiny_models import tiny_card, tiny_model
 
@@ -194,7 +194,7 @@ def test_an_unsigned_file_is_not_looked_into(config: DeviceConfig, monkeypatch: 
     def looked(*_: object) -> Any:
         pytest.fail("its card was read")
 
-    monkeypatch.setattr("device.model_install.read_card", looked)
+    monkeypatch.setattr("device.model_registry.install.read_card", looked)
     refused(with_model(config, public_keys=(SIGNER.public,)), tiny())
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from device.classifier import BUNDLED, PROFILES
-from device.config import load_config
+from device.config.schema import load_config
 from device.errors import StateError
-from device.model_card import read_card
-from device.model_store import ModelStore, Record, accepted, model_path
+from device.inference.classifier import BUNDLED, PROFILES
+from device.inference.model_card import read_card
+from device.model_registry.registry import ModelStore, Record, accepted, model_path
 from tests.fixtures.tiny_models import write_tiny
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from device.config import DeviceConfig, load_config
+from device.config.schema import DeviceConfig, load_config
 from device.errors import BrokerError, StateError
-from device.events import ModelUpdate
-from device.model_card import ModelCard, attach
-from device.model_store import ModelStore
-from device.model_trial import A_STEP, ROUNDS, Trial
+from device.inference.model_card import ModelCard, attach
+from device.messages import ModelUpdate
+from device.model_registry.registry import ModelStore
+from device.model_registry.trial import A_STEP, ROUNDS, Trial
 from tests.fixtures.clock import Clock
 from tests.fixtures.tiny_models import tiny_card, tiny_model, write_tiny
 

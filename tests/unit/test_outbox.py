@@ -18,17 +18,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from device.config import OutboxConfig, load_config
-from device.database import RESERVE_BYTES
+from device.config.schema import OutboxConfig, load_config
 from device.errors import StateError
-from device.events import EmotionEvent
-from device.outbox import HELD, Outbox, state_dir
-from device.timeline import Clocks
+from device.host.paths import state_dir
+from device.messages import EmotionEvent
+from device.outbox.clock import Clocks
+from device.outbox.database import RESERVE_BYTES
+from device.outbox.outbox import HELD, Outbox
 
 WRITER = """
 import sys
 from pathlib import Path
-from device.events import EmotionEvent
+from device.messages import EmotionEvent
 from device.config import OutboxConfig
 from device.outbox import Outbox
 

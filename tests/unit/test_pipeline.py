@@ -13,18 +13,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from device.budget import Budget
-from device.camera import Frame
-from device.classifier import Classifier, Prediction
-from device.config import DeviceConfig, ModelConfig, PipelineConfig, SmootherConfig, TrackerConfig
-from device.detector import Detection
+from device.camera.frame import Frame
+from device.config.schema import DeviceConfig, ModelConfig, PipelineConfig, SmootherConfig, TrackerConfig
 from device.errors import ConfigError, ModelError
-from device.events import EmotionEvent
-from device.pipeline import Observation, Pipeline, StageTimings, from_config
-from device.preprocess import Box
-from device.smoother import UNKNOWN, make_smoother
-from device.tracker import Tracker
-from device.views import View, views
+from device.inference.box import Box
+from device.inference.classifier import Classifier, Prediction
+from device.messages import UNKNOWN, EmotionEvent
+from device.vision.detection import Detection
+from device.vision.observation import Observation
+from device.vision.pipeline import Pipeline, from_config
+from device.vision.smoother import make_smoother
+from device.vision.tiling import View, views
+from device.vision.time_budget import Budget
+from device.vision.timings import StageTimings
+from device.vision.tracker import Tracker
 from tests.fixtures.clips import Image, portrait, scene, write_clip
 from tests.fixtures.clock import Clock
 from tests.fixtures.tiny_models import LABELS, tiny_face, write_tiny
@@ -328,7 +330,7 @@ def test_the_process_stays_under_150_mb(tmp_path: Path, model: Path) -> None:
 from pathlib import Path
 from device.camera import open_camera
 from device.config import CameraConfig, DeviceConfig, ModelConfig, PipelineConfig
-from device.pipeline import from_config
+from device.vision.pipeline import from_config
 camera = CameraConfig({str(clip)!r}, fast=True)
 config = DeviceConfig(camera=camera, model=ModelConfig({str(model)!r}), pipeline=PipelineConfig(budget_ms=None))
 pipeline = from_config(config)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from device.model_card import CropMargin, InputSpec
-from device.preprocess import Box, crop_face, dequantise, face_square, quantise, to_bgr, to_grey, to_input
+from device.inference.box import Box
+from device.inference.model_card import CropMargin, InputSpec
+from device.inference.preprocess import crop_face, dequantise, face_square, quantise, to_bgr, to_grey, to_input
 
 greys = arrays(np.uint8, st.tuples(st.integers(1, 60), st.integers(1, 60)))
 places = st.builds(Box, st.floats(-200, 200), st.floats(-200, 200), st.floats(0.01, 150), st.just(0.0)).map(

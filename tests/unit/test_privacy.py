@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device import checks, discovery, privacy, vitals
-from device.config import JURISDICTIONS, PURPOSES, DeviceConfig, PrivacyConfig, ReportConfig, load_config
-from device.crowd import Crowd, open_presence
+from device.config import usage_policy
+from device.config.schema import JURISDICTIONS, PURPOSES, DeviceConfig, PrivacyConfig, ReportConfig, load_config
 from device.errors import ConfigError
-from device.events import EmotionEvent, ModelInfo, TrackState
-from device.presence import Presence
-from device.publisher import SummaryLinesPublisher, open_publisher
-from device.topics import Message, Topics
+from device.messages import EmotionEvent, ModelInfo, TrackState
+from device.mqtt.topics import Message, Topics
+from device.publishing import home_assistant, status
+from device.publishing.face_states import Crowd, Presence, open_presence
+from device.publishing.json_lines import SummaryLinesPublisher
+from device.publishing.publisher import open_publisher
+from device.selftest import checks
 
 LABELS = ("happy", "sad")
 MODEL = ModelInfo(name="m", version="1", digest="", labels=LABELS)
@@ -44,28 +46,30 @@ def test_only_school_and_work_in_the_eu_are_refused(purpose: str, jurisdiction: 
     config = declared(purpose, jurisdiction)
     if jurisdiction == "eu" and purpose in ("education", "workplace"):
         with pytest.raises(ConfigError, match=r"Article 5\(1\)\(f\) of the EU AI Act .* prohibits inferring emotions"):
-            privacy.check(config)
+            usage_policy.check(config)
     else:
-        privacy.check(config)
+        usage_policy.check(config)
 
 
 @pytest.mark.parametrize("reason", ["medical", "safety"])
 def test_a_recorded_reason_permits_it_and_half_of_one_does_not(reason: str) -> None:
-    privacy.check(declared("workplace", "eu", exception=reason, exception_record="DPIA 7/2026"))
+    usage_policy.check(declared("workplace", "eu", exception=reason, exception_record="DPIA 7/2026"))
     for half in (
         {"exception": reason},
         {"exception_record": "DPIA 7/2026"},
         {"exception": reason, "exception_record": " "},
     ):
         with pytest.raises(ConfigError, match=r"set device\.privacy\.exception and exception_record"):
-            privacy.check(declared("workplace", "eu", **half))
+            usage_policy.check(declared("workplace", "eu", **half))
 
 
 def test_groups_are_spoken_of_as_such_unless_told_otherwise() -> None:
-    by_default = {purpose for purpose in PURPOSES if privacy.aggregate(declared(purpose, "elsewhere"))}
+    by_default = {purpose for purpose in PURPOSES if usage_policy.aggregate(declared(purpose, "elsewhere"))}
     assert by_default == {"audience", "education", "workplace"}
-    assert privacy.aggregate(load_config(overrides=["device.purpose=art", "device.privacy.aggregate=true"]))
-    assert not privacy.aggregate(load_config(overrides=["device.purpose=audience", "device.privacy.aggregate=false"]))
+    assert usage_policy.aggregate(load_config(overrides=["device.purpose=art", "device.privacy.aggregate=true"]))
+    assert not usage_policy.aggregate(
+        load_config(overrides=["device.purpose=audience", "device.privacy.aggregate=false"])
+    )
 
 
 def test_the_self_test_fails_on_a_prohibited_purpose_and_only_mentions_a_missing_one() -> None:
@@ -79,8 +83,8 @@ def test_every_purpose_is_explained() -> None:
     page = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text(encoding="utf-8")
     rows = {line.split("|")[1].strip(" `"): line for line in page.splitlines() if line.startswith("| `")}
     assert set(rows) == set(PURPOSES)
-    assert {name for name, row in rows.items() if "groups only" in row} == set(privacy.GROUPS)
-    assert {name for name, row in rows.items() if "prohibited, see below" in row} == set(privacy.PROHIBITED)
+    assert {name for name, row in rows.items() if "groups only" in row} == set(usage_policy.GROUPS)
+    assert {name for name, row in rows.items() if "prohibited, see below" in row} == set(usage_policy.PROHIBITED)
 
 
 def group_sizes(messages: Sequence[Message]) -> list[int]:
@@ -129,6 +133,6 @@ def test_without_a_broker_the_lines_are_summaries(capsys: pytest.CaptureFixture[
 
 
 def test_home_assistant_is_offered_no_events_and_forgets_a_group_that_fell_silent() -> None:
-    entities = discovery.payload(CONFIG, TOPICS, vitals.status(CONFIG, MODEL, "running", None, None))["cmps"]
+    entities = home_assistant.payload(CONFIG, TOPICS, status.status(CONFIG, MODEL, "running", None, None))["cmps"]
     assert "event" not in entities
     assert entities["faces"]["expire_after"] == entities["mood"]["expire_after"] == 3

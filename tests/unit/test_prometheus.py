@@ -10,10 +10,10 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from device.config import MetricsConfig
+from device.config.schema import MetricsConfig
 from device.errors import ConfigError, ListenError, StateError
-from device.events import Health, OutboxFigures, Stage, Throttling
-from device.metrics import serving
+from device.messages import Health, OutboxFigures, Stage, Throttling
+from device.service.prometheus import serving
 from tests.integration.broker import free_port
 
 HEALTH = Health(

@@ -12,17 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device import board, vitals
-from device.config import DeviceConfig, OutboxConfig, ReportConfig, load_config
-from device.courier import Courier
+from device.config.schema import DeviceConfig, OutboxConfig, ReportConfig, config_digest, load_config
 from device.errors import ConfigError
-from device.events import EmotionEvent, ModelInfo, Throttling, TrackState
-from device.link import Link, backoff
-from device.outbox import Outbox
-from device.presence import Presence
-from device.publisher import JsonLinesPublisher, open_publisher
-from device.session import Acknowledged, Connection
-from device.topics import EVENTS, TRACK_STATE, Message, Topics, device_id
+from device.host import board
+from device.messages import EmotionEvent, ModelInfo, Throttling, TrackState
+from device.mqtt.client import Link, backoff
+from device.mqtt.connection import Acknowledged, Connection
+from device.mqtt.topics import EVENTS, TRACK_STATE, Message, Topics, device_id
+from device.outbox.outbox import Outbox
+from device.publishing import status
+from device.publishing.event_sender import Courier
+from device.publishing.face_states import Presence
+from device.publishing.json_lines import JsonLinesPublisher
+from device.publishing.publisher import open_publisher
 
 LABELS = ("happy", "sad")
 TOPICS = Topics(load_config(overrides=["device.id=porch"]))
@@ -157,7 +159,7 @@ def test_of_a_retained_topic_the_newest_waits_for_room_and_an_answer_waits_for_i
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     line = cast(Connection, Line())
-    monkeypatch.setattr("device.link.dial", lambda *_: line)
+    monkeypatch.setattr("device.mqtt.client.dial", lambda *_: line)
     link = Link(load_config().mqtt, "porch", Message("will", "offline"), lambda _: None)
     link.say(Message("status", "before there is a connection", qos=1, retain=True))
     link.open()
@@ -255,19 +257,15 @@ def test_without_a_broker_events_are_lines_of_json(capsys: pytest.CaptureFixture
     assert isinstance(publisher, JsonLinesPublisher)
     publisher.camera("running")
     publisher.observe([event(1), event(2)], [face(1)])
-    publisher.report(vitals.Progress())
+    publisher.report(status.Progress())
     publisher.close()
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(e["seq"], e["track"]) for e in said] == [(1, 1), (2, 2)]
 
 
 def test_equal_settings_have_equal_digests() -> None:
-    assert vitals.config_digest(load_config(overrides=["device.mqtt.port=1883"])) == vitals.config_digest(
-        DeviceConfig()
-    )
-    assert vitals.config_digest(load_config(overrides=["device.mqtt.port=1884"])) != vitals.config_digest(
-        DeviceConfig()
-    )
+    assert config_digest(load_config(overrides=["device.mqtt.port=1883"])) == config_digest(DeviceConfig())
+    assert config_digest(load_config(overrides=["device.mqtt.port=1884"])) != config_digest(DeviceConfig())
 
 
 def test_a_raspberry_pi_tells_its_temperature_and_what_holds_it_back(tmp_path: Path) -> None:

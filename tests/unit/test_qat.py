@@ -9,8 +9,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from device.model_card import InputSpec
-from device.preprocess import to_input
+from device.inference.model_card import InputSpec
+from device.inference.preprocess import to_input
 from trainer.config import ConvertConfig, StudentConfig, TrainConfig
 from trainer.dataset import toy_dataset
 from trainer.models import ExpressionNet, build_student

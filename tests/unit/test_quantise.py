@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from device.litert import load_interpreter
-from device.model_card import InputSpec
-from device.preprocess import dequantise, quantise, to_input
+from device.inference.litert import load_interpreter
+from device.inference.model_card import InputSpec
+from device.inference.preprocess import dequantise, quantise, to_input
 from trainer import gates
 from trainer.config import StudentConfig
 from trainer.dataset import toy_dataset

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from device.errors import UsageError
-from device.judge import Look, Segment
-from device.recordings import read_labels, read_scores
+from device.replay.csv_files import read_labels, read_scores
+from device.replay.metrics import Look, Segment
 
 HEAD = "clip,start_s,end_s,emotion\n"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from device.model_card import InputSpec, attach
-from device.preprocess import to_input
+from device.inference.model_card import InputSpec, attach
+from device.inference.preprocess import to_input
 from trainer.card import blank_card
 from trainer.checkpoint import Checkpoint
 from trainer.config import StudentConfig, TrainConfig

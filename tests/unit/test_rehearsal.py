@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from device import privacy
-from device.config import load_config
+from device.config import usage_policy
+from device.config.schema import load_config
 from scripts.rehearsal import debian, model_acts, stage, workshop
 from scripts.rehearsal.emulated import CORE
 from scripts.rehearsal.steps import Rehearsal, RehearsalError, Skipped, conduct, expect, wait_for
@@ -115,7 +115,7 @@ def test_an_old_verdict_said_again_is_no_verdict() -> None:
 @pytest.mark.parametrize("emulated", [True, False])
 def test_the_device_takes_the_settings_of_the_stage(emulated: bool, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(json.dumps({"device": stage.settings(emulated, 1883)}))
-    privacy.check(load_config(tmp_path / "config.yaml"))
+    usage_policy.check(load_config(tmp_path / "config.yaml"))
 
 
 @pytest.mark.parametrize("script", ["rehearse-arm64", "rehearse-pi"])

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import pytest
 
-from device.model_card import digest
+from device.inference.model_card import digest
 from scripts import scores as script
 from scripts.readme import replaced
 from tests.fixtures.tiny_models import write_tiny

@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 import device
-from device import service
-from device.commands import Request
-from device.config import DeviceConfig, load_config
+from device.config.schema import DeviceConfig, load_config
 from device.errors import BrokerError, ConfigError, EmotionEdgeError
-from device.events import CameraState, EmotionEvent, Health, ModelInfo, ModelUpdate, TrackState
-from device.pipeline import Observation, Pipeline
-from device.vitals import Progress
+from device.messages import CameraState, EmotionEvent, Health, ModelInfo, ModelUpdate, TrackState
+from device.publishing.command_inbox import Request
+from device.publishing.status import Progress
+from device.service import run
+from device.vision.observation import Observation
+from device.vision.pipeline import Pipeline
 from tests.fixtures.tiny_models import write_tiny
 
 PICTURE = Path(device.__file__).parent / "assets" / "astronaut.jpg"
@@ -93,7 +94,7 @@ def memories(monkeypatch: pytest.MonkeyPatch) -> list[Memory]:
         left[:] = left or list(lives)
         return left.pop(0)
 
-    monkeypatch.setattr(service, "open_publisher", opened)
+    monkeypatch.setattr(run, "open_publisher", opened)
     return lives
 
 
@@ -105,7 +106,7 @@ def over_mqtt(config: DeviceConfig) -> DeviceConfig:
 def test_a_film_from_its_start_to_its_end(config: DeviceConfig, memories: list[Memory]) -> None:
     seen: list[Observation] = []
     memories.append(Memory())
-    assert service.run(config, seen.append) == 0
+    assert run.run(config, seen.append) == 0
     (memory,) = memories
     assert [word for word in memory.said if word != "update"] == ["running", "start", "end", "ended"]
     assert memory.closed and len(seen) == 45 and memory.progress is not None
@@ -114,7 +115,7 @@ def test_a_film_from_its_start_to_its_end(config: DeviceConfig, memories: list[M
 def test_a_pause_ends_every_track_before_it_is_answered(config: DeviceConfig, memories: list[Memory]) -> None:
     pause, resume = Request("pause", "1"), Request("resume", "2")
     memories.append(Memory({20: [pause], 22: [pause, resume]}))
-    service.run(over_mqtt(config))
+    run.run(over_mqtt(config))
     said = [word for word in memories[0].said if word != "update"]
     assert said[:5] == ["running", "start", "end", "paused", "pause answered"]
     assert said[5:8] == ["pause answered", "starting", "resume answered"]
@@ -130,11 +131,11 @@ def test_a_pause_on_disk_holds_until_resume_and_is_of_no_account_without_a_broke
 ) -> None:
     (tmp_path / "paused").touch()
     memories.append(Memory({3: [Request("resume", "1")]}))
-    service.run(over_mqtt(config))
+    run.run(over_mqtt(config))
     assert memories[0].said[:3] == ["paused", "starting", "resume answered"] and "start" in memories[0].said
     (tmp_path / "paused").touch()
     memories[:] = [Memory()]
-    service.run(config)
+    run.run(config)
     assert "paused" not in memories[0].said
 
 
@@ -145,10 +146,10 @@ def test_self_tests_run_one_at_a_time_beside_the_chain(
         time.sleep(0.2)
         raise ValueError("of a kind nobody thought of")
 
-    monkeypatch.setattr("device.attendant.selftest", slow)
+    monkeypatch.setattr("device.service.command_handler.selftest", slow)
     first, second = Request("selftest", "1"), Request("selftest", "2")
     memories.append(Memory({5: [first, second]}))
-    service.run(over_mqtt(dataclasses.replace(config, camera=dataclasses.replace(config.camera, fast=False))))
+    run.run(over_mqtt(dataclasses.replace(config, camera=dataclasses.replace(config.camera, fast=False))))
     assert memories[0].answers == {
         second: (None, "a self-test is running already; wait for its answer."),
         first: (None, "the self-test failed: of a kind nobody thought of."),
@@ -158,7 +159,7 @@ def test_self_tests_run_one_at_a_time_beside_the_chain(
 
 def test_a_prohibited_purpose_sees_nothing(config: DeviceConfig, memories: list[Memory]) -> None:
     with pytest.raises(ConfigError, match=r"Article 5\(1\)\(f\)"):
-        service.run(dataclasses.replace(config, purpose="education", jurisdiction="eu"))
+        run.run(dataclasses.replace(config, purpose="education", jurisdiction="eu"))
 
 
 @pytest.mark.parametrize("trouble", [ValueError, BrokerError])
@@ -175,14 +176,14 @@ def test_what_goes_wrong_in_the_chain_still_ends_the_tracks(
     monkeypatch.setattr(Pipeline, "process", fail)
     memories.append(Memory())
     with pytest.raises(trouble, match="it broke"):
-        service.run(config)
+        run.run(config)
     assert memories[0].said[-2:] == ["end", "stopped"] and memories[0].closed
 
 
 def test_a_source_that_is_not_there_is_a_camera_that_failed(config: DeviceConfig, memories: list[Memory]) -> None:
     memories.append(Memory())
     with pytest.raises(EmotionEdgeError, match="there is no such file"):
-        service.run(dataclasses.replace(config, camera=dataclasses.replace(config.camera, source="nowhere.mp4")))
+        run.run(dataclasses.replace(config, camera=dataclasses.replace(config.camera, source="nowhere.mp4")))
     assert memories[0].said == ["failed"] and memories[0].closed
 
 
@@ -200,12 +201,12 @@ def signalling(number: signal.Signals, frame: int) -> Callable[[Observation], No
 
 @pytest.fixture
 def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("device.signals._at_terminal", lambda: False)
+    monkeypatch.setattr("device.service.signals._at_terminal", lambda: False)
 
 
 def test_a_signal_ends_it(config: DeviceConfig, memories: list[Memory]) -> None:
     memories.append(Memory())
-    assert service.run(config, signalling(signal.SIGTERM, 20)) == 0
+    assert run.run(config, signalling(signal.SIGTERM, 20)) == 0
     assert memories[0].said[-2:] == ["end", "stopped"]
 
 
@@ -213,7 +214,7 @@ def test_a_signal_ends_it(config: DeviceConfig, memories: list[Memory]) -> None:
 def test_other_settings_begin_another_life(config: DeviceConfig, memories: list[Memory]) -> None:
     memories += [Memory(), Memory()]
     other = dataclasses.replace(config, purpose_note="another")
-    assert service.run(config, signalling(signal.SIGHUP, 20), lambda: other) == 0
+    assert run.run(config, signalling(signal.SIGHUP, 20), lambda: other) == 0
     assert memories[0].said[-2:] == ["end", "stopped"] and memories[0].closed
     assert memories[1].said[-2:] == ["end", "ended"] and memories[1].troubles == []
 
@@ -222,7 +223,7 @@ def test_other_settings_begin_another_life(config: DeviceConfig, memories: list[
 def test_bad_settings_are_told_of_and_the_life_goes_on(config: DeviceConfig, memories: list[Memory]) -> None:
     memories.append(Memory())
     bad = dataclasses.replace(config, purpose="education", jurisdiction="eu")
-    assert service.run(config, signalling(signal.SIGHUP, 20), lambda: bad) == 0
+    assert run.run(config, signalling(signal.SIGHUP, 20), lambda: bad) == 0
     assert memories[0].said[-1] == "ended"
     assert ["Article 5(1)(f)" in (trouble or "") for trouble in memories[0].troubles] == [True]
 
@@ -231,7 +232,7 @@ def test_bad_settings_are_told_of_and_the_life_goes_on(config: DeviceConfig, mem
 def test_settings_that_fail_in_use_give_way_to_the_old_ones(config: DeviceConfig, memories: list[Memory]) -> None:
     memories += [Memory(), Memory(), Memory()]
     gone = dataclasses.replace(config, camera=dataclasses.replace(config.camera, source="nowhere.mp4"))
-    assert service.run(config, signalling(signal.SIGHUP, 20), lambda: gone) == 0
+    assert run.run(config, signalling(signal.SIGHUP, 20), lambda: gone) == 0
     assert memories[1].said == ["failed"] and memories[1].closed
     assert memories[2].said[-1] == "ended"
     (trouble,) = memories[2].troubles

@@ -11,10 +11,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config import DeviceConfig
+from device.config.loader import from_dict, load, section, setting, to_dict
+from device.config.schema import DeviceConfig
+from device.config.yaml_writer import render
 from device.errors import ConfigError
-from device.settings import from_dict, load, section, setting, to_dict
-from device.settings_yaml import render
 
 
 @dataclass(frozen=True)

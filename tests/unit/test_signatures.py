@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from device.errors import ConfigError, SignatureError
-from device.signatures import read_key, verify
+from device.model_registry.minisign import read_key, verify
 from tests.fixtures.signing import Signer
 
 DATA = b"a model"

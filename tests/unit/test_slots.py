@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.slots import HEADER, Shot, Slot
+from device.camera.frame import Shot
+from device.camera.shared_memory import HEADER, Slot
 
 
 def shot(*shape: int, level: int = 7) -> Shot:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from device.config import SmootherConfig
+from device.config.schema import SmootherConfig
 from device.errors import ConfigError
-from device.smoother import FLOOR, UNKNOWN, Reading, Smoother, forward_filter, make_smoother
+from device.messages import UNKNOWN
+from device.vision.smoother import FLOOR, Reading, Smoother, forward_filter, make_smoother
 
 LABELS = ("angry", "happy", "neutral")
 KINDS = ("ema", "hmm")  # that filter; "none" has a test of its own

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from device.config import DeviceConfig, load_config
+from device.config.schema import DeviceConfig, load_config
 from device.errors import BrokerError, ConfigError
-from device.pause import FILE, Pause
-from device.signals import Signals, StoppedError
-from device.standing import Standing
+from device.service.config_reload import Standing
+from device.service.pause import FILE, Pause
+from device.service.signals import Signals, StoppedError
 
 OLD, NEW = DeviceConfig(), load_config(overrides=["device.id=porch"])
 
@@ -100,7 +100,7 @@ def test_sigterm_asks_once_and_sighup_asks_for_the_settings() -> None:
 
 
 def test_sighup_of_a_terminal_that_closes_means_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("device.signals._at_terminal", lambda: True)
+    monkeypatch.setattr("device.service.signals._at_terminal", lambda: True)
     with Signals(can_reread=True) as signals:
         os.kill(os.getpid(), signal.SIGHUP)
         assert (signals.reread, signals.stop) == (False, True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from device.settings import from_dict, to_dict
+from device.config.loader import from_dict, to_dict
 from trainer.checkpoint import build
 from trainer.config import StudyConfig, TrainConfig
 from trainer.models import build_study

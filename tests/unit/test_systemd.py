@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from device.config import DeviceConfig
-from device.systemd import Notifier
+from device.config.schema import DeviceConfig
+from device.service.systemd import Notifier
 
 UNIT = Path(__file__).parents[2] / "systemd" / "emotion-device.service"
 ANALYZE = shutil.which("systemd-analyze")

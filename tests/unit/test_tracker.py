@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config import TrackerConfig
-from device.detector import Detection
-from device.preprocess import Box
-from device.tracker import Tracker, TrackUpdate, overlaps
+from device.config.schema import TrackerConfig
+from device.inference.box import Box
+from device.vision.detection import Detection
+from device.vision.tracker import Tracker, TrackUpdate, overlaps
 
 CONFIG = TrackerConfig(min_iou=0.3, confirm_frames=3, lost_s=1.0)
 FRAME_S = 0.1

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.preprocess import Box
-from device.tracker import Track
-from device.turns import LATELY_S, UNCERTAIN, Turns
+from device.inference.box import Box
+from device.vision.face_scheduler import LATELY_S, UNCERTAIN, Turns
+from device.vision.tracker import Track
 
 
 def faces(*ids: int) -> list[Track]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.preprocess import Box
-from device.views import LARGEST, MAX_ASPECT, level_sides, views
+from device.inference.box import Box
+from device.vision.tiling import LARGEST, MAX_ASPECT, level_sides, views
 
 sizes = st.integers(1, 3000)
 kinds = st.sampled_from(["squares", "whole", "tiles"])

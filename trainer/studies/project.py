@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from device.classifier import BUNDLED
+from device.inference.classifier import BUNDLED
 from trainer.config import TrainConfig
 from trainer.studies.row import Row
 

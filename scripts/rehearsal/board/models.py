@@ -6,9 +6,9 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from device import golden
-from device.classifier import BUNDLED, Classifier
-from device.model_card import attach, read_card, strip
+from device.inference import golden
+from device.inference.classifier import BUNDLED, Classifier
+from device.inference.model_card import attach, read_card, strip
 
 folder = Path(sys.argv[1])
 card, network = read_card(BUNDLED), strip(BUNDLED.read_bytes())

@@ -1,0 +1,145 @@
+"""Videos, pictures and folders of pictures, played as a camera would show them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.config.schema import CameraConfig
+from device.errors import SourceError
+
+PICTURES = frozenset((".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
+MAX_FPS = 1000.0  # a video that claims more has lost its clock
+
+
+class Still(NamedTuple):
+    """One picture of a clip, and when it is due."""
+
+    image: NDArray[np.uint8]  # (H, W, 3) BGR, not to be changed
+    media_s: float  # since the clip's beginning; grows over repetitions
+
+
+def play(path: Path, config: CameraConfig) -> Iterator[Still]:
+    """The pictures of a file or folder in order, without waiting; for ever with `loop`.
+
+    Raises:
+        SourceError: nothing is there, or it cannot be read, or it holds no picture.
+    """
+    began_s = 0.0
+    while True:
+        next_s = began_s
+        for image, media_s in _clip(path, config):
+            yield Still(image, began_s + media_s)
+            next_s = began_s + media_s + 1.0 / config.fps
+        if next_s == began_s:
+            raise SourceError(f"{path}: there is no frame in this video; it is empty or cut short, take another.")
+        if not config.loop:
+            return
+        began_s = next_s
+
+
+def _clip(path: Path, config: CameraConfig) -> Iterator[Still]:
+    """One showing."""
+    import cv2
+
+    if path.is_dir():
+        return _folder(path, config.fps)
+    _check_file(path)
+    if path.suffix.lower() in PICTURES or cv2.haveImageReader(str(path)):
+        return _picture(path, config)
+    return _video(path, config.fps)
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise SourceError(f"{path}: there is no such file or folder.")
+    if not path.is_file():
+        raise SourceError(f"{path}: this is no file; a camera is written as v4l2://{path}.")
+    try:
+        with path.open("rb") as stream:
+            empty = not stream.read(1)
+    except OSError as error:
+        raise SourceError(f"{path}: the file cannot be read: {error.strerror}.") from error
+    if empty:
+        raise SourceError(f"{path}: the file is empty.")
+
+
+def _picture(path: Path, config: CameraConfig) -> Iterator[Still]:
+    image = read_picture(path)
+    for n in range(max(1, round(config.picture_s * config.fps))):
+        yield Still(image, n / config.fps)
+
+
+def _folder(path: Path, fps: float) -> Iterator[Still]:
+    try:
+        entries = sorted(path.iterdir(), key=_natural)
+    except OSError as error:
+        raise SourceError(f"{path}: the folder cannot be read: {error.strerror}.") from error
+    pictures = [p for p in entries if p.suffix.lower() in PICTURES and not p.name.startswith(".")]
+    if not pictures:
+        raise SourceError(f"{path}: there is no picture in this folder ({', '.join(sorted(PICTURES))}).")
+    for n, picture in enumerate(pictures):
+        _check_file(picture)
+        yield Still(read_picture(picture), n / fps)
+
+
+def _natural(path: Path) -> list[int | str]:
+    """So that frame-2 comes before frame-10."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
+
+
+def _video(path: Path, fps: float) -> Iterator[Still]:
+    """The file's own time stamps; where they stand still or run back, the frame rate goes on."""
+    import cv2
+
+    hush()
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    try:
+        if not capture.isOpened():
+            raise SourceError(f"{path}: this is neither a video nor a picture, or it is damaged or cut short.")
+        claimed = capture.get(cv2.CAP_PROP_FPS)
+        step_s = 1.0 / claimed if 0 < claimed <= MAX_FPS else 1.0 / fps
+        media_s = -step_s
+        while True:
+            good, image = capture.read()
+            if not good:
+                return
+            stamp_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+            media_s = stamp_s if stamp_s > media_s else media_s + step_s
+            yield Still(np.asarray(image, dtype=np.uint8), media_s)
+    finally:
+        capture.release()
+
+
+def hush() -> None:
+    """Keep OpenCV and FFmpeg from complaining on stderr: what fails is said in a sentence of our own."""
+    import cv2
+
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # heeded if it stands before the first video is opened
+    # OpenCV 4.14 moved the function.
+    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
+    set_level(0)
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """A picture file of any depth and colour as uint8 BGR (H, W, 3), upright where its EXIF tells.
+
+    Raises:
+        SourceError: it cannot be decoded.
+    """
+    import cv2
+
+    hush()
+    try:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error:  # more pixels than OpenCV will take
+        image = None
+    if image is None:
+        raise SourceError(f"{path}: the picture cannot be decoded; it is damaged, cut short, or not a picture.")
+    return np.asarray(image, dtype=np.uint8)

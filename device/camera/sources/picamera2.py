@@ -1,0 +1,47 @@
+"""Raspberry Pi camera modules, through picamera2."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from device.camera.frame import Shot
+from device.config.schema import CameraConfig
+from device.errors import SourceError
+
+
+def _picamera2(number: int, config: CameraConfig) -> Generator[Shot, None, None]:
+    """A Raspberry Pi camera module, through picamera2."""
+    camera = _open_picamera2(number, config)
+    try:
+        camera.start()
+        while True:
+            image = camera.capture_array("main")
+            yield Shot(np.asarray(image, dtype=np.uint8), time.monotonic(), time.time())
+    except RuntimeError as error:
+        raise SourceError(f"{config.source}: the camera failed: {error}.") from error
+    finally:
+        camera.close()
+
+
+def _open_picamera2(number: int, config: CameraConfig) -> Any:
+    try:
+        from picamera2 import Picamera2
+    except (ImportError, ValueError) as error:  # ValueError: built for another numpy
+        raise SourceError(
+            f"picamera2://{number}: picamera2 cannot be imported ({error}); run `sudo apt install python3-picamera2` "
+            "and make the virtual environment with --system-site-packages."
+        ) from error
+    cameras = len(Picamera2.global_camera_info())
+    if number >= cameras:
+        raise SourceError(f"picamera2://{number}: {cameras} cameras are connected; check the ribbon cable and restart.")
+    try:
+        camera = Picamera2(number)
+        main = {"size": (config.width, config.height), "format": "RGB888"}  # which is B, G, R in memory
+        camera.configure(camera.create_video_configuration(main=main, controls={"FrameRate": config.fps}))
+    except RuntimeError as error:
+        raise SourceError(f"picamera2://{number}: the camera cannot be opened; another program may use it.") from error
+    return camera

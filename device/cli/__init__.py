@@ -1,0 +1,7 @@
+"""The `device` command: one module a subcommand."""
+
+from device.cli.app import main
+
+__all__ = [
+    "main",
+]

@@ -1,0 +1,16 @@
+"""Where the device keeps its state on disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from device.config.schema import DeviceConfig
+
+
+def state_dir(config: DeviceConfig) -> Path:
+    """The state folder: the configured one, else what systemd gives, else under the home directory."""
+    if config.state_dir is not None:
+        return Path(config.state_dir).expanduser()
+    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return Path(given) if given else Path("~/.local/state/emotion-edge").expanduser()

@@ -1,0 +1,111 @@
+"""The contract between training and the device: pixels in, input tensor out. Nothing else makes tensors.
+
+A face is a square of the frame. `face_square` says which one belongs to a detector's box (the network was taught on
+FER2013's framing, which differs from the detector's), `crop_face` cuts it, `to_input` scales and `quantise` packs it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.inference.box import Box
+from device.inference.model_card import CropMargin, InputSpec
+
+
+def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Grey picture of a BGR, BGRA or grey one.
+
+    Args:
+        image: uint8, (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
+
+    Returns:
+        uint8 (H, W); ITU-R BT.601 luma.
+    """
+    import cv2
+
+    if image.ndim == 2:
+        return image
+    if image.shape[2] == 1:
+        return image[:, :, 0]
+    code = cv2.COLOR_BGRA2GRAY if image.shape[2] == 4 else cv2.COLOR_BGR2GRAY
+    return np.asarray(cv2.cvtColor(image, code), dtype=np.uint8)
+
+
+def to_bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """BGR picture of a BGR, BGRA or grey one.
+
+    Args:
+        image: uint8, (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    if image.ndim == 3 and image.shape[2] >= 3:
+        return image[:, :, :3]
+    return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
+
+
+def face_square(box: Box, margin: CropMargin) -> Box:
+    """The square around a detector's box that is framed as the training faces are.
+
+    The side is `margin.scale` times the box's mean side; the centre stands `margin.up` mean sides above the box's.
+    """
+    side = margin.scale * box.mean_side
+    centre_x = box.x + box.width / 2
+    centre_y = box.y + box.height / 2 - margin.up * box.mean_side
+    return Box(centre_x - side / 2, centre_y - side / 2, side, side)
+
+
+def crop_face(grey: NDArray[np.uint8], square: Box, size: int) -> NDArray[np.uint8]:
+    """Cut a square out of a grey frame and bring it to `size` pixels a side.
+
+    What lies outside the frame repeats the frame's edge. Shrinking averages the area, growing interpolates linearly.
+
+    Args:
+        grey: uint8 (H, W).
+        square: where, in pixels; any position, any size above zero.
+        size: side of the result, pixels.
+
+    Returns:
+        uint8 (size, size).
+    """
+    import cv2
+
+    side = max(1, round(square.width))
+    x, y = round(square.x), round(square.y)
+    height, width = grey.shape
+    columns = np.clip(np.arange(x, x + side), 0, width - 1)
+    rows = np.clip(np.arange(y, y + side), 0, height - 1)
+    patch = grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    if patch.shape != (side, side):
+        patch = grey[np.ix_(rows, columns)]
+    if side == size:
+        return np.ascontiguousarray(patch)
+    method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(patch, (size, size), interpolation=method), dtype=np.uint8)
+
+
+def to_input(faces: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
+    """Scale grey faces to what the network was taught on.
+
+    Args:
+        faces: uint8 (N, S, S).
+        spec: the card's input: offset and scale of `(pixel - offset) * scale`.
+
+    Returns:
+        float32 (N, S, S, 1).
+    """
+    scaled = (faces.astype(np.float32) - np.float32(spec.offset)) * np.float32(spec.scale)
+    return scaled[..., np.newaxis]
+
+
+def quantise(values: NDArray[np.float32], scale: float, zero_point: int) -> NDArray[np.int8]:
+    """Real values to int8: `round(value / scale) + zero_point`, saturating."""
+    packed: NDArray[np.int8] = np.clip(np.rint(values / np.float32(scale)) + zero_point, -128, 127).astype(np.int8)
+    return packed
+
+
+def dequantise(values: NDArray[np.int8], scale: float, zero_point: int) -> NDArray[np.float32]:
+    """int8 to real values: `(value - zero_point) * scale`."""
+    return (values.astype(np.float32) - zero_point) * np.float32(scale)

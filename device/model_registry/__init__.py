@@ -1,0 +1,21 @@
+"""Installed models: checked, tried, watched at work, rolled back."""
+
+from device.model_registry.install import MOST_BYTES, File, Leniency, installable, verdict
+from device.model_registry.minisign import read_key
+from device.model_registry.registry import ModelStore, Record, model_path, name_of, open_store
+from device.model_registry.trial import Trial
+
+__all__ = [
+    "MOST_BYTES",
+    "File",
+    "Leniency",
+    "ModelStore",
+    "Record",
+    "Trial",
+    "installable",
+    "model_path",
+    "name_of",
+    "open_store",
+    "read_key",
+    "verdict",
+]

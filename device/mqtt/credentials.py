@@ -1,0 +1,96 @@
+"""How the broker knows us, and we it. Secrets come from files or from systemd, never from the config."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import ssl
+from pathlib import Path
+
+from device.config.schema import MqttConfig
+from device.errors import ConfigError
+
+
+def user(config: MqttConfig) -> tuple[str | None, str | None]:
+    """User name and password; None for what nobody gave.
+
+    Raises:
+        ConfigError: a file cannot be read, or there is a password for nobody.
+    """
+    name = _first_line("username", config.username_file)
+    password = _first_line("password", config.password_file)
+    if name is None and password is not None:
+        raise ConfigError("device.mqtt: there is a password but no user name; set username_file too.")
+    return name, password
+
+
+def tls(config: MqttConfig) -> ssl.SSLContext | None:
+    """How to encrypt; None where the config does not ask for it.
+
+    Raises:
+        ConfigError: a certificate or key cannot be used, or is given for a connection without TLS.
+    """
+    if config.tls:
+        config = _with_credentials(config)
+    _check_together(config)
+    if not config.tls:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=config.ca_file)
+    except OSError as error:  # ssl.SSLError is one, for a file that is no certificate
+        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigError(f"device.mqtt.ca_file: {config.ca_file} cannot be used: {reason}.") from error
+    if config.cert_file is not None:
+        try:
+            # An empty password makes a locked key an error; without one OpenSSL would ask at the terminal.
+            context.load_cert_chain(config.cert_file, config.key_file, password="")
+        except OSError as error:
+            names = " and ".join(filter(None, (config.cert_file, config.key_file)))
+            raise ConfigError(f"device.mqtt.cert_file, key_file: {names} cannot be used: {_reason(error)}.") from error
+    return context
+
+
+def _with_credentials(config: MqttConfig) -> MqttConfig:
+    """The same, with systemd's credentials for the files that nobody named."""
+    return dataclasses.replace(
+        config,
+        ca_file=config.ca_file or _credential("ca"),
+        cert_file=config.cert_file or _credential("cert"),
+        key_file=config.key_file or _credential("key"),
+    )
+
+
+def _credential(what: str) -> str | None:
+    """The path of systemd's credential `mqtt-<what>`, if there is one."""
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(given, f"mqtt-{what}") if given else None
+    return str(path) if path is not None and path.exists() else None
+
+
+def _check_together(config: MqttConfig) -> None:
+    if config.key_file is not None and config.cert_file is None:
+        raise ConfigError("device.mqtt.key_file is given without cert_file; set both, or neither.")
+    for key in ("ca_file", "cert_file"):
+        if getattr(config, key) is not None and not config.tls:
+            raise ConfigError(f"device.mqtt.{key} is given, but device.mqtt.tls is false; set it, or drop {key}.")
+
+
+def _first_line(what: str, file: str | None) -> str | None:
+    """The first line of the file that the config names, else of systemd's credential `mqtt-<what>`."""
+    named = file if file is not None else _credential(what)
+    if named is None:
+        return None
+    path = Path(named).expanduser()
+    try:
+        return (path.read_text(encoding="utf-8").splitlines() or [""])[0]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"device.mqtt.{what}_file: {path} cannot be read: {reason}.") from error
+
+
+def _reason(error: OSError) -> str:
+    if not isinstance(error, ssl.SSLError):
+        return error.strerror or str(error)
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return "the key is not this certificate's"
+    return "it holds no PEM, or the key is locked with a password"

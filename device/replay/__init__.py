@@ -1,0 +1,1 @@
+"""Scores the smoother on labelled clips."""

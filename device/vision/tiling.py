@@ -1,0 +1,94 @@
+"""The squares in which a frame is looked at: a network that sees few pixels must be shown a frame part by part."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from device.inference.box import Box
+
+MAX_ASPECT = 3.0  # a longer frame is looked at whole; no camera gives one
+SQUARES_OVERLAP = 0.5  # of their side: a face of half a square is whole in one of them
+TILES_OVERLAP = 0.25  # the next coarser tiles take over before that is too little
+LEVEL_RATIO = 2.0  # sides of one level of tiles and the next, at most
+LARGEST = TILES_OVERLAP * 4 / 3  # of a tile's side: a larger face is the coarser level's
+LEEWAY = 1.5  # times the largest: what is larger still is a false alarm or a part of a face
+
+
+class View(NamedTuple):
+    """A square of the frame, and what it answers for: a face not found there is not in view."""
+
+    square: Box
+    cell: Box  # faces whose centre lies in it; the cells of one level share out the frame and all around it
+    from_px: float  # and whose side is at least this
+    to_px: float  # and below this, pixels of the frame
+
+    def answers_for(self, box: Box) -> bool:
+        """Whether this view would have shown a face in that box."""
+        return self._has(box) and self.from_px <= box.mean_side < self.to_px
+
+    def believes(self, box: Box) -> bool:
+        """Whether a face that this view shows there counts, or is left to the view that sees it whole."""
+        return self._has(box) and box.mean_side < LEEWAY * self.to_px
+
+    def _has(self, box: Box) -> bool:
+        x, y = box.x + box.width / 2, box.y + box.height / 2
+        cell = self.cell
+        return cell.x <= x < cell.x + cell.width and cell.y <= y < cell.y + cell.height
+
+
+def views(width: int, height: int, kind: str, tile_px: int) -> list[View]:
+    """The views of a frame, coarse ones first.
+
+    Args:
+        width: of the frame, pixels.
+        height: of the frame, pixels.
+        kind: "whole" is one square around the frame; "squares" are as large as its short side and overlap by half;
+            "tiles" are these and ever smaller ones, down to `tile_px`, that overlap by a quarter.
+        tile_px: side of the smallest tiles, pixels.
+    """
+    short, long = sorted((width, height))
+    if kind == "whole" or long > MAX_ASPECT * short:
+        around = Box((width - long) / 2, (height - long) / 2, long, long)
+        return [View(around, _everywhere(around), 0.0, math.inf)]
+    if kind == "squares":
+        return list(_level(width, height, short, SQUARES_OVERLAP, 0.0, math.inf))
+    found: list[View] = []
+    larger = math.inf
+    sides = level_sides(short, tile_px)
+    for side, smaller in itertools.zip_longest(sides, sides[1:]):
+        smallest = smaller * LARGEST if smaller else 0.0
+        found += _level(width, height, side, TILES_OVERLAP, smallest, larger)
+        larger = smallest
+    return found
+
+
+def level_sides(short: int, tile_px: int) -> list[float]:
+    """Sides of the squares of each level, from the frame's short side down to `tile_px`, in equal ratios."""
+    if tile_px >= short:
+        return [float(short)]
+    steps = math.ceil(math.log(short / tile_px, LEVEL_RATIO))
+    return [short * (tile_px / short) ** (n / steps) for n in range(steps + 1)]
+
+
+def _level(width: int, height: int, side: float, overlap: float, from_px: float, to_px: float) -> Iterator[View]:
+    """Squares of one size that cover the frame, row by row."""
+    for y, cell_y, cell_height in _spans(height, side, overlap):
+        for x, cell_x, cell_width in _spans(width, side, overlap):
+            yield View(Box(x, y, side, side), Box(cell_x, cell_y, cell_width, cell_height), from_px, to_px)
+
+
+def _spans(length: int, side: float, overlap: float) -> list[tuple[float, float, float]]:
+    """Along one edge of the frame: start of each square, start and length of its cell."""
+    count = 1 + max(0, math.ceil((length / side - 1) / (1 - overlap) - 1e-9))
+    step = (length - side) / (count - 1) if count > 1 else 0.0
+    starts = [n * step for n in range(count)]
+    middles = [(a + b + side) / 2 for a, b in itertools.pairwise(starts)]
+    borders = [-float(length), *middles, 2.0 * length]
+    return [(start, a, b - a) for start, (a, b) in zip(starts, itertools.pairwise(borders), strict=True)]
+
+
+def _everywhere(square: Box) -> Box:
+    return Box(square.x - square.width, square.y - square.height, 3 * square.width, 3 * square.height)

@@ -1,0 +1,50 @@
+"""How long each stage of the chain takes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from device.messages import Stage
+
+LATEST = 1000  # runs of a stage that its figures stand on, at most
+
+
+class StageTimings:
+    """How long each stage took, over its latest runs.
+
+    Args:
+        latest: how many runs of a stage are kept.
+    """
+
+    def __init__(self, latest: int = LATEST) -> None:
+        self._latest = latest
+        self._runs: dict[str, deque[float]] = {}
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Time what happens inside the `with`, unless it fails."""
+        began_s = time.perf_counter()
+        yield
+        self.add(stage, time.perf_counter() - began_s)
+
+    def add(self, stage: str, took_s: float) -> None:
+        """Count one run of a stage, seconds."""
+        self._runs.setdefault(stage, deque(maxlen=self._latest)).append(took_s * 1000.0)
+
+    def reset(self) -> None:
+        """Forget every run."""
+        self._runs.clear()
+
+    def stages(self) -> dict[str, Stage]:
+        """The figures of each stage that has run."""
+        return {stage: _figures(runs) for stage, runs in self._runs.items()}
+
+
+def _figures(runs: Sequence[float]) -> Stage:
+    p50, p95 = np.percentile(runs, (50, 95))
+    return Stage(p50_ms=float(p50), p95_ms=float(p95), max_ms=max(runs), n=len(runs))
