@@ -24,9 +24,11 @@ from benchmarks.classifier import FER, fer_model
 from device.errors import EmotionEdgeError
 from device.inference.classifier import BUNDLED
 from device.inference.litert import load_interpreter
-from trainer import score_table, scoring
-from trainer.dataset import SPLITS, load_dataset
-from trainer.reader import open_reader
+from trainer.artifacts.predictor import open_reader
+from trainer.data.dataset import SPLITS
+from trainer.data.fer2013 import load_dataset
+from trainer.evaluation import scoring
+from trainer.reporting import tables
 
 
 def main() -> int:
@@ -50,7 +52,7 @@ def main() -> int:
     if args.json:
         print(json.dumps(result, indent=2))
     else:
-        Console().print(score_table.against(result).rich())
+        Console().print(tables.against(result).rich())
     return 0
 
 

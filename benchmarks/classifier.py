@@ -67,9 +67,9 @@ def export_float(model: Path, folder: Path) -> Path:
         EmotionEdgeError: the config's student is not the model's network.
     """
     from trainer.config import load_config
-    from trainer.dataset import SIDE
+    from trainer.data.dataset import SIDE
+    from trainer.export.litert_export import to_float_tflite
     from trainer.models import build_student, count_macs, count_parameters
-    from trainer.quantise import to_float_tflite
 
     card, config = read_card(model), Path("config.yaml")
     network = build_student(load_config(config if config.is_file() else None).student, len(card.labels))

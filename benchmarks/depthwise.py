@@ -19,13 +19,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainer.checkpoint import build
-from trainer.dataset import LABELS, SIDE
-from trainer.lessons import channels_last
-from trainer.losses import cross_entropy, targets_of
+from trainer.artifacts.checkpoint import build
+from trainer.compare.studies import STUDIES, Row
+from trainer.data.dataset import LABELS, SIDE
 from trainer.models.depthwise import DepthwiseConv
-from trainer.optim import make_optimizer
-from trainer.studies import STUDIES, Row
+from trainer.training.batches import channels_last
+from trainer.training.losses import cross_entropy, targets_of
+from trainer.training.optim import make_optimizer
 
 ROWS = ("se-resnet/mobilenet_v3_small", "se-resnet/mobilenet_v3_large", "compact/light_mobilenet")
 

@@ -59,7 +59,7 @@ def main() -> int:
     args = parser.parse_args()
     results: dict[str, Any] = {"crowd": crowd(args.frames), "follow": follow()}
     if args.data:
-        from trainer.dataset import load_dataset
+        from trainer.data.fer2013 import load_dataset
 
         results["recall"] = recall(load_dataset(args.data)["public_test"].images, args.pictures)
     print(json.dumps(results, indent=2) if args.json else as_text(results))

@@ -23,7 +23,8 @@ from device.inference.classifier import Classifier
 from device.replay.metrics import Recording, Say, Verdict, judge, steadied, unsteadied
 from device.replay.replay import as_lines
 from tests.fixtures.replays import recording, script
-from trainer.dataset import LABELS, FaceSet, load_dataset
+from trainer.data.dataset import LABELS, FaceSet
+from trainer.data.fer2013 import load_dataset
 
 VIEWS_S = {"one face": 5.0, "a face a second": 1.0, "two faces a second": 0.5}
 SEGMENTS = 10

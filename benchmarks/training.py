@@ -2,8 +2,8 @@
 
     python benchmarks/training.py [--config config.yaml] [--steps 20] [--json]
 
-The steps are those of `trainer.train`: the very loop, on toy faces, the student with one teacher. With and without take
-turns, so that a busy moment hits both.
+The steps are those of `trainer.training.loop`: the very loop, on toy faces, the student with one teacher. With and
+without take turns, so that a busy moment hits both.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any
 
 import torch
 
+from trainer.artifacts.loading import Network
 from trainer.config import TrainConfig, load_config
-from trainer.dataset import toy_dataset
-from trainer.learner import Learner, Task
+from trainer.data.fer2013 import toy_dataset
 from trainer.models import build_teacher
-from trainer.networks import Network
+from trainer.training.learner import Learner, Task
 
 
 def main() -> int:

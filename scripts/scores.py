@@ -17,8 +17,8 @@ from typing import Any
 
 from device.inference.model_card import digest, read_card
 from scripts.readme import SPLITS, replaced
-from trainer import pictures, score_table
-from trainer.report import coverage_curves
+from trainer.commands.report import coverage_curves
+from trainer.reporting import plots, tables
 
 HOUSE = Path(__file__).resolve().parent.parent
 MODELS, KEPT, PICTURES = HOUSE / "device" / "models", HOUSE / "docs" / "scores", HOUSE / "docs" / "pictures"
@@ -34,7 +34,7 @@ NOTES = {
     "calibration": "Brier from 0 to 2; NLL against FER+ takes the shares of the annotators' votes as the truth.",
     "coverage": "AURC is the mean error of the surest faces, over all shares; 0 is best.",
     "corruptions": "Accuracy by kind and severity ([one face spoilt in all these ways](pictures/corruptions.png)),\n"
-    "after Hendrycks & Dietterich 2019; `trainer/corruptions.py` says how strong each severity is.",
+    "after Hendrycks & Dietterich 2019; `trainer/data/corruptions.py` says how strong each severity is.",
 }
 
 
@@ -62,25 +62,25 @@ def _parts(scores: dict[str, Any]) -> Iterator[str]:
     card, stem = read_card(MODELS / file), Path(file).stem
     yield PROTOCOL.format(
         file=file, stem=stem, version=card.version, parameters=card.parameters, macs=card.macs / 1e6,
-        split=SPLITS[scores["split"]], headline=score_table.headline(scores),
+        split=SPLITS[scores["split"]], headline=tables.headline(scores),
         argument="" if stem == "emotion" else f" {scores['model']}",
     )  # fmt: skip
-    yield _section(score_table.summary(scores), NOTES["summary"])
-    yield _section(score_table.calibration(scores), NOTES["calibration"])
+    yield _section(tables.summary(scores), NOTES["summary"])
+    yield _section(tables.calibration(scores), NOTES["calibration"])
     yield f"![Confidence against accuracy, before and after the temperature](pictures/{stem}-reliability.png)"
-    yield _section(score_table.coverage(scores), NOTES["coverage"])
+    yield _section(tables.coverage(scores), NOTES["coverage"])
     yield f"![Accuracy of the surest faces, by their share](pictures/{stem}-coverage.png)"
-    yield _section(score_table.classes(scores))
+    yield _section(tables.classes(scores))
     if "corruptions" in scores:
-        yield _section(score_table.corruptions(scores["corruptions"]), NOTES["corruptions"])
+        yield _section(tables.corruptions(scores["corruptions"]), NOTES["corruptions"])
     if "detected" in scores:
-        yield _section(score_table.through(scores))
+        yield _section(tables.through(scores))
     for compared in (scores, scores.get("fer", {})):
         if "against" in compared:
-            yield _section(score_table.against(compared), score_table.verdict(compared["against"]))
+            yield _section(tables.against(compared), tables.verdict(compared["against"]))
 
 
-def _section(table: score_table.ScoreTable, note: str = "") -> str:
+def _section(table: tables.ScoreTable, note: str = "") -> str:
     title = table.title[0].upper() + table.title[1:]
     return "\n\n".join([f"### {title}", *([note] if note else []), table.markdown()])
 
@@ -100,10 +100,10 @@ def main(file: str, fer_file: str | None = None) -> None:
     KEPT.mkdir(exist_ok=True)
     (KEPT / f"{stem}.json").write_text(as_text(scores), encoding="utf-8")
     title = f"{model.name}, {SPLITS[scores['split']]}, n = {scores['n']:,}"
-    reliability = pictures.reliability(scores["calibration"], title)
-    pictures.save_picture(PICTURES / f"{stem}-reliability.png", reliability)
-    coverage = pictures.risk_coverage(coverage_curves(scores), title)
-    pictures.save_picture(PICTURES / f"{stem}-coverage.png", coverage)
+    reliability = plots.reliability(scores["calibration"], title)
+    plots.save_picture(PICTURES / f"{stem}-reliability.png", reliability)
+    coverage = plots.risk_coverage(coverage_curves(scores), title)
+    plots.save_picture(PICTURES / f"{stem}-coverage.png", coverage)
     TRAINING.write_text(replaced(text, mark, markdown(scores)), encoding="utf-8")
 
 

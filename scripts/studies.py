@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.readme import HOUSE, README, replaced
-from trainer import compare_table
-from trainer.compare_pictures import COSTS
+from trainer.compare import tables
+from trainer.compare.plots import COSTS
 
 STUDIES, PICTURES = HOUSE / "docs" / "studies.md", HOUSE / "docs" / "pictures"
 PICTURE = """\
@@ -40,9 +40,9 @@ def markdown(data: str, rows: Sequence[dict[str, Any]], pictures: Sequence[str])
     trained = sum(row["state"] == "trained" for row in rows)
     on = f" Measured by `trainer compare --data {data}`." if trained else ""
     parts = [f"{trained} of {len(rows)} rows have a figure of ours.{on}"]
-    for table in compare_table.tables(rows):
+    for table in tables.tables(rows):
         parts += [f"### {table.title[0].upper()}{table.title[1:]}", table.markdown()]
-    parts.append(compare_table.legend())
+    parts.append(tables.legend())
     parts += [DRAWN.format(what=COSTS[cost], cost=cost) for cost in pictures]
     return "\n\n".join(parts) + "\n"
 

@@ -58,7 +58,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 
 def _add_arguments(name: str, parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, TrainConfig], int]:
     """Let the module behind a subcommand add its options; returns what runs it."""
-    module = importlib.import_module(f"trainer.{'describe' if name == 'data' else name}")
+    module = importlib.import_module(f"trainer.commands.{name}")
     module.add_arguments(parser)
     run: Callable[[argparse.Namespace, TrainConfig], int] = module.run
     return run

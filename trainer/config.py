@@ -101,7 +101,7 @@ class StudentConfig:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """A network of a published study, its data and how it is taught; the rows in trainer/studies set it."""
+    """A network of a published study, its data and how it is taught; the rows in trainer/compare/studies set it."""
 
     network: str = setting("residual_cnn", "architecture, a name of trainer.models.NETWORKS")
     options: tuple[str, ...] = setting((), "of the architecture, each as name=value")
@@ -119,7 +119,7 @@ class StudyConfig:
         0, "ResNet: first stage that is taught, the stem being 0; those before it stay", ge=0, le=4
     )
     protocol: str = setting(
-        "original", "how the faces are split; see trainer.protocols", choices=("original", "811", "7178")
+        "original", "how the faces are split; see trainer.data.splits", choices=("original", "811", "7178")
     )
     balance_to: int | None = setting(
         None, "faces a class before training begins, but no more than the largest has", ge=1

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.checkpoint import load_checkpoint
-from trainer.dataset import toy_dataset
+from trainer.artifacts.checkpoint import load_checkpoint
+from trainer.data.fer2013 import toy_dataset
 
 TINY = [
     *("--set", "trainer.student.channels=[8, 8, 8]"), *("--set", "trainer.student.tail=0"),

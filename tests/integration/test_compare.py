@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 
 from device.inference.classifier import Classifier
-from trainer import compare, row_choice, row_result
 from trainer.cli import main
-from trainer.dataset import Dataset, toy_dataset
-from trainer.studies import Row
-from trainer.studies.project import ROWS
-from trainer.studies.residual import FIT
-from trainer.studies.row import STILL, row
+from trainer.commands import compare
+from trainer.compare import result, selection
+from trainer.compare.studies import Row
+from trainer.compare.studies.experiment import STILL, row
+from trainer.compare.studies.project import ROWS
+from trainer.compare.studies.residual import FIT
+from trainer.data.dataset import Dataset
+from trainer.data.fer2013 import toy_dataset
 
 TINY = replace(FIT, epochs=2, batch_size=28)
 TOY_STUDIES: dict[str, tuple[Row, ...]] = {
@@ -37,7 +39,7 @@ PROGRAM = """
 import sys
 from trainer import compare, row_choice
 from trainer.cli import main
-from trainer.dataset import Dataset, toy_dataset
+from trainer.data.fer2013 import Dataset, toy_dataset
 from tests.integration.test_compare import TOY_STUDIES
 
 splits = {name: split.take(slice(0, 140)) for name, split in toy_dataset().splits.items()}
@@ -58,7 +60,7 @@ def few_faces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         name: split.take(slice(0, 140 if name == "training" else 70)) for name, split in toy_dataset().splits.items()
     }
     monkeypatch.setattr(compare, "load_dataset", lambda source: Dataset(splits, "toy"))
-    monkeypatch.setattr(row_choice, "STUDIES", TOY_STUDIES)
+    monkeypatch.setattr(selection, "STUDIES", TOY_STUDIES)
     monkeypatch.chdir(tmp_path)
 
 
@@ -94,7 +96,7 @@ def test_cut_off_gone_on_with_and_finished(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(row_result, "examine", cut)
+        patched.setattr(result, "examine", cut)
         assert main(["compare", "--data", "toy", "--set", "trainer.threads=1"]) == 1
     assert "go on with the same command" in capsys.readouterr().err
     folder = Path("runs/compare/first/small-original")

@@ -19,7 +19,7 @@ from tests.fixtures.clips import Image, portrait, write_clip
 from tests.fixtures.replays import FPS, Face, needs_fer2013, public_test, recording, script
 from tests.fixtures.tiny_models import LABELS as TINY_LABELS
 from tests.fixtures.tiny_models import write_tiny
-from trainer.dataset import LABELS, FaceSet
+from trainer.data.dataset import LABELS, FaceSet
 
 CLIPS = 4
 Scores = Callable[[NDArray[np.uint8]], NDArray[np.floating]]

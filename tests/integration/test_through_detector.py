@@ -19,9 +19,9 @@ from device.inference.preprocess import crop_face, face_square, to_grey
 from device.vision.detection import Detector
 from tests.fixtures.tiny_models import LABELS as TINY_LABELS
 from tests.fixtures.tiny_models import write_tiny
-from trainer.dataset import LABELS, FaceSet
-from trainer.reader import ModelFileReader
-from trainer.through_detector import (
+from trainer.artifacts.predictor import ModelFileReader
+from trainer.data.dataset import LABELS, FaceSet
+from trainer.evaluation.end_to_end import (
     FRAME_HEIGHT,
     FRAME_WIDTH,
     MIN_FOUND,

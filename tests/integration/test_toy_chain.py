@@ -17,7 +17,8 @@ import pytest
 
 from device.inference.classifier import Classifier
 from tests.fixtures.tiny_models import write_tiny
-from trainer.dataset import LABELS, toy_dataset
+from trainer.data.dataset import LABELS
+from trainer.data.fer2013 import toy_dataset
 
 TRAINER = Path(sys.executable).with_name("trainer")
 CONFIG = """

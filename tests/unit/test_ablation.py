@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.ablation import grouped, machines, read_runs, table
+from trainer.artifacts.run_dir import new_run
 from trainer.cli import main
 from trainer.config import TrainConfig
 from trainer.errors import CheckpointError
-from trainer.runs import new_run
+from trainer.reporting.ablation import grouped, machines, read_runs, table
 
 
 def planted(path: Path, accuracies: list[float], kind: str = "student", finished: bool = True, **fit: Any) -> Path:

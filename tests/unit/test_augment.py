@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from trainer.augment import Augment, mixup
 from trainer.config import AugmentConfig
+from trainer.data.augment import Augment, mixup
 
 NOTHING = replace(AugmentConfig(), **{f.name: 0.0 for f in fields(AugmentConfig) if f.name != "erase_area"})
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from trainer import compare_page, compare_table
 from trainer.cli import main
-from trainer.compare_pictures import Point, front, points
-from trainer.row_result import averages
+from trainer.compare import page, tables
+from trainer.compare.plots import Point, front, points
+from trainer.compare.result import averages
 
 
 def trained(name: str, accuracy: float, ms: float | None = 1.0, study: str = "a") -> dict[str, Any]:
@@ -60,7 +60,7 @@ def test_tables_say_what_is_known_and_no_more() -> None:
     begun = untrained("z") | {"state": "under way"}
     begun["epochs"] = {"planned": 50, "done": 3}
     results = [trained("x", 0.6), trained("y", 0.5, ms=None), untrained("w") | {"why": "above 10 MMAC"}, begun]
-    accuracy, files = compare_table.tables(results)
+    accuracy, files = tables.tables(results)
     told = {row[0]: dict(zip(accuracy.head, row, strict=True)) for row in accuracy.rows}
     assert told["a/x"]["test"] == "60.00 % ± 1.00" and told["a/x"]["n"] == "200" and told["a/x"]["mean AUC"] == "0.750"
     assert told["a/w"]["state"] == "not trained (above 10 MMAC)" and told["a/w"]["test"] == "-"
@@ -74,7 +74,7 @@ def test_a_published_figure_stands_beside_ours() -> None:
     best = {"epoch": 9, "accuracy": 0.625, "train_accuracy": 0.82}
     taught = trained("x", 0.6) | {"published": "66.8 % validation", "dynamics": {"best": best}}
     ours = trained("ours", 0.7) | {"published": "70 % of its card", "epochs": {"planned": None, "done": None}}
-    table = compare_table.tables([taught, ours, untrained("z") | {"published": "70.8 %"}, untrained("w")])[0]
+    table = tables.tables([taught, ours, untrained("z") | {"published": "70.8 %"}, untrained("w")])[0]
     told = {row[0]: dict(zip(table.head, row, strict=True)) for row in table.rows}
     assert set(told) == {"a/x", "a/z"}
     assert told["a/x"]["published"] == "66.8 % validation" and told["a/x"]["ours, test"] == "60.00 % ± 1.00"
@@ -83,20 +83,20 @@ def test_a_published_figure_stands_beside_ours() -> None:
 
 
 def test_the_csv_has_a_line_a_row() -> None:
-    lines = list(csv.DictReader(io.StringIO(compare_table.as_csv([trained("x", 0.6), untrained("w")]))))
+    lines = list(csv.DictReader(io.StringIO(tables.as_csv([trained("x", 0.6), untrained("w")]))))
     assert [line["key"] for line in lines] == ["a/x", "a/w"]
     assert float(lines[0]["test.accuracy"]) == 0.6 and lines[1]["test.accuracy"] == ""
 
 
 def test_pictures_and_page(tmp_path: Path) -> None:
     results = [trained("x", 0.6) | {"curve": [0.3, 0.6]}, trained("y", 0.7, 2.0), untrained("z")]
-    compare_page.draw(tmp_path, results)
-    compare_page.publish(tmp_path, results, "toy")
+    page.draw(tmp_path, results)
+    page.publish(tmp_path, results, "toy")
     drawn = {path.name for path in tmp_path.glob("*.png")}
     assert drawn == {"pareto-parameters.png", "pareto-macs.png", "pareto-latency.png", "learning-a.png"}
-    page = (tmp_path / "compare.md").read_text()
-    assert page.startswith("# 2 of 3 rows, on toy") and all(f"({name})" in page for name in drawn)
-    assert "say nothing of people" in page and "not trained" in page
+    text = (tmp_path / "compare.md").read_text()
+    assert text.startswith("# 2 of 3 rows, on toy") and all(f"({name})" in text for name in drawn)
+    assert "say nothing of people" in text and "not trained" in text
     assert [row["key"] for row in json.loads((tmp_path / "compare.json").read_text())["rows"]] == ["a/x", "a/y", "a/z"]
 
 

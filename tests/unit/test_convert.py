@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.checkpoint import Checkpoint
+from trainer.artifacts.checkpoint import Checkpoint
+from trainer.artifacts.predictor import CheckpointReader
 from trainer.config import ConvertConfig, StudentConfig, TrainConfig
-from trainer.convert import Converted, convert
-from trainer.dataset import LABELS, Dataset, FaceSet, toy_dataset
+from trainer.data.dataset import LABELS, Dataset, FaceSet
+from trainer.data.fer2013 import toy_dataset
 from trainer.errors import DataError, GateError
+from trainer.export.convert import Converted, convert
 from trainer.models import build_student
-from trainer.reader import CheckpointReader
 
 EASY = ConvertConfig(
     calibration_faces=60, refine_faces=30, margin_faces=0, min_agreement=0.8, max_accuracy_drop=0.1,

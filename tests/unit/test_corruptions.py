@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from trainer.corruptions import KINDS, SEVERITIES, corrupt
-from trainer.dataset import toy_dataset
+from trainer.data.corruptions import KINDS, SEVERITIES, corrupt
+from trainer.data.fer2013 import toy_dataset
 
 FACES = toy_dataset()["public_test"].images[:24]
 

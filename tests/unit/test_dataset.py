@@ -8,17 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer.dataset import (
-    LABELS,
-    SHEET_COLUMNS,
-    SIDE,
-    VOTES,
-    Dataset,
-    FaceSet,
-    duplicate_mask,
-    load_dataset,
-    toy_dataset,
-)
+from trainer.data.dataset import LABELS, SIDE, VOTES, Dataset, FaceSet, duplicate_mask
+from trainer.data.fer2013 import SHEET_COLUMNS, load_dataset, toy_dataset
 from trainer.errors import DataError
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.dataset import LABELS, VOTES, Dataset, FaceSet, toy_dataset
-from trainer.describe import blanks, conflicts, describe
+from trainer.data.dataset import LABELS, VOTES, Dataset, FaceSet
+from trainer.data.fer2013 import toy_dataset
+from trainer.data.statistics import blanks, conflicts, describe
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trainer.dynamics import dynamics
+from trainer.evaluation.history import dynamics
 
 
 def epochs(accuracies: list[float], losses: list[float]) -> list[dict[str, Any]]:

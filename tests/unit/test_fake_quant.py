@@ -13,11 +13,13 @@ from torch import nn
 from device.inference.model_card import InputSpec
 from device.inference.preprocess import to_input
 from trainer.config import StudentConfig
-from trainer.dataset import toy_dataset
+from trainer.data.fer2013 import toy_dataset
 from trainer.errors import GateError
-from trainer.fake_quant import Grid, RoundedNet, Rounding
+from trainer.export.calibration import activation_ranges, logits_of
+from trainer.export.fake_quant import Grid, RoundedNet, Rounding
+from trainer.export.litert_export import to_float_tflite
+from trainer.export.quantise import to_int8_tflite
 from trainer.models import build_student
-from trainer.quantise import activation_ranges, logits_of, to_float_tflite, to_int8_tflite
 
 SMALL = StudentConfig(channels=(8, 12, 16), tail=8)
 KINDS = {"plain": SMALL, "stride 2": replace(SMALL, stem_stride=2), "squeezed": replace(SMALL, se=True)}

@@ -10,9 +10,9 @@ import pytest
 
 from device.inference.litert import load_interpreter
 from tests.fixtures.tiny_models import tiny_model
-from trainer import gates
 from trainer.config import ConvertConfig
 from trainer.errors import GateError
+from trainer.export import gates
 
 CONFIG = ConvertConfig()
 

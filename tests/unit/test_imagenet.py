@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from trainer.artifacts.torchvision_weights import load_imagenet, torchvision_name
 from trainer.errors import CheckpointError
-from trainer.imagenet import load_imagenet, torchvision_name
 from trainer.models.resnet import ResNetTrunk
 
 DEPTHS = (1, 2, 1, 1)

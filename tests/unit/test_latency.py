@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fixtures.tiny_models import tiny_model
-from trainer.latency import FACES, ROUND, measure, outside
+from trainer.evaluation.latency import FACES, ROUND, measure, outside
 
 
 def op(name: str, inputs: list[int], outputs: list[int]) -> dict[str, Any]:

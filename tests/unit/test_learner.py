@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from trainer.artifacts.loading import Network
 from trainer.config import DistillConfig, FitConfig, StudentConfig, TrainConfig
-from trainer.dataset import Dataset, toy_dataset
+from trainer.data.dataset import Dataset
+from trainer.data.fer2013 import toy_dataset
 from trainer.errors import RunError
-from trainer.learner import Learner, Task, taught_faces
 from trainer.models import build_student
-from trainer.networks import Network
+from trainer.training.learner import Learner, Task, taught_faces
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from trainer.losses import balanced_weights, correlation, cross_entropy, distillation, softened, targets_of, votes_loss
+from trainer.training.losses import (
+    balanced_weights,
+    correlation,
+    cross_entropy,
+    distillation,
+    softened,
+    targets_of,
+    votes_loss,
+)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from trainer import metrics
-from trainer.dataset import LABELS
+from trainer.data.dataset import LABELS
+from trainer.evaluation import metrics
 
 CLASSES = len(LABELS)
 

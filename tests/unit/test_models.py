@@ -20,10 +20,10 @@ from trainer.models import (
     count_macs,
     count_parameters,
 )
-from trainer.models.branches import BranchedConv, fuse_branches
 from trainer.models.depthwise import DepthwiseConv
 from trainer.models.iwin import InterleavedAttention, IwinBlock
 from trainer.models.layers import SqueezeExcite, conv_bn, mean_of
+from trainer.models.reparam import BranchedConv, fuse_branches
 
 
 def test_se_resnet34_has_the_published_size() -> None:

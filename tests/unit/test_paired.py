@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from trainer.paired import compare
+from trainer.evaluation.significance import compare
 
 
 def readings(both: int, only_this: int, only_other: int, neither: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -12,7 +12,7 @@ import torch
 
 from trainer.config import StudentConfig
 from trainer.models import build_student
-from trainer.parallel import ALONE, Group, SharedBatchNorm2d
+from trainer.training.distributed import ALONE, Group, SharedBatchNorm2d
 
 # What each process runs: an epoch of a small student on drawn faces, five steps; the first writes what it found.
 # Steps drift apart by rounding alone, the more the larger they are: sums over 14 and over 28 faces round differently.
@@ -21,9 +21,9 @@ import json, sys
 from pathlib import Path
 from dataclasses import replace
 from trainer.config import FitConfig, StudentConfig, TrainConfig
-from trainer.dataset import Dataset, toy_dataset
-from trainer.learner import Learner, Task
-from trainer.parallel import join_group
+from trainer.data.fer2013 import Dataset, toy_dataset
+from trainer.training.learner import Learner, Task
+from trainer.training.distributed import join_group
 
 fit = FitConfig(epochs=9, batch_size=28, lr=0.002, warmup_epochs=0, mixup=0.2, mixup_share=0.5)
 config = TrainConfig(student=StudentConfig(channels=(8, 8, 8), tail=8, dropout=0.0, fit=fit), threads=1, bf16=False)

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from trainer import protocols
 from trainer.config import StudyConfig
-from trainer.dataset import LABELS, Dataset, FaceSet
+from trainer.data import splits
+from trainer.data.dataset import LABELS, Dataset, FaceSet
+from trainer.data.splits import PROTOCOLS, balanced, read_more, split_by, studied, transformed
 from trainer.errors import DataError
-from trainer.protocols import PROTOCOLS, balanced, read_more, split_by, studied, transformed
 
 
 def faces(counts: list[int], seed: int) -> FaceSet:
@@ -74,9 +74,9 @@ def test_without_privatetest_publictest_is_the_test_and_that_is_said(dataset: Da
     for protocol in ("original", "7178"):
         assert pixels(split[protocol], "private_test") == pixels(copy, "public_test")
     assert pixels(split["811"], *EVERY) == pixels(copy, "training", "public_test")
-    assert protocols.tested_on(copy, "original") == "PublicTest, which chose the epoch too"
-    assert protocols.tested_on(copy, "7178") == "PublicTest"
-    assert protocols.tested_on(dataset, "original") == "PrivateTest"
+    assert splits.tested_on(copy, "original") == "PublicTest, which chose the epoch too"
+    assert splits.tested_on(copy, "7178") == "PublicTest"
+    assert splits.tested_on(dataset, "original") == "PrivateTest"
 
 
 def test_balancing_makes_classes_equal_from_their_own_faces(dataset: Dataset) -> None:

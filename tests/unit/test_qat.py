@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from device.inference.model_card import InputSpec
 from device.inference.preprocess import to_input
 from trainer.config import ConvertConfig, StudentConfig, TrainConfig
-from trainer.dataset import toy_dataset
+from trainer.data.fer2013 import toy_dataset
+from trainer.export.calibration import activation_ranges, logits_of
+from trainer.export.litert_export import to_float_tflite
+from trainer.export.qat import teach_rounding
+from trainer.export.quantise import Ranges, to_int8_tflite
 from trainer.models import ExpressionNet, build_student
-from trainer.qat import teach_rounding
-from trainer.quantise import Ranges, activation_ranges, logits_of, to_float_tflite, to_int8_tflite
 
 CONFIG = TrainConfig(
     accelerator="cpu", threads=1, student=StudentConfig(channels=(8, 12, 16), tail=0, stem_stride=2),

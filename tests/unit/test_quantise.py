@@ -15,12 +15,14 @@ from torch import nn
 from device.inference.litert import load_interpreter
 from device.inference.model_card import InputSpec
 from device.inference.preprocess import dequantise, quantise, to_input
-from trainer import gates
 from trainer.config import StudentConfig
-from trainer.dataset import toy_dataset
+from trainer.data.fer2013 import toy_dataset
+from trainer.export import gates
+from trainer.export.calibration import activation_ranges, refine_ranges
+from trainer.export.litert_export import fold_batch_norm, to_float_tflite
+from trainer.export.quantise import Ranges, to_int8_tflite
 from trainer.models import ExpressionNet, build_student
-from trainer.models.branches import BranchedConv
-from trainer.quantise import Ranges, activation_ranges, fold_batch_norm, refine_ranges, to_float_tflite, to_int8_tflite
+from trainer.models.reparam import BranchedConv
 
 SMALL = StudentConfig(channels=(8, 12, 16), tail=8, stem_stride=2)
 Inputs = NDArray[np.float32]

@@ -10,17 +10,18 @@ import torch
 
 from device.inference.model_card import InputSpec, attach
 from device.inference.preprocess import to_input
-from trainer.card import blank_card
-from trainer.checkpoint import Checkpoint
+from trainer.artifacts.checkpoint import Checkpoint
+from trainer.artifacts.loading import load_network, load_teacher
+from trainer.artifacts.predictor import ModelFileReader
+from trainer.artifacts.tflite_import import recover
 from trainer.config import StudentConfig, TrainConfig
-from trainer.dataset import LABELS, toy_dataset
+from trainer.data.dataset import LABELS
+from trainer.data.fer2013 import toy_dataset
 from trainer.errors import CheckpointError
-from trainer.learner import begin_with
+from trainer.export.card import blank_card
+from trainer.export.litert_export import to_float_tflite
 from trainer.models import build_student
-from trainer.networks import load_network, load_teacher
-from trainer.quantise import to_float_tflite
-from trainer.reader import ModelFileReader
-from trainer.recover import recover
+from trainer.training.learner import begin_with
 
 SHIPPED = Path(__file__).parents[2] / "device/models/emotion.tflite"
 FORMS = (

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer import scoring
+from trainer.artifacts.run_dir import RunFolder, new_run
 from trainer.cli import main
+from trainer.commands.report import coverage_curves, evaluated, markdown
 from trainer.config import TrainConfig
-from trainer.dataset import toy_dataset
+from trainer.data.fer2013 import toy_dataset
 from trainer.errors import CheckpointError
-from trainer.report import coverage_curves, evaluated, markdown
-from trainer.runs import RunFolder, new_run
+from trainer.evaluation import scoring
 
 FACES = toy_dataset()["public_test"]
 

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from trainer.score_table import ScoreTable, corruptions, verdict
+from trainer.reporting.tables import ScoreTable, corruptions, verdict
 
 
 def test_markdown_aligns_figures() -> None:

@@ -13,9 +13,10 @@ from device.inference.model_card import digest
 from scripts import scores as script
 from scripts.readme import replaced
 from tests.fixtures.tiny_models import write_tiny
-from trainer import scoring
-from trainer.dataset import Dataset, toy_dataset
-from trainer.reader import open_reader
+from trainer.artifacts.predictor import open_reader
+from trainer.data.dataset import Dataset
+from trainer.data.fer2013 import toy_dataset
+from trainer.evaluation import scoring
 
 COMMITTED = sorted(script.KEPT.glob("*.json"))
 

@@ -11,11 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from device.errors import ModelError
-from trainer import metrics, scoring
-from trainer.corruptions import KINDS
-from trainer.dataset import LABELS, VOTES, Dataset, FaceSet, toy_dataset
-from trainer.reader import Reader
-from trainer.views import VIEWS, shifted, ten_views
+from trainer.artifacts.predictor import Reader
+from trainer.data.corruptions import KINDS
+from trainer.data.dataset import LABELS, VOTES, Dataset, FaceSet
+from trainer.data.fer2013 import toy_dataset
+from trainer.evaluation import metrics, scoring
+from trainer.evaluation.tta import VIEWS, shifted, ten_views
 
 FACES = toy_dataset()["public_test"].take(slice(0, 70))
 

@@ -7,15 +7,15 @@ import torch
 from torch import nn
 
 from device.config.loader import from_dict, to_dict
-from trainer.checkpoint import build
+from trainer.artifacts.checkpoint import build
+from trainer.compare.studies import EXTRA, STUDIES, Row
+from trainer.compare.studies.transfer import from_imagenet
 from trainer.config import StudyConfig, TrainConfig
+from trainer.data.splits import PROTOCOLS
 from trainer.models import build_study
-from trainer.models.forms import SCALINGS, FormedTrunk
+from trainer.models.input_adapter import SCALINGS, FormedTrunk
 from trainer.models.resnet import ResNetTrunk
-from trainer.optim import make_optimizer
-from trainer.protocols import PROTOCOLS
-from trainer.studies import EXTRA, STUDIES, Row
-from trainer.studies.transfer import from_imagenet
+from trainer.training.optim import make_optimizer
 
 ROWS = [row for rows in STUDIES.values() for row in rows]
 TAUGHT = [row for row in ROWS if row.model is None]

@@ -10,9 +10,9 @@ import pytest
 
 from scripts import studies
 from tests.unit.test_compare import trained, untrained
-from trainer import compare_page
-from trainer.compare_pictures import COSTS
-from trainer.studies import STUDIES
+from trainer.compare import page
+from trainer.compare.plots import COSTS
+from trainer.compare.studies import STUDIES
 
 HOUSE = Path(__file__).parents[2]
 
@@ -31,8 +31,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def compared(house: Path, data: str, rows: list[dict[str, Any]]) -> str:
     """The folder of a comparison."""
     out = house / "out"
-    compare_page.draw(out, rows)
-    compare_page.publish(out, rows, data)
+    page.draw(out, rows)
+    page.publish(out, rows, data)
     return str(out)
 
 

@@ -10,16 +10,17 @@ import pytest
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from trainer.checkpoint import load_checkpoint, save_checkpoint
+from trainer.artifacts.checkpoint import load_checkpoint, save_checkpoint
+from trainer.artifacts.loading import Network
+from trainer.artifacts.run_dir import RunFolder, new_run, newest_run
 from trainer.config import AugmentConfig, DistillConfig, FitConfig, StudentConfig, TrainConfig
-from trainer.dataset import Dataset, toy_dataset
+from trainer.data.dataset import Dataset
+from trainer.data.fer2013 import toy_dataset
 from trainer.errors import CheckpointError, RunError
-from trainer.learner import Learner, Task, pick_device
 from trainer.models import build_student
-from trainer.networks import Network
-from trainer.optim import set_lr
-from trainer.runs import RunFolder, new_run, newest_run
-from trainer.train import Progress, fit
+from trainer.training.learner import Learner, Task, pick_device
+from trainer.training.loop import Progress, fit
+from trainer.training.optim import set_lr
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +148,7 @@ def test_checkpoints_may_be_rare_and_still_hold_the_best(
         written.append(path.name)
         save_checkpoint(path, *rest)
 
-    monkeypatch.setattr("trainer.train.save_checkpoint", save)
+    monkeypatch.setattr("trainer.training.loop.save_checkpoint", save)
     job = task(dataset, epochs=4)
     often, _ = teach(tmp_path / "often", job)
     assert written.count("last.pt") == 4

@@ -1,7 +1,7 @@
 """The networks: one page a family, one registry and one builder for all of them."""
 
-from trainer.models.counts import count_macs, count_parameters
-from trainer.models.net import ExpressionNet
+from trainer.models.complexity import count_macs, count_parameters
+from trainer.models.expression_net import ExpressionNet
 from trainer.models.registry import NETWORKS, build_network, build_student, build_study, build_teacher
 
 __all__ = [

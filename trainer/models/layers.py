@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, linear
 
-from trainer.models.branches import BranchedConv
 from trainer.models.depthwise import DepthwiseConv, learns_on_cpu
+from trainer.models.reparam import BranchedConv
 
 
 def conv_bn(

@@ -12,11 +12,11 @@ from torch import nn
 
 from trainer.config import StudentConfig, StudyConfig, TeacherConfig
 from trainer.models.compact import CompactTrunk
-from trainer.models.forms import FACE_SIDE, FormedTrunk
+from trainer.models.expression_net import ExpressionNet
+from trainer.models.input_adapter import FACE_SIDE, FormedTrunk
 from trainer.models.iwin import IwinTrunk
-from trainer.models.light import LightResNetTrunk, ResidualCNNTrunk
+from trainer.models.light_cnn import LightResNetTrunk, ResidualCNNTrunk
 from trainer.models.mobilenet import LIGHT, V3_LARGE, V3_SMALL, MobileNetV2Trunk, MobileNetV3Trunk
-from trainer.models.net import ExpressionNet
 from trainer.models.resnet import ResNetTrunk
 from trainer.models.vgg import STAGES, VGGTrunk
 

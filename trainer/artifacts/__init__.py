@@ -1,0 +1,1 @@
+"""What a run leaves on disk, and networks read back: run folders, checkpoints, .tflite and torchvision files."""

@@ -1,0 +1,127 @@
+"""Checkpoints: written whole or not at all, read without running any code that they might hold."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from device.config.loader import from_dict, to_dict
+from device.errors import ConfigError
+from trainer.artifacts.run_dir import save_whole
+from trainer.config import TrainConfig
+from trainer.errors import CheckpointError
+from trainer.models import ExpressionNet, build_student, build_study, build_teacher
+
+FORMAT, VERSION = "emotion-edge", 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network with its weights and where they come from.
+
+    Attributes:
+        model: in eval mode, on the CPU.
+        kind: "teacher", "student" or "study".
+        epoch: finished epochs when the weights were taken.
+        metrics: of that epoch.
+        data_digest: of the data set it was taught on.
+        teachers: names of the runs it learnt from.
+        training: what `--resume` needs; empty in a best.pt.
+    """
+
+    model: ExpressionNet
+    kind: str
+    labels: tuple[str, ...]
+    config: TrainConfig
+    epoch: int
+    metrics: dict[str, Any]
+    data_digest: str
+    teachers: tuple[str, ...]
+    training: dict[str, Any]
+
+
+def build(kind: str, config: TrainConfig, classes: int, votes: int) -> ExpressionNet:
+    """A new network of a kind."""
+    if kind == "teacher":
+        return build_teacher(config.teacher, classes, votes)
+    if kind == "study":
+        return build_study(config.study, classes, votes)
+    return build_student(config.student, classes, votes)
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: Mapping[str, Any]) -> None:
+    """Write a checkpoint with the given weights.
+
+    Raises:
+        RunError: it cannot be written (disk full); the file that was there stays as it was.
+    """
+    votes = weights.get("votes.weight")
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": checkpoint.kind,
+        "labels": list(checkpoint.labels),
+        "votes": 0 if votes is None else len(votes),
+        "config": to_dict(checkpoint.config),
+        "epoch": checkpoint.epoch,
+        "metrics": checkpoint.metrics,
+        "data_digest": checkpoint.data_digest,
+        "teachers": list(checkpoint.teachers),
+        "weights": dict(weights),
+        "training": checkpoint.training,
+    }
+    save_whole(path, content, "the checkpoint", "; the one before stays readable")
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        CheckpointError: no such file, cut short, of another format, or of another architecture than its config says.
+    """
+    content = _content(path)
+    try:
+        config = from_dict(TrainConfig, content["config"], "trainer", str(path))
+        model = build(content["kind"], config, len(content["labels"]), content["votes"])
+        model.load_state_dict(content["weights"])
+    except (KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(f"{path}: the checkpoint lacks or garbles a part: {error}.") from error
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(
+            f"{path}: the weights are of another architecture than the checkpoint names: {reason}"
+        ) from error
+    return Checkpoint(
+        model=model.eval(),
+        kind=content["kind"],
+        labels=tuple(content["labels"]),
+        config=config,
+        epoch=content["epoch"],
+        metrics=content["metrics"],
+        data_digest=content["data_digest"],
+        teachers=tuple(content["teachers"]),
+        training=content["training"],
+    )
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: the checkpoint cannot be read: {error.strerror}.") from error
+    try:
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # what unpickling of foreign bytes raises is not bounded
+        raise CheckpointError(f"{path}: this is not a checkpoint of ours, or it is cut short.") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: this checkpoint was not written by `trainer teacher` or `trainer distill`.")
+    if content.get("version") != VERSION:
+        raise CheckpointError(
+            f"{path}: the checkpoint has version {content.get('version')!r}, this trainer reads {VERSION}."
+        )
+    return content

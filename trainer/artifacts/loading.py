@@ -1,0 +1,97 @@
+"""Finished networks, wherever they lie: in a run folder, a checkpoint, or a .tflite of ours."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from device.inference.model_card import InputSpec, ModelCard, read_card
+from device.inference.preprocess import to_input
+from trainer.artifacts.checkpoint import load_checkpoint
+from trainer.artifacts.predictor import ModelFileReader
+from trainer.artifacts.run_dir import open_run
+from trainer.artifacts.tflite_import import recover
+from trainer.data.dataset import Dataset
+from trainer.models import ExpressionNet
+
+FACES = 2048  # of Training, on which a .tflite's batch-norms are measured
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """What says logits to learn from, with the name by which cards and summaries remember it."""
+
+    model: nn.Module
+    name: str
+
+
+@dataclass(frozen=True)
+class Network(Teacher):
+    """A teacher that can itself be taught."""
+
+    model: ExpressionNet
+
+
+class LiteNetwork(nn.Module):
+    """A .tflite of ours as the device runs it: in int8 on the CPU, several times as fast as rebuilt in float."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path, self.reader = path, ModelFileReader(path)
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def forward(self, faces: Tensor) -> Tensor:
+        """Logits (N, K), without gradient, of faces (N, 1, S, S), float in [0, 1], rounded to whole pixel values."""
+        pixels = (faces * 255).round().to(torch.uint8).squeeze(1)
+        return torch.from_numpy(self.reader.logits(pixels.numpy()))
+
+
+def load_teacher(path: Path, dataset: Dataset, device: torch.device) -> Teacher:
+    """A network to learn from; on the CPU a .tflite teaches as it is.
+
+    Raises:
+        CheckpointError, ModelError: as `load_network`.
+    """
+    if path.suffix == ".tflite" and device.type == "cpu":
+        return Teacher(LiteNetwork(path), _name(read_card(path)))
+    return load_network(path, dataset)
+
+
+def load_network(path: Path, dataset: Dataset) -> Network:
+    """A teacher or a student, in eval mode, on the CPU.
+
+    Args:
+        path: a run folder, whose best epoch is taken; a checkpoint; or a .tflite.
+        dataset: whose Training faces a .tflite's batch-norms are measured on.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be read.
+        ModelError: a .tflite that cannot be read.
+    """
+    if path.suffix == ".tflite":
+        images = dataset["training"].images[:FACES]
+        faces = torch.from_numpy(to_input(images, InputSpec(images.shape[1]))).permute(0, 3, 1, 2)
+        model, _, card = recover(path, faces)
+        return Network(model, _name(card))
+    checkpoint = load_checkpoint(open_run(path).best if path.is_dir() else path)
+    families = {"teacher": checkpoint.config.teacher.family, "study": checkpoint.config.study.network}
+    family = families.get(checkpoint.kind, "compact")
+    return Network(checkpoint.model, f"{family} {checkpoint.metrics['accuracy']:.4f} PublicTest")
+
+
+def fingerprint(model: nn.Module) -> str:
+    """A name for what a network says: two with the same weights have the same one, and hardly any others."""
+    if isinstance(model, LiteNetwork):
+        return hashlib.sha256(model.path.read_bytes()).hexdigest()
+    summed = hashlib.sha256()
+    for name, values in sorted(model.state_dict().items()):
+        summed.update(name.encode() + values.detach().cpu().contiguous().numpy().tobytes())
+    return summed.hexdigest()
+
+
+def _name(card: ModelCard) -> str:
+    return f"{card.name} {card.version} {card.metrics[0]['accuracy']:.4f} PublicTest"

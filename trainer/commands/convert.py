@@ -1,0 +1,61 @@
+"""`trainer convert`: the student -> a full-int8 .tflite with its card, written only if it passes every gate."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from trainer.artifacts.checkpoint import load_checkpoint
+from trainer.artifacts.run_dir import newest_run, open_run, write_bytes
+from trainer.config import TrainConfig
+from trainer.data.fer2013 import load_dataset
+from trainer.errors import CheckpointError
+from trainer.export.convert import Converted, convert
+
+EPILOG = """examples:
+  trainer convert                                 the newest student; writes emotion.tflite into its run folder
+  trainer convert --run runs/student-1 --out device/models/emotion.tflite
+  trainer convert --float                         the same network in float32, to compare with"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `trainer convert`."""
+    parser.epilog = EPILOG
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("checkpoint", nargs="?", type=Path, metavar="CHECKPOINT", help="a best.pt or last.pt")
+    source.add_argument("--run", type=Path, metavar="DIR", help="run folder to convert (default: the newest student's)")
+    parser.add_argument("--out", type=Path, metavar="F", help="file to write (default: emotion.tflite there)")
+    parser.add_argument("--float", action="store_true", dest="as_float", help="write float32 instead of int8")
+    parser.add_argument("--json", action="store_true", help="print path, gates and card as JSON")
+
+
+def run(args: argparse.Namespace, config: TrainConfig) -> int:
+    """Convert, write, and print the path of what was written."""
+    path = args.checkpoint or (open_run(args.run).best if args.run else newest_student(config))
+    checkpoint = load_checkpoint(path)
+    dataset = load_dataset(config.data or checkpoint.config.data)
+    converted = convert(checkpoint, dataset, config, args.as_float)
+    out = args.out or path.with_name("emotion-float.tflite" if args.as_float else "emotion.tflite")
+    write_bytes(out, converted.model)
+    print(_as_json(out, converted) if args.json else out)
+    return 0
+
+
+def newest_student(config: TrainConfig) -> Path:
+    """The best weights of the newest student.
+
+    Raises:
+        CheckpointError: there is no student.
+    """
+    runs = Path(config.runs)
+    found = newest_run(runs, "student") or newest_run(runs, "student", finished=False)
+    if found is None or not found.best.is_file():
+        raise CheckpointError(f"{runs}: no student is here; teach one with `trainer distill`, or name a checkpoint.")
+    return found.best
+
+
+def _as_json(path: Path, converted: Converted) -> str:
+    proofs = [dataclasses.asdict(gate) for gate in converted.gates]
+    return json.dumps({"path": str(path), "gates": proofs, "card": dataclasses.asdict(converted.card)}, indent=2)

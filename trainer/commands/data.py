@@ -1,0 +1,75 @@
+"""`trainer data`: what a data set holds, and what is wrong with it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from trainer.config import TrainConfig
+from trainer.data.dataset import LABELS, FaceSet
+from trainer.data.fer2013 import load_dataset
+from trainer.data.statistics import describe
+
+SHEET_COLUMNS = 12  # faces of each emotion on the contact sheet
+EPILOG = """examples:
+  trainer data --data fer2013.csv
+  trainer data --data fer2013/ --sheet faces.png        a look at the faces; keep it to yourself, they are people's
+  trainer data --data toy --corrupted spoilt.png        what `trainer evaluate --corruptions` does to a face"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `trainer data`."""
+    parser.epilog = EPILOG
+    parser.add_argument("--sheet", type=Path, metavar="F", help="write a contact sheet, PNG")
+    parser.add_argument("--corrupted", type=Path, metavar="F", help="write one face spoilt in 15 ways, PNG")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+
+def run(args: argparse.Namespace, config: TrainConfig) -> int:
+    """Describe the data set, and draw what is asked for."""
+    dataset = load_dataset(config.data)
+    findings = describe(dataset)
+    if args.sheet or args.corrupted:
+        draw(args, dataset["training"], config)
+    if args.json:
+        print(json.dumps(findings, indent=2))
+    else:
+        _print(findings, Console())
+    return 0
+
+
+def draw(args: argparse.Namespace, faces: FaceSet, config: TrainConfig) -> None:
+    """Draw the contact sheet, or the first happy face spoilt in every way."""
+    from trainer.reporting import plots
+
+    if args.sheet:
+        plots.save_picture(args.sheet, plots.contact_sheet(faces, SHEET_COLUMNS))
+    if args.corrupted:
+        face = faces.images[np.flatnonzero(faces.labels == LABELS.index("happy"))[0]]
+        plots.save_picture(args.corrupted, plots.corrupted_sheet(face, config.evaluate.corruption_seed))
+
+
+def _print(findings: dict[str, Any], console: Console) -> None:
+    table = Table("", title=findings["source"])
+    for name in findings["splits"]:
+        table.add_column(name, justify="right")
+    splits = list(findings["splits"].values())
+    for label in LABELS:
+        table.add_row(label, *(f"{s['classes'][label]:,}" for s in splits))
+    table.add_section()
+    rows = {"n": "faces", "duplicates": "stand again in the same split", "blanks": "blank"}
+    rows |= {"votes": "with FER+ votes", "not_a_face": "not a face, by those votes"}
+    for key, text in rows.items():
+        table.add_row(text, *(f"{s[key]:,}" for s in splits))
+    console.print(table)
+    for pair, count in findings["shared"].items():
+        console.print(f"{count:,} faces of {pair.replace(' in ', ' stand, pixel for pixel, in ')}", highlight=False)
+    bad = findings["conflicts"]
+    console.print(f"{bad['groups']:,} groups of identical pictures carry different labels ({bad['faces']:,} faces)")
+    console.print(f"digest {findings['digest']}", highlight=False)

@@ -1,0 +1,40 @@
+"""`trainer teacher`: teach one teacher, in a run folder of its own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from trainer.config import TrainConfig
+from trainer.data.fer2013 import load_dataset
+from trainer.training.launch import begin, teach
+
+EPILOG = """examples:
+  trainer teacher --data fer2013.csv
+  trainer teacher --data fer2013/ --set trainer.teacher.width=0.5 --set trainer.teacher.fit.epochs=30
+  trainer teacher --resume                      go on with the newest run that was cut off"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `trainer teacher`; `trainer distill` has them too."""
+    parser.epilog = parser.epilog or EPILOG
+    parser.add_argument("--run", type=Path, metavar="DIR", help="run folder to make, or with --resume to go on with")
+    parser.add_argument("--resume", action="store_true", help="go on from the last finished epoch")
+    parser.add_argument("--epochs", type=int, metavar="N", help="passes over Training, instead of the config's")
+    parser.add_argument(
+        "--minutes", type=float, metavar="M",
+        help="stop after the epoch in which these are over; --resume goes on (exit code 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--teacher", action="append", metavar="NET", default=[], dest="teachers",
+        help="run folder, checkpoint or .tflite to learn from; may be given again",
+    )  # fmt: skip
+    parser.add_argument("--start", metavar="NET", help="run folder, checkpoint or .tflite whose weights to begin with")
+    parser.add_argument("--json", action="store_true", help="print the run's summary as JSON")
+
+
+def run(args: argparse.Namespace, config: TrainConfig) -> int:
+    """Teach a teacher; prints its run folder."""
+    folder, config = begin("teacher", args, config)
+    teach("teacher", config, load_dataset(config.data), folder, args)
+    return 0

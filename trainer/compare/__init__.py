@@ -1,0 +1,1 @@
+"""The networks of the published studies, trained and scored side by side."""

@@ -1,0 +1,126 @@
+"""The pictures of `trainer compare`: what accuracy costs, how rows learnt, precision and recall by emotion."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
+
+from trainer.reporting.plots import COLOURS, FAINT, INK, plain
+
+OURS = "this-project"
+MARKERS = {"original": "o", "811": "s", "7178": "^"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A row in a picture of cost and accuracy."""
+
+    name: str
+    study: str
+    protocol: str
+    cost: float
+    accuracy: float
+
+
+NAME_ABOVE, NAME_WIDTH, NAME_HEIGHT = 4.0, 45.0, 9.0  # points: of a name above its dot, and the room that it needs
+COSTS = {
+    "parameters": "parameters, million",
+    "macs": "multiply-accumulates a face, million",
+    "latency": "CPU milliseconds a face, one thread, LiteRT",
+}
+
+
+def points(results: Sequence[dict[str, Any]], cost: str) -> list[Point]:
+    """The rows that have a real figure of their accuracy, and of this cost (a key of `COSTS`).
+
+    With `latency`, accuracy is that of the very file that was timed; else it is the network's as it was taught.
+    """
+    found = []
+    for result in (r for r in results if r["state"] == "trained"):
+        file = result["file"] if cost == "latency" else None
+        if file is not None and "latency" not in file:
+            continue
+        price = file["latency"]["median_ms"] if file else result[cost] / 1e6
+        accuracy = file["accuracy"] if file else result["test"]["accuracy"]
+        found.append(Point(result["name"], result["study"], result["protocol"], price, accuracy))
+    return found
+
+
+def front(found: Sequence[Point]) -> list[Point]:
+    """The points than which none is cheaper and at least as accurate, cheapest first."""
+    best: list[Point] = []
+    for point in sorted(found, key=lambda p: (p.cost, -p.accuracy)):
+        if not best or point.accuracy > best[-1].accuracy:
+            best.append(point)
+    return best
+
+
+def pareto(found: Sequence[Point], cost: str, title: str) -> Figure:
+    """Accuracy against a cost. The front is drawn over the split that most rows have: others are of other faces."""
+    figure = Figure((10.4, 6.2), layout="constrained")
+    axes = plain(figure.subplots(), title, COSTS[cost], "accuracy on the test faces, %")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
+    axes.margins(x=0.12)
+    protocol = Counter(point.protocol for point in found).most_common(1)[0][0]
+    line = front([point for point in found if point.protocol == protocol])
+    axes.plot([p.cost for p in line], [100 * p.accuracy for p in line], color=INK, lw=1.2, ls="--", zorder=1)
+    studies = list(dict.fromkeys(point.study for point in found))
+    for point in found:
+        colour = COLOURS[studies.index(point.study) % len(COLOURS)]
+        size = 130 if point.study == OURS else 45
+        axes.scatter(point.cost, 100 * point.accuracy, s=size, color=colour, marker=MARKERS[point.protocol], zorder=2)
+    _name(axes, found)
+    for place, study in enumerate(studies):
+        axes.scatter([], [], color=COLOURS[place % len(COLOURS)], label=study)
+    for kind in dict.fromkeys(point.protocol for point in found):
+        axes.scatter([], [], color=FAINT, edgecolors=INK, marker=MARKERS[kind], label=f"split {kind}")
+    axes.plot([], [], color=INK, ls="--", label=f"Pareto front of split {protocol}")
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def _name(axes: Axes, found: Sequence[Point]) -> None:
+    """Write the name of each point beside it, from the top down, each below those that it would lie upon."""
+    axes.autoscale_view()
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    points_a_pixel = 72 / figure.dpi
+    taken: list[tuple[float, float]] = []
+    for point in sorted(found, key=lambda p: -p.accuracy):
+        x, y = axes.transData.transform((point.cost, 100 * point.accuracy)) * points_a_pixel
+        place = y + NAME_ABOVE
+        for other_x, other_y in taken:
+            if abs(other_x - x) < NAME_WIDTH and abs(other_y - place) < NAME_HEIGHT:
+                place = other_y - NAME_HEIGHT
+        taken.append((x, place))
+        axes.annotate(
+            point.name,
+            (point.cost, 100 * point.accuracy),
+            (5, place - y),
+            textcoords="offset points",
+            size=7.5,
+            color=INK,
+        )
+
+
+def classes(per_class: dict[str, dict[str, Any]], title: str) -> Figure:
+    """Precision and recall of each emotion, side by side."""
+    figure = Figure((7.6, 4.4), layout="constrained")
+    axes = plain(figure.subplots(), title, "", "share")
+    places = range(len(per_class))
+    for shift, key, colour in ((-0.2, "precision", COLOURS[4]), (0.2, "recall", COLOURS[3])):
+        heights = [values[key] for values in per_class.values()]
+        bars = axes.bar([place + shift for place in places], heights, 0.38, color=colour, label=key)
+        axes.bar_label(bars, [f"{100 * height:.0f}" for height in heights], size=7.5, color=INK)
+    axes.set_xticks(places, [f"{name}\nn = {values['support']:,}" for name, values in per_class.items()])
+    axes.set_ylim(0, 1.12)
+    axes.legend(frameon=False, ncols=2, loc="upper right")
+    return figure

@@ -1,0 +1,159 @@
+"""How a study splits and evens out its faces; whatever the way, what comes out are the three splits of `Dataset`.
+
+`public_test` is then the validation split, on which epochs are chosen, and `private_test` the test split. Copies of
+FER2013 without PrivateTest go round; then PublicTest is the test, and `tested_on` says what that means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.config import StudyConfig
+from trainer.data.dataset import LABELS, SIDE, Dataset, FaceSet
+from trainer.data.fer2013 import PICTURES, read_grey
+from trainer.errors import DataError
+
+PROTOCOLS = {
+    "original": "taught on Training, chosen on PublicTest, tested on PrivateTest",
+    "811": "all faces shuffled, 8:1:1 of each emotion",
+    "7178": "taught on nine tenths of Training, chosen on the rest, tested on PublicTest and PrivateTest together",
+}
+SEED = 0  # of every split and of every transformed copy: the same faces for every row
+MAX_TURN_DEG, MAX_ZOOM, MAX_SHIFT = 10.0, 0.1, 0.08  # of a transformed copy: degrees, share, share of the side
+
+
+def studied(dataset: Dataset, config: StudyConfig) -> Dataset:
+    """The faces as a study has them: split by its protocol, its training faces evened out.
+
+    Raises:
+        DataError: a split is missing, or the folder of more faces cannot be used.
+    """
+    splits = dict(split_by(dataset, config.protocol).splits)
+    if config.balance_to is not None:
+        more = read_more(Path(config.balance_with)) if config.balance_with else None
+        splits["training"] = balanced(splits["training"], config.balance_to, more)
+    return Dataset(splits, dataset.source)
+
+
+def split_by(dataset: Dataset, protocol: str) -> Dataset:
+    """Training, validation (`public_test`) and test (`private_test`) by a protocol of `PROTOCOLS`.
+
+    Raises:
+        DataError: there is no training or no public_test split.
+    """
+    training, public, private = dataset["training"], dataset["public_test"], dataset.splits.get("private_test")
+    tests = [public] if private is None else [public, private]
+    if protocol == "811":
+        parts = shared_out(together([training, *tests]), (8, 1, 1))
+    elif protocol == "7178":
+        parts = [*shared_out(training, (9, 1)), together(tests)]
+    else:
+        parts = [training, public, tests[-1]]
+    return Dataset(dict(zip(("training", "public_test", "private_test"), parts, strict=True)), dataset.source)
+
+
+def tested_on(dataset: Dataset, protocol: str) -> str:
+    """What the test faces of a protocol are, in words."""
+    complete = "private_test" in dataset.splits
+    if protocol == "811":
+        return "a tenth of all faces" if complete else "a tenth of all faces but PrivateTest"
+    if protocol == "7178":
+        return "PublicTest and PrivateTest" if complete else "PublicTest"
+    return "PrivateTest" if complete else "PublicTest, which chose the epoch too"
+
+
+def together(parts: Iterable[FaceSet]) -> FaceSet:
+    """Several sets as one; with votes where all have them."""
+    parts = list(parts)
+    votes = [part.votes for part in parts if part.votes is not None]
+    return FaceSet(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate(votes) if len(votes) == len(parts) else None,
+    )
+
+
+def shared_out(faces: FaceSet, shares: tuple[int, ...]) -> list[FaceSet]:
+    """The faces in parts of the given sizes, to one another, each emotion by itself; drawn at random, always alike."""
+    generator = np.random.default_rng(SEED)
+    ends = np.cumsum(shares)[:-1] / sum(shares)
+    chosen: list[list[NDArray[np.int64]]] = [[] for _ in shares]
+    for label in range(len(LABELS)):
+        order = generator.permutation(np.flatnonzero(faces.labels == label))
+        for part, indices in zip(chosen, np.split(order, np.rint(ends * len(order)).astype(int)), strict=True):
+            part.append(indices)
+    return [faces.take(np.sort(np.concatenate(part))) for part in chosen]
+
+
+def balanced(faces: FaceSet, count: int, more: FaceSet | None = None) -> FaceSet:
+    """As many faces of each emotion: `count`, or what the largest has where that is less.
+
+    An emotion that has more gives a part of its faces, drawn at random. One that has fewer first takes faces of `more`,
+    then copies of its own, turned, mirrored, zoomed and shifted. FER+ votes are left out.
+    """
+    generator = np.random.default_rng(SEED)
+    count = min(count, int(np.bincount(faces.labels).max()))
+    images = []
+    for label in range(len(LABELS)):
+        own = faces.images[faces.labels == label]
+        if more is not None:
+            own = np.concatenate([own, generator.permutation(more.images[more.labels == label])])[
+                : max(count, len(own))
+            ]
+        kept = own[np.sort(generator.permutation(len(own))[:count])]
+        copies = [transformed(own[n], generator) for n in generator.integers(0, len(own), count - len(kept))]
+        images.append(np.concatenate([kept, copies]) if copies else kept)
+    return FaceSet(np.concatenate(images), np.repeat(np.arange(len(LABELS)), count))
+
+
+def transformed(face: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
+    """A copy of a face (S, S), turned, zoomed and shifted a little and every second time mirrored; edges repeat.
+
+    Written out, since releases of OpenCV round differently: a row may be taught on one machine and judged on another,
+    and the faces of both must be the same to the pixel.
+    """
+    side = face.shape[0]
+    turn, zoom, right, down = generator.uniform(-1, 1, 4)
+    angle, scale = np.deg2rad(MAX_TURN_DEG * turn), 1 / (1 + MAX_ZOOM * zoom)
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2 - np.array([down, right]).reshape(2, 1, 1) * MAX_SHIFT * side
+    from_x = scale * (np.cos(angle) * x - np.sin(angle) * y) + (side - 1) / 2
+    from_y = scale * (np.sin(angle) * x + np.cos(angle) * y) + (side - 1) / 2
+    moved = between(face, from_y, from_x)
+    return moved[:, ::-1] if generator.random() < 0.5 else moved
+
+
+def between(face: NDArray[np.uint8], y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """A face (S, S) at places between its pixels, bilinear; outside, its edge goes on."""
+    last = face.shape[0] - 1
+    y, x = y.clip(0, last), x.clip(0, last)
+    top, left = (np.minimum(places.astype(int), last - 1) for places in (y, x))
+    down, right = y - top, x - left
+    above = face[top, left] * (1 - right) + face[top, left + 1] * right
+    below = face[top + 1, left] * (1 - right) + face[top + 1, left + 1] * right
+    return np.asarray(np.rint(above * (1 - down) + below * down), dtype=np.uint8)
+
+
+def read_more(folder: Path) -> FaceSet:
+    """Faces of another data set, `<emotion>/*.png`, in grey and brought to 48 pixels a side.
+
+    Raises:
+        DataError: there is no folder, a picture cannot be read, or it holds no face of a known emotion.
+    """
+    import cv2
+
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder; it should hold pictures by emotion, as happy/1.png.")
+    images, labels = [], []
+    for label, name in enumerate(LABELS):
+        for file in sorted(f for f in (folder / name).glob("*") if f.suffix.lower() in PICTURES):
+            picture = read_grey(file)
+            method = cv2.INTER_AREA if min(picture.shape) > SIDE else cv2.INTER_LINEAR
+            images.append(cv2.resize(picture, (SIDE, SIDE), interpolation=method))
+            labels.append(label)
+    if not images:
+        raise DataError(f"{folder}: there is not one picture in a folder named {', '.join(LABELS)} here.")
+    return FaceSet(np.stack(images).astype(np.uint8), np.array(labels, np.int64))

@@ -1,0 +1,170 @@
+"""What the whole chain loses: each face is pasted into a frame, found by the detector, cropped, and only then read.
+
+The same frames give the crop margin: where the square that the network was taught on lies, seen from the detector's
+box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.config.schema import DetectorConfig
+from device.inference.box import Box
+from device.inference.model_card import CropMargin
+from device.inference.preprocess import crop_face, face_square
+from trainer.data.dataset import LABELS, FaceSet
+
+if TYPE_CHECKING:
+    from device.vision.detection import Detector
+    from trainer.artifacts.predictor import Reader
+
+FRAME_HEIGHT, FRAME_WIDTH = 480, 640
+FIT_SIZES = (160, 240)  # sizes at which nearly every face is found
+MIN_FOUND = 100  # fewer faces than this say nothing about the margin
+
+Grey = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A frame with one face, and the square that the face fills."""
+
+    frame: Grey
+    square: Box
+
+
+def place_face(face: Grey, size: int, index: int) -> Placed:
+    """Paste a face, enlarged to `size` pixels, somewhere into a 640x480 frame.
+
+    Background and place depend on `index` alone: plain, gradient and noise take turns.
+    """
+    import cv2
+
+    generator = np.random.default_rng((index, size))
+    frame = BACKGROUNDS[index % len(BACKGROUNDS)](generator)
+    x = int(generator.integers(0, FRAME_WIDTH - size + 1))
+    y = int(generator.integers(0, FRAME_HEIGHT - size + 1))
+    frame[y : y + size, x : x + size] = cv2.resize(face, (size, size), interpolation=cv2.INTER_CUBIC)
+    return Placed(frame, Box(x, y, size, size))
+
+
+def _plain(generator: np.random.Generator) -> Grey:
+    return np.full((FRAME_HEIGHT, FRAME_WIDTH), generator.integers(0, 256), np.uint8)
+
+
+def _gradient(generator: np.random.Generator) -> Grey:
+    """From one grey to another, in a random direction."""
+    middle, reach, angle = generator.uniform(60, 195), generator.uniform(0, 60), generator.uniform(0, 2 * np.pi)
+    x = np.linspace(-1, 1, FRAME_WIDTH, dtype=np.float32) * np.cos(angle)
+    y = np.linspace(-1, 1, FRAME_HEIGHT, dtype=np.float32) * np.sin(angle)
+    return np.asarray(middle + reach / 2**0.5 * (y[:, np.newaxis] + x), np.uint8)
+
+
+def _noise(generator: np.random.Generator) -> Grey:
+    darkest = generator.integers(0, 136)
+    return generator.integers(darkest, darkest + 120, (FRAME_HEIGHT, FRAME_WIDTH), np.uint8)
+
+
+BACKGROUNDS = (_plain, _gradient, _noise)
+
+
+def open_face_detector() -> Detector:
+    """The device's detector with the device's defaults."""
+    from device.vision.detector import open_detector
+
+    return open_detector(DetectorConfig())
+
+
+def find(detector: Detector, placed: Placed) -> Box | None:
+    """The surest box whose centre lies in the pasted face; None where the face is missed."""
+    square = placed.square
+    hits = []
+    for detection in detector.detect(placed.frame):
+        x, y = detection.box.x + detection.box.width / 2, detection.box.y + detection.box.height / 2
+        if square.x <= x <= square.x + square.width and square.y <= y <= square.y + square.height:
+            hits.append(detection)
+    return max(hits, key=lambda d: d.score).box if hits else None
+
+
+@dataclass(frozen=True)
+class MarginFit:
+    """A crop margin, the number of detector's boxes it was measured on, and whether they were enough."""
+
+    margin: CropMargin
+    boxes: int
+    measured: bool
+
+
+def fit_margin(faces: Grey, detector: Detector, sizes: Sequence[int] = FIT_SIZES) -> MarginFit:
+    """The margin that brings the detector's box back to the training crop: medians over all faces found.
+
+    With fewer than 100 boxes the margin is the usual one.
+
+    Args:
+        faces: uint8 (N, S, S), framed as the training faces are.
+        detector: the device's.
+        sizes: sides of the pasted faces, pixels.
+    """
+    measured = []
+    for size in sizes:
+        for index, face in enumerate(faces):
+            placed = place_face(face, size, index)
+            box = find(detector, placed)
+            if box is not None:
+                measured.append(margin_between(box, placed.square))
+    if len(measured) < MIN_FOUND:
+        return MarginFit(CropMargin(), len(measured), False)
+    scale, up = np.median(measured, axis=0)
+    return MarginFit(CropMargin(round(float(scale), 3), round(float(up), 3)), len(measured), True)
+
+
+def margin_between(box: Box, square: Box) -> tuple[float, float]:
+    """(scale, up) that would turn this box into this square; see `device.inference.preprocess.face_square`."""
+    up = (box.y + box.height / 2) - (square.y + square.height / 2)
+    return square.width / box.mean_side, up / box.mean_side
+
+
+def read_through(
+    reader: Reader, detector: Detector, faces: FaceSet, size: int, indices: Iterable[int] | None = None
+) -> dict[str, Any]:
+    """Score the chain on faces of one size.
+
+    Args:
+        reader: the network, and the margin to crop with.
+        detector: the device's.
+        faces: to paste into frames, one a frame.
+        size: side of the pasted faces, pixels of a 640x480 frame.
+        indices: of the faces, wrapped to show how far it is.
+
+    Returns:
+        faces_pasted, detected (share), and on those found accuracy_through_detector, accuracy_direct, points_lost.
+    """
+    found, crops = [], []
+    for index in range(len(faces)) if indices is None else indices:
+        placed = place_face(faces.images[index], size, index)
+        box = find(detector, placed)
+        if box is not None:
+            found.append(index)
+            crops.append(crop_face(placed.frame, face_square(box, reader.margin), faces.images.shape[1]))
+    through = direct = lost = None
+    if found:
+        through = _accuracy(reader, np.stack(crops), faces.labels[found])
+        direct = _accuracy(reader, faces.images[found], faces.labels[found])
+        lost = 100 * (direct - through)
+    return {
+        "faces_pasted": len(faces),
+        "detected": len(found) / len(faces),
+        "accuracy_through_detector": through,
+        "accuracy_direct": direct,
+        "points_lost": lost,
+    }
+
+
+def _accuracy(reader: Reader, faces: Grey, labels: NDArray[np.int64]) -> float:
+    names = [reader.labels[k] for k in reader.logits(faces).argmax(1)]
+    return float(np.mean([name == LABELS[label] for name, label in zip(names, labels, strict=True)]))

@@ -1,0 +1,194 @@
+"""What is measured when a network is scored; plain dictionaries out, as `trainer evaluate --json` prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.errors import ModelError
+from trainer.artifacts.predictor import Reader
+from trainer.data.corruptions import KINDS, SEVERITIES, corrupt
+from trainer.data.dataset import LABELS, VOTES, Dataset, FaceSet, duplicate_mask
+from trainer.evaluation import metrics, significance
+from trainer.evaluation.tta import ten_views
+
+VOTED = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")  # FER+'s names, in our order
+CURVE_POINTS = 100  # of the risk-coverage curve that are written down
+MIRRORED = 2  # of the ten views, the first so many are the face and its mirror image
+
+Read = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # faces (N, S, S) to logits (N, 7)
+Chosen = slice | NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The faces to be read; `new` (N,) marks those whose exact pixels do not stand in Training, where that is known."""
+
+    split: str
+    faces: FaceSet
+    new: NDArray[np.bool_] | None
+
+    def on_both(self, measure: Callable[[Chosen], dict[str, Any]]) -> dict[str, Any]:
+        """What is measured on all faces, and under `without_duplicates` on the new ones; None where none is known."""
+        return measure(slice(None)) | {"without_duplicates": None if self.new is None else measure(self.new)}
+
+
+def set_exam(dataset: Dataset, split: str) -> Exam:
+    """The faces of a split, compared with Training where that is another one and there."""
+    faces, new = dataset[split], None
+    if split != "training" and "training" in dataset.splits:
+        new = ~duplicate_mask(faces, dataset["training"])
+    return Exam(split, faces, new if new is not None and new.any() else None)
+
+
+def reading(reader: Reader, path: Path) -> Read:
+    """What a model says about faces, with the columns in the order of `LABELS`.
+
+    Raises:
+        ModelError: it knows other emotions.
+    """
+    if set(reader.labels) != set(LABELS):
+        raise ModelError(f"{path}: the model says {', '.join(reader.labels)}, the data {', '.join(LABELS)}.")
+    columns = [reader.labels.index(label) for label in LABELS]
+    return lambda faces: reader.logits(faces)[:, columns]
+
+
+def single_view(exam: Exam, logits: NDArray[np.float32], temperature: float) -> dict[str, Any]:
+    """The headline: one view of each face.
+
+    Args:
+        exam: what was read.
+        logits: (N, 7).
+        temperature: that calibrates them.
+
+    Returns:
+        split, temperature, `metrics.summarise`, calibration, risk_coverage and standard_error; all but the first two
+        again under `without_duplicates`; under `fer_plus` how the readings meet the annotators' votes, where there are.
+    """
+    scores = metrics.softmax(logits, temperature)
+
+    def measure(chosen: Chosen) -> dict[str, Any]:
+        faces = exam.faces.take(chosen)
+        found = metrics.summarise(scores[chosen], faces.labels, LABELS)
+        found["calibration"] = calibration(logits[chosen], faces, temperature)
+        found["risk_coverage"] = risk_coverage(scores[chosen], faces.labels)
+        found["standard_error"] = float(np.sqrt(found["accuracy"] * (1 - found["accuracy"]) / len(faces)))
+        return found
+
+    result = {"split": exam.split, "temperature": temperature} | exam.on_both(measure)
+    if exam.faces.votes is not None:
+        result["fer_plus"] = _against_votes(scores, exam.faces.votes)
+    return result
+
+
+def calibration(logits: NDArray[np.float32], faces: FaceSet, temperature: float) -> dict[str, Any]:
+    """How far confidence can be trusted `before` (temperature 1) and `after` the temperature.
+
+    Returns:
+        of each: temperature, ece, brier, nll, nll_votes (against FER+ shares; None without votes), and bins: n,
+        confidence and accuracy of each of the 15 of equal mass.
+    """
+    return {name: _calibrated(logits, faces, value) for name, value in (("before", 1.0), ("after", temperature))}
+
+
+def _calibrated(logits: NDArray[np.float32], faces: FaceSet, temperature: float) -> dict[str, Any]:
+    scores = metrics.softmax(logits, temperature)
+    bins = metrics.reliability(scores, faces.labels)
+    return {
+        "temperature": temperature,
+        "ece": metrics.ece(scores, faces.labels),
+        "brier": metrics.brier(scores, faces.labels),
+        "nll": metrics.nll(scores, faces.labels),
+        "nll_votes": None if faces.votes is None else _against_votes(scores, faces.votes)["nll"],
+        "bins": [{"n": len(c), "confidence": float(c.mean()), "accuracy": float(r.mean())} for c, r in bins],
+    }
+
+
+def _against_votes(scores: NDArray[np.float64], votes: NDArray[np.uint8]) -> dict[str, Any]:
+    """Scores against the shares of FER+ annotators' votes, over faces with a vote for one of the seven."""
+    counts = votes[:, [VOTES.index(name) for name in VOTED]].astype(np.float64)
+    voted = counts.sum(1) > 0
+    shares = counts[voted] / counts[voted].sum(1, keepdims=True)
+    right = scores[voted].argmax(1) == shares.argmax(1)
+    return {"n": int(voted.sum()), "accuracy": float(right.mean()), "nll": metrics.nll_soft(scores[voted], shares)}
+
+
+def risk_coverage(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, Any]:
+    """What is gained by keeping silent on the least sure faces.
+
+    Returns:
+        aurc (0 is best), least_aurc (what a perfect order of the same readings would have), and the curve: coverage,
+        and the accuracy of that share of faces, the surest first.
+    """
+    curve = metrics.selective_accuracy(scores, labels)
+    kept = np.unique(np.ceil(np.linspace(0, 1, CURVE_POINTS + 1)[1:] * len(labels)).astype(int))
+    return {
+        "aurc": metrics.aurc(scores, labels),
+        "least_aurc": metrics.least_aurc(float(curve[-1]), len(labels)),
+        "coverage": (kept / len(labels)).tolist(),
+        "accuracy": curve[kept - 1].tolist(),
+    }
+
+
+def several_views(exam: Exam, read: Read, temperature: float, shift_px: int) -> dict[str, Any]:
+    """Test-time augmentation: the mean of the scores of 2 and of 10 views of each face; see `trainer.evaluation.tta`.
+
+    Returns:
+        {"mirrored": ..., "ten_views": ...}: views, `metrics.summarise`, and the same under `without_duplicates`.
+    """
+    result, total = {}, np.zeros((len(exam.faces), len(LABELS)))
+    for count, view in enumerate(ten_views(exam.faces.images, shift_px), start=1):
+        total += metrics.softmax(read(view), temperature)
+        if count == MIRRORED:
+            result["mirrored"] = {"views": count} | _summary(exam, total / count)
+    result["ten_views"] = {"views": count} | _summary(exam, total / count)
+    return result
+
+
+def _summary(exam: Exam, scores: NDArray[np.float64]) -> dict[str, Any]:
+    return exam.on_both(lambda c: metrics.summarise(scores[c], exam.faces.labels[c], LABELS))
+
+
+def against(exam: Exam, logits: NDArray[np.float32], other: NDArray[np.float32]) -> dict[str, Any]:
+    """Two networks' logits (N, 7) on the same faces: `paired.compare`, and again under `without_duplicates`."""
+    right, other_right = (values.argmax(1) == exam.faces.labels for values in (logits, other))
+    return exam.on_both(lambda chosen: significance.compare(right[chosen], other_right[chosen]))
+
+
+def corrupted(read: Read, faces: FaceSet, seed: int, kinds: Iterable[str] = tuple(KINDS)) -> dict[str, Any]:
+    """Accuracy on faces that were spoilt in every way at every severity; see `trainer.data.corruptions`.
+
+    Args:
+        read: the network.
+        faces: all that are to be spoilt.
+        seed: of what is drawn.
+        kinds: in this order, wrapped to show how far it is.
+
+    Returns:
+        faces, seed, accuracy (of the same faces unspoilt), kinds {name: {accuracy: five, mean, lost (points)}},
+        by_severity (five means), mean (over all), relative (the mean as a share of the unspoilt accuracy).
+    """
+
+    def accuracy(images: NDArray[np.uint8]) -> float:
+        return float((read(images).argmax(1) == faces.labels).mean())
+
+    clean, found = accuracy(faces.images), {}
+    for kind in kinds:
+        row = [accuracy(corrupt(faces.images, kind, severity, seed)) for severity in SEVERITIES]
+        mean = float(np.mean(row))
+        found[kind] = {"accuracy": row, "mean": mean, "lost": 100 * (clean - mean)}
+    table = np.array([values["accuracy"] for values in found.values()])
+    return {
+        "faces": len(faces),
+        "seed": seed,
+        "accuracy": clean,
+        "kinds": found,
+        "by_severity": table.mean(0).tolist(),
+        "mean": float(table.mean()),
+        "relative": float(table.mean() / clean) if clean else None,
+    }

@@ -1,0 +1,171 @@
+"""The loop that teaches any network of the house: one straight page, resumable after every epoch.
+
+The whole of Training lies on the training device; each batch is augmented there. What is scored, kept and
+finally exported is the exponential average of the weights.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from trainer.artifacts.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from trainer.artifacts.run_dir import RunFolder
+from trainer.config import FitConfig
+from trainer.data.dataset import LABELS
+from trainer.errors import CheckpointError
+from trainer.training.distributed import ALONE, Group
+from trainer.training.learner import Learner, Task
+from trainer.training.progress import TrainingProgress
+
+
+@dataclass
+class Progress:
+    """Where a run stands; all that is remembered between epochs beside the weights."""
+
+    epoch: int = 0
+    best: float = -1.0
+    stale: int = 0  # epochs since the best
+    lr_factor: float = 1.0  # what a plateau has made of the learning rate
+    seconds: float = 0.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def fit(
+    task: Task, run: RunFolder, resume: bool = False, minutes: float | None = None, group: Group = ALONE
+) -> Progress:
+    """Teach until the epochs are over or patience is; `best.pt` then holds the weights that read PublicTest best.
+
+    Args:
+        task: what to teach.
+        run: where config, metrics and checkpoints go.
+        resume: go on from `last.pt` where there is one.
+        minutes: stop after the epoch in which they are over, as a run that was cut off; None never stops early.
+        group: the processes that teach together; the first of them writes and shows how it goes.
+
+    Raises:
+        RunError: a checkpoint cannot be written; the one before stays.
+        CheckpointError: `last.pt` belongs to another data set or cannot be read.
+    """
+    learner = Learner(task, group)
+    progress = _restore(learner, run) if resume and run.last.is_file() else Progress()
+    keeper = Keeper(learner, run, progress)
+    faces = learner.steps_per_epoch * task.fit.batch_size
+    deadline = time.monotonic() + 60 * (math.inf if minutes is None else minutes)
+    learner.keep_views()
+    with TrainingProgress(task.title, task.fit.epochs, progress.epoch, faces, task.judged, group.leads) as shown:
+        while not _over(progress, task.fit):
+            began = time.monotonic()
+            entry: dict[str, Any] = learner.epoch(progress.epoch, progress.lr_factor, shown.step)
+            seconds = time.monotonic() - began
+            entry |= learner.score() | {"seconds": round(seconds, 2), "images_per_s": round(faces / seconds, 1)}
+            progress.seconds += time.monotonic() - began
+            better = _remember(progress, task.fit, entry)
+            late = group.first(lambda: time.monotonic() >= deadline)
+            if group.leads:
+                keeper.epoch(better, late or _over(progress, task.fit))
+            shown.epoch(progress.history[-1], progress.best)
+            if late and progress.epoch < task.fit.epochs:
+                return progress
+    if group.leads:
+        run.finish(_summary(learner, progress))
+    return progress
+
+
+def _over(progress: Progress, fit: FitConfig) -> bool:
+    """Whether the epochs are over, or patience is."""
+    stalled = fit.patience_epochs is not None and progress.stale >= fit.patience_epochs
+    return progress.epoch >= fit.epochs or stalled
+
+
+def _remember(progress: Progress, fit: FitConfig, entry: dict[str, Any]) -> bool:
+    """End an epoch: remember how it went; whether it is the best so far."""
+    better = bool(entry["accuracy"] > progress.best)
+    progress.epoch += 1
+    progress.history.append({"epoch": progress.epoch} | entry)
+    progress.best = max(progress.best, entry["accuracy"])
+    progress.stale = 0 if better else progress.stale + 1
+    if fit.schedule == "plateau" and progress.stale and progress.stale % fit.plateau_epochs == 0:
+        progress.lr_factor *= fit.plateau_factor
+    return better
+
+
+class Keeper:
+    """Writes best.pt where it is the best, then last.pt, then the metrics: after every epoch, or where epochs take
+    seconds, not more often than the settings say. What is the best meanwhile waits on the training device."""
+
+    def __init__(self, learner: Learner, run: RunFolder, progress: Progress) -> None:
+        self.learner, self.run, self.progress = learner, run, progress
+        self.best: tuple[Checkpoint, dict[str, torch.Tensor]] | None = None
+        self.written = time.monotonic()
+
+    def epoch(self, better: bool, now: bool) -> None:
+        """An epoch is over.
+
+        Args:
+            better: it is the best so far.
+            now: write, whatever the time.
+        """
+        averaged = self.learner.average.module.state_dict()
+        if better:
+            self.best = _checkpoint(self.learner, self.progress, {}), {k: v.clone() for k, v in averaged.items()}
+        if now or time.monotonic() - self.written >= self.learner.task.config.checkpoint_s:
+            self._write(averaged)
+
+    def _write(self, averaged: dict[str, torch.Tensor]) -> None:
+        if self.best is not None:
+            save_checkpoint(self.run.best, *self.best)
+        training = {
+            "progress": vars(self.progress),
+            "model": self.learner.model.state_dict(),
+            "average": self.learner.average.state_dict(),
+            "optimizer": self.learner.optimizer.state_dict(),
+        }
+        save_checkpoint(self.run.last, _checkpoint(self.learner, self.progress, training), averaged)
+        self.run.keep_metrics(self.progress.history)
+        self.best, self.written = None, time.monotonic()
+
+
+def _checkpoint(learner: Learner, progress: Progress, training: dict[str, Any]) -> Checkpoint:
+    task = learner.task
+    return Checkpoint(
+        model=learner.model,
+        kind=task.kind,
+        labels=LABELS,
+        config=task.config,
+        epoch=progress.epoch,
+        metrics=progress.history[-1],
+        data_digest=task.dataset.digest,
+        teachers=tuple(teacher.name for teacher in task.teachers),
+        training=training,
+    )
+
+
+def _restore(learner: Learner, run: RunFolder) -> Progress:
+    checkpoint = load_checkpoint(run.last)
+    if checkpoint.data_digest != learner.task.dataset.digest:
+        raise CheckpointError(
+            f"{run.last}: the run was taught on other data than {learner.task.dataset.source}; name that with --data."
+        )
+    learner.model.load_state_dict(checkpoint.training["model"])
+    learner.average.load_state_dict(checkpoint.training["average"])
+    learner.optimizer.load_state_dict(checkpoint.training["optimizer"])
+    return Progress(**checkpoint.training["progress"])
+
+
+def _summary(learner: Learner, progress: Progress) -> dict[str, Any]:
+    return {
+        "kind": learner.task.kind,
+        "accuracy": progress.best,
+        "epochs": progress.epoch,
+        "seconds": round(progress.seconds, 1),
+        "device": torch.cuda.get_device_name()
+        if learner.device.type == "cuda"
+        else f"CPU, {torch.get_num_threads()} threads",
+        "torch": torch.__version__,
+        "teachers": [teacher.name for teacher in learner.task.teachers],
+    }
