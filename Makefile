@@ -6,28 +6,28 @@ help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
 
 demo: ## a picture becomes events at an MQTT subscriber; needs no broker, no camera, no data
-	@scripts/demo
+	@scripts/dev/demo
 
 test: ## install everything and run the tests
-	@scripts/test
+	@scripts/dev/test
 
 check: ## ruff, mypy and the direction of imports
-	@scripts/check
+	@scripts/dev/check
 
 train: ## make the network: make train DATA=path/to/fer2013.csv (or DATA=toy)
-	@scripts/train "$(DATA)"
+	@scripts/training/train "$(DATA)"
 
 lint-deploy: ## ansible-lint, yamllint and shellcheck
-	@scripts/lint-deploy
+	@scripts/dev/lint-deploy
 
 package: ## what a release consists of, in dist/, built twice and tried
-	@scripts/package
+	@scripts/release/package
 
 rehearse-arm64: ## the wheel on aarch64, Bookworm and Trixie, under emulation; needs root
-	@scripts/rehearse-arm64
+	@scripts/dev/rehearse-arm64
 
 rehearse-pi: ## a whole emulated machine: playbook, camera, crash, hang, bad models, reboot; needs root
-	@scripts/rehearse-pi
+	@scripts/dev/rehearse-pi
 
 clean: ## remove what make made (.venv, demo/, caches); runs/ and .rehearsal/ stay
 	rm -rf .venv demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

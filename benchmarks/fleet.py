@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from device.config.schema import MqttConfig
-from tests.integration.broker import wait_for
-from tests.integration.site_broker import PASSWORD, SiteBroker
 from tests.soak.boards import name
 from tests.soak.holders import Holder, Watch, Word
+from tests.support.broker import wait_for
+from tests.support.site_broker import PASSWORD, SiteBroker
 
 DEVICE = Path(sys.executable).with_name("device")
 MEMORY = Path("/dev/shm")

@@ -22,7 +22,7 @@ from device.config.schema import SmootherConfig
 from device.inference.classifier import Classifier
 from device.replay.metrics import Recording, Say, Verdict, judge, steadied, unsteadied
 from device.replay.replay import as_lines
-from tests.fixtures.replays import recording, script
+from tests.support.replays import recording, script
 from trainer.data.dataset import LABELS, FaceSet
 from trainer.data.fer2013 import load_dataset
 

@@ -1,7 +1,7 @@
 """What the device says: one dataclass a kind of message, and its JSON.
 
 The fields, their meaning and their bounds stand here once; docs/events.schema.json and docs/asyncapi.yaml are made from
-them by scripts/schemas.py.
+them by scripts/docs/schemas.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Golden outputs: what a model said about one known face when it was made, to be said again on every machine.
 
-They stand beside the model, `emotion.tflite` and `emotion.golden.json`, and are written by scripts/golden.py.
+They stand beside the model, `emotion.tflite` and `emotion.golden.json`, and are written by scripts/training/golden.py.
 """
 
 from __future__ import annotations
@@ -105,6 +105,6 @@ def read(model: Path) -> Golden | None:
         golden = Golden(values["model_digest"], tuple(values["labels"]), tuple(values["logits"]), values["step"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"{path}: the golden outputs cannot be read; write them anew with scripts/golden.py."
+            f"{path}: the golden outputs cannot be read; write them anew with scripts/training/golden.py."
         ) from error
     return golden

@@ -17,8 +17,8 @@ from device.camera.camera import Camera, open_camera
 from device.camera.sources.registry import is_live
 from device.camera.supervisor import Caretaker
 from device.config.schema import CameraConfig
-from tests.fixtures.clips import numbered, write_clip
-from tests.fixtures.processes import children
+from tests.support.clips import numbered, write_clip
+from tests.support.processes import children
 
 pytestmark = pytest.mark.hardware
 

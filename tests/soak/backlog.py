@@ -16,10 +16,10 @@ from pathlib import Path
 from device.config.schema import load_config
 from device.messages import EmotionEvent, ModelInfo
 from device.publishing.mqtt_publisher import MqttPublisher
-from tests.integration.broker import Mosquitto, wait_for
 from tests.soak.checker import Subscriber
-from tests.soak.door import Door
-from tests.soak.siege import BROKER, PATIENCE_S, WINDOW
+from tests.soak.crash_test import BROKER, PATIENCE_S, WINDOW
+from tests.soak.faulty_proxy import Door
+from tests.support.broker import Mosquitto, wait_for
 
 MODEL = ModelInfo(name="compact", version="1", digest="0" * 64, labels=("happy", "sad"))
 ROOT = "emotion/backlog"

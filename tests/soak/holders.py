@@ -17,9 +17,9 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from tests.integration.broker import wait_for
-from tests.integration.site_broker import PASSWORD
 from tests.soak.boards import name
+from tests.support.broker import wait_for
+from tests.support.site_broker import PASSWORD
 
 
 class Holder:

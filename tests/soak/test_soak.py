@@ -15,10 +15,10 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.integration.broker import needs_mosquitto, wait_for
 from tests.soak.backlog import away
 from tests.soak.checker import Ledger
-from tests.soak.siege import PATIENCE_S, Siege, besieged, storm
+from tests.soak.crash_test import PATIENCE_S, Siege, besieged, storm
+from tests.support.broker import needs_mosquitto, wait_for
 
 TIMES = int(os.environ.get("SOAK", "1"))
 pytestmark = [needs_mosquitto, pytest.mark.slow, pytest.mark.timeout(600 * TIMES)]

@@ -1,0 +1,177 @@
+"""What runs in the camera's process, here beside the test: what it passes on, and what it says at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import socket
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from device.camera import worker
+from device.camera.fault_injection import rehearsed
+from device.camera.frame import Shot
+from device.camera.freeze import watched
+from device.camera.shared_memory import Slot
+from device.camera.sources import registry
+from device.camera.worker import END, FAILURE, FRAME, HELLO, Server
+from device.config.schema import CameraConfig
+from device.errors import SourceError
+from tests.support.clips import number_of, numbered, write_clip
+
+FAST = CameraConfig(fast=True)
+
+
+def shots(*numbers: int) -> Iterator[Shot]:
+    for n in numbers:
+        yield Shot(numbered(n), float(n), 1e9 + n)
+
+
+def serve(config: CameraConfig, slots: list[Slot]) -> list[bytes]:
+    """Everything that is said of a source."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours:
+        with theirs:
+            Server(config, theirs, slots).serve()
+        return list(iter(lambda: ours.recv(4096), b""))
+
+
+def outcome(monkeypatch: pytest.MonkeyPatch, source: Callable[[], Generator[Any, None, None]]) -> bytes:
+    """The last word on a source that is made up."""
+    monkeypatch.setattr(worker, "shoot", lambda *_: source())
+    slots = [Slot.create(), Slot.create()]
+    try:
+        return serve(dataclasses.replace(FAST, source="made-up"), slots)[-1]
+    finally:
+        for slot in slots:
+            slot.close()
+
+
+def test_it_says_hello_then_where_each_frame_lies_then_that_there_are_no_more(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", map(numbered, range(5)))
+    slots = [Slot.create() for _ in range(3)]
+    said = serve(dataclasses.replace(FAST, source=str(clip)), slots)
+    assert said == [HELLO, *(FRAME + bytes([n % 3]) for n in range(1, 6)), END]
+    found = [slot.read() for slot in slots]
+    assert sorted((number, number_of(shot.image)) for number, shot in filter(None, found)) == [(3, 2), (4, 3), (5, 4)]
+    for slot in slots:
+        slot.close()
+
+
+def test_whatever_a_driver_raises_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Generator[Shot, None, None]:
+        yield from shots(1)
+        raise IndexError("no such buffer")
+
+    assert outcome(monkeypatch, broken) == FAILURE + b"made-up: the camera failed: IndexError: no such buffer."
+
+
+@pytest.mark.parametrize(
+    "image",
+    [None, np.zeros((4, 5, 4), np.uint8), np.zeros((4, 5, 3)), np.zeros((0, 5, 3), np.uint8), np.zeros(5, np.uint8)],
+    ids=["nothing", "four channels", "floats", "empty", "a line"],
+)
+def test_what_is_no_picture_is_not_passed_on(monkeypatch: pytest.MonkeyPatch, image: Any) -> None:
+    def garbage() -> Generator[Shot, None, None]:
+        yield Shot(image, 0.0, 0.0)
+
+    said = outcome(monkeypatch, garbage)
+    assert said.startswith(FAILURE + b"made-up: the camera gave something that is no picture (")
+    assert said.endswith(b").")
+
+
+def test_when_the_agent_has_gone_the_source_is_freed() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.close()
+    with theirs:
+        server = Server(FAST, theirs, [])
+        with pytest.raises(worker.ClosedError):
+            server._pause(60.0)
+        server.serve()
+
+
+def test_a_frame_goes_elsewhere_while_its_slot_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, free = Slot.create(), Slot.create()
+    monkeypatch.setattr(busy, "write", lambda *_: False)
+    monkeypatch.setattr(worker, "shoot", lambda *_: shots(1, 2))
+    assert serve(dataclasses.replace(FAST, source="made-up"), [busy, free])[1:3] == [FRAME + b"\1", FRAME + b"\1"]
+    busy.close()
+    free.close()
+
+
+def test_pixels_that_stand_still_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
+    assert [shot.still_s for shot in watched(shots(1, 1, 1, 2, 2, 1))] == [0, 1, 2, 0, 1, 0]
+
+
+def test_one_pixel_is_enough_to_be_alive() -> None:
+    def alive() -> Iterator[Shot]:
+        for n in range(3):
+            image = numbered(1)
+            image[33, 7, 1] += n  # not on a row that is compared first
+            yield Shot(image, float(n), 0.0)
+
+    assert [shot.still_s for shot in watched(alive())] == [0, 0, 0]
+
+
+def test_faults_begin_when_they_are_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+    def faulty(kind: str | None) -> list[Shot]:
+        return list(rehearsed(shots(1, 2, 3, 4), dataclasses.replace(FAST, fault=kind, fault_frame=2)))
+
+    assert [number_of(shot.image) for shot in faulty(None)] == [1, 2, 3, 4]
+    assert [number_of(shot.image) for shot in faulty("repeat")] == [1, 2, 2, 2]
+    assert [shot.time_s for shot in faulty("repeat")] == [1, 2, 3, 4]
+    assert [number_of(shot.image) for shot in faulty("slow")] == [1, 2, 3, 4]
+    assert [shot.image.ndim for shot in faulty("garbage")] == [3, 3, 4, 4]
+
+
+class Jolted:
+    """A USB camera as OpenCV shows it, which fails at these readings."""
+
+    def __init__(self, bad: set[int]) -> None:
+        self.released = False
+        self._readings = itertools.count()
+        self._bad = bad
+
+    def read(self) -> tuple[bool, Any]:
+        n = next(self._readings)
+        return (False, None) if n in self._bad else (True, numbered(n % 20))
+
+    def release(self) -> None:
+        self.released = True
+
+
+@pytest.mark.parametrize(("bad", "frames"), [({2, 3, 4}, 9), (set(range(3, 13)), 3)])
+def test_a_few_broken_frames_are_passed_over_and_many_are_the_end(
+    monkeypatch: pytest.MonkeyPatch, bad: set[int], frames: int
+) -> None:
+    capture = Jolted(bad | set(range(12, 100)))
+    monkeypatch.setattr(registry, "_open_v4l2", lambda *_: capture)
+    given = []
+    with pytest.raises(SourceError, match="stopped giving frames"):
+        for shot in registry.shoot(CameraConfig(source="v4l2:///dev/video0"), lambda _: None):
+            given.append(shot)
+    assert len(given) == frames
+    assert capture.released
+
+
+def test_a_frame_that_opencv_cannot_decode_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    capture = Jolted(set())
+
+    def fail() -> tuple[bool, Any]:
+        cv2.imdecode(np.zeros(0, np.uint8), cv2.IMREAD_COLOR)
+        return True, numbered(1)
+
+    monkeypatch.setattr(capture, "read", fail)
+    monkeypatch.setattr(registry, "_open_v4l2", lambda *_: capture)
+    with pytest.raises(SourceError, match=r"/dev/video0: the camera gave a frame that cannot be decoded: .*"):
+        next(registry.shoot(CameraConfig(source="v4l2:///dev/video0"), lambda _: None))
+    assert capture.released

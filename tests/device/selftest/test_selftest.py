@@ -1,0 +1,163 @@
+"""`device selftest`: each check on a machine that is fit, and on one that is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from device.inference.classifier import PROFILES, Classifier
+from device.inference.golden import MOST_STEPS, Golden, measure, path_of
+from tests.support.broker import Listener, Mosquitto, needs_mosquitto, retained
+from tests.support.command import device
+from tests.support.tiny_models import write_tiny
+
+QUICK = [
+    "--set",
+    "device.selftest.runs=3",
+    "--set",
+    "device.selftest.warmup=1",
+    "--set",
+    "device.selftest.budget_ms=60000",
+]
+ASTRONAUT = Path(__file__).parents[3] / "device" / "assets" / "astronaut.jpg"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_tiny(tmp_path / "m.tflite")
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    broker = Mosquitto(tmp_path).start()
+    yield broker
+    broker.stop()
+
+
+def selftest(cwd: Path, model: Path, *args: object) -> tuple[int, dict[str, dict[str, Any]], dict[str, Any]]:
+    """Exit code, checks by name, the whole report."""
+    done = device("selftest", "--json", "--set", f"device.model.path={model}", *QUICK, *args, cwd=cwd)
+    assert "Traceback" not in done.stderr, done.stderr
+    report = json.loads(done.stdout)
+    assert (done.returncode == 0) == report["ok"] == all(check["ok"] for check in report["checks"])
+    return done.returncode, {check["name"]: check for check in report["checks"]}, report
+
+
+def golden_beside(model: Path, off: float = 0.0) -> Golden:
+    """Golden outputs that this machine misses by so many steps."""
+    said = measure(model, Classifier(model))
+    shifted = Golden(said.model_digest, said.labels, tuple(x + off * said.step for x in said.logits), said.step)
+    path_of(model).write_text(shifted.to_json())
+    return shifted
+
+
+def test_a_fit_machine(tmp_path: Path, model: Path) -> None:
+    golden_beside(model)
+    code, checks, report = selftest(tmp_path, model, "--source", ASTRONAUT)
+    assert code == 0
+    assert list(checks) == ["config", "model", "golden", "face", "camera", "mqtt", "state", "board", "speed"]
+    assert checks["golden"]["detail"].startswith("outputs 0.0 steps off")
+    assert "512x512" in checks["camera"]["detail"]
+    assert checks["mqtt"]["skipped"] and "device.mqtt.host is null" in checks["mqtt"]["detail"]
+    assert set(report["stages"]) == {"detect", "track", "classify", "smooth", "total"}
+    for stage in report["stages"].values():
+        assert stage["n"] == 3 and 0 <= stage["p50_ms"] <= stage["p95_ms"] <= stage["max_ms"]
+    assert list((tmp_path / "state").iterdir()) == []
+
+
+def test_the_table_for_a_person_agrees(tmp_path: Path, model: Path) -> None:
+    done = device("selftest", "--no-camera", "--set", f"device.model.path={model}", *QUICK, cwd=tmp_path)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0 and lines[-1] == "fit"
+    assert any(line.startswith("ok    model   tiny 0") for line in lines)
+    assert any(line.startswith("skip  camera  --no-camera") for line in lines)
+    assert any(line.startswith("total ") for line in lines)
+
+
+@pytest.mark.parametrize("bundled", PROFILES)
+def test_a_bundled_model_says_what_it_said_when_it_was_made(tmp_path: Path, bundled: str) -> None:
+    done = device("selftest", "--no-camera", "--json", "--set", f"device.model.bundled={bundled}", *QUICK, cwd=tmp_path)
+    golden = {check["name"]: check for check in json.loads(done.stdout)["checks"]}["golden"]
+    assert golden["ok"] and not golden.get("skipped"), golden
+
+
+def test_golden_outputs_that_are_missed(tmp_path: Path, model: Path) -> None:
+    golden_beside(model, off=MOST_STEPS + 1)
+    code, checks, _ = selftest(tmp_path, model, "--no-camera")
+    assert code == 1 and "steps off the golden ones" in checks["golden"]["detail"]
+
+
+def test_golden_outputs_in_the_card(tmp_path: Path) -> None:
+    model = write_tiny(tmp_path / "bare.tflite")
+    said = measure(model, Classifier(model)).logits
+    for off, ok in ((0.0, True), (9.0, False)):
+        write_tiny(model, golden=tuple(value + off for value in said))
+        _, checks, _ = selftest(tmp_path, model, "--no-camera")
+        assert checks["golden"]["ok"] is ok and "steps off the golden ones" in checks["golden"]["detail"]
+
+
+def test_golden_outputs_of_another_model(tmp_path: Path, model: Path) -> None:
+    golden_beside(model)
+    write_tiny(model, version="1")
+    code, checks, _ = selftest(tmp_path, model, "--no-camera")
+    assert code == 1 and "not the model the golden outputs" in checks["golden"]["detail"]
+
+
+def test_golden_outputs_that_are_damaged(tmp_path: Path, model: Path) -> None:
+    path_of(model).write_text("{")
+    code, checks, _ = selftest(tmp_path, model, "--no-camera")
+    assert code == 1 and "the golden outputs cannot be read" in checks["golden"]["detail"]
+
+
+def test_a_camera_that_is_not_there(tmp_path: Path, model: Path) -> None:
+    code, checks, _ = selftest(tmp_path, model, "--source", "v4l2:///dev/video987")
+    assert code == 1 and "no such camera" in checks["camera"]["detail"]
+
+
+def test_a_machine_that_is_too_slow(tmp_path: Path, model: Path) -> None:
+    code, checks, report = selftest(tmp_path, model, "--no-camera", "--set", "device.selftest.budget_ms=0.001")
+    assert code == 1 and "raise device.selftest.budget_ms" in checks["speed"]["detail"]
+    assert report["stages"]["total"]["n"] == 3
+
+
+def test_a_detector_that_finds_nothing(tmp_path: Path, model: Path) -> None:
+    code, checks, _ = selftest(tmp_path, model, "--no-camera", "--set", "device.detector.min_face_px=4000")
+    assert code == 1 and "finds no face" in checks["face"]["detail"]
+
+
+def test_haar_finds_the_face_too(tmp_path: Path, model: Path) -> None:
+    _, checks, _ = selftest(tmp_path, model, "--no-camera", "--set", "device.detector.kind=haar")
+    assert checks["face"]["ok"] and "haar" in checks["face"]["detail"]
+
+
+@needs_mosquitto
+def test_the_round_trip_disturbs_nobody(tmp_path: Path, model: Path, broker: Mosquitto) -> None:
+    with Listener(broker.port) as listener:
+        where = [
+            "--set",
+            "device.mqtt.host=127.0.0.1",
+            "--set",
+            f"device.mqtt.port={broker.port}",
+            "--set",
+            "device.id=pi",
+        ]
+        code, checks, _ = selftest(tmp_path, model, "--no-camera", *where)
+        assert code == 0 and "round trip" in checks["mqtt"]["detail"] and not checks["mqtt"].get("skipped")
+        assert {message.topic for message in listener.heard} == {"emotion/pi/selftest"}
+    assert retained(broker.port, "emotion/#") == {}
+
+
+@needs_mosquitto
+def test_a_broker_that_gives_nothing_back(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "acl").write_text("topic write emotion/#\n")
+    broker = Mosquitto(tmp_path, extra=f"allow_anonymous true\nacl_file {tmp_path / 'acl'}").start()
+    try:
+        where = ["--set", "device.mqtt.host=127.0.0.1", "--set", f"device.mqtt.port={broker.port}"]
+        code, checks, _ = selftest(tmp_path, model, "--no-camera", *where, "--set", "device.mqtt.connect_timeout_s=2")
+        assert code == 1 and "gives none back" in checks["mqtt"]["detail"]
+    finally:
+        broker.stop()

@@ -1,0 +1,167 @@
+"""What is said, word for word, and that the documents in docs/ agree with it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, cast
+
+import jsonschema
+import numpy as np
+import pytest
+
+from device.inference.box import Box
+from device.messages import (
+    Answer,
+    EmotionEvent,
+    FaceReads,
+    Health,
+    ModelInfo,
+    OutboxFigures,
+    Stage,
+    Status,
+    Summary,
+    Throttling,
+    TrackState,
+    to_json,
+)
+from device.mqtt.topics import CHANNELS, Channel
+from scripts.docs import schemas
+
+SCHEMA = json.loads(schemas.SCHEMA.read_text(encoding="utf-8"))
+EVENTS_MD = (schemas.DOCS / "events.md").read_text(encoding="utf-8")
+
+EVENT = EmotionEvent(
+    id="0f8fad5bd9cb469fa16570867728950e",
+    seq=17,
+    type="update",
+    track=3,
+    ts=1795305600.1234,
+    emotion="happy",
+    confidence=cast(float, np.float32(0.6)),  # as it comes from the network
+    scores={"happy": 0.6, "sad": 1 / 3, "neutral": 0.0},
+    previous="neutral",
+    box=Box(10.4, 20.6, 99.5, 120.0),
+)
+GOLDEN: list[tuple[Any, str]] = [
+    (
+        EVENT,
+        '{"id":"0f8fad5bd9cb469fa16570867728950e","seq":17,"type":"update","track":3,"ts":1795305600.123,'
+        '"emotion":"happy","confidence":0.6,"scores":{"happy":0.6,"sad":0.3333,"neutral":0.0},"previous":"neutral",'
+        '"box":[10,21,100,120],"replayed":false}',
+    ),
+    (
+        TrackState(track=3, ts=2.0, emotion="unknown", confidence=0.25, scores={"happy": 0.25}, box=Box(-1.2, 0, 5, 5)),
+        '{"track":3,"ts":2.0,"emotion":"unknown","confidence":0.25,"scores":{"happy":0.25},"box":[-1,0,5,5]}',
+    ),
+    (
+        Summary(ts=2.0, faces=1, counts={"happy": 1, "unknown": 0}, mean_scores={"happy": 0.9}),
+        '{"ts":2.0,"faces":1,"counts":{"happy":1,"unknown":0},"mean_scores":{"happy":0.9}}',
+    ),
+    (
+        Summary(ts=2.0, faces=0, counts={"happy": 0, "unknown": 0}, mean_scores=None),
+        '{"ts":2.0,"faces":0,"counts":{"happy":0,"unknown":0},"mean_scores":null}',
+    ),
+    (
+        Health(
+            ts=2.0,
+            uptime_s=61.04,
+            fps=14.987,
+            frames=900,
+            skipped=4,
+            last_frame_age_s=0.04,
+            camera_reopenings=1,
+            stages={"detect": Stage(p50_ms=1.0, p95_ms=2.0, max_ms=3.14159, n=900)},
+            face_reads=FaceReads(rate_hz=3.456, longest_wait_s=0.4),
+            temperature_c=48.3,
+            throttling=Throttling(now=(), since_boot=("under-voltage",)),
+            memory_mb=98.76,
+            outbox=OutboxFigures(depth=1, bytes=412, dropped=0, oldest_age_s=0.26),
+            reconnects=0,
+        ),
+        '{"ts":2.0,"uptime_s":61.0,"fps":14.99,"frames":900,"skipped":4,"last_frame_age_s":0.0,'
+        '"camera_reopenings":1,"stages":{"detect":{"p50_ms":1.0,"p95_ms":2.0,"max_ms":3.142,"n":900}},'
+        '"face_reads":{"rate_hz":3.46,"longest_wait_s":0.4},"temperature_c":48.3,'
+        '"throttling":{"now":[],"since_boot":["under-voltage"]},"memory_mb":98.8,'
+        '"outbox":{"depth":1,"bytes":412,"dropped":0,"oldest_age_s":0.3,"held":0,"trouble":null,"damaged":0},"reconnects":0}',
+    ),
+    (
+        Status(
+            ts=2.0,
+            device="porch",
+            version="0.1.0",
+            python="3.11.2",
+            platform="Linux",
+            board=None,
+            model=ModelInfo(name="compact", version="1", digest="ab", labels=("happy", "sad")),
+            config_digest="cd",
+            camera="stalled",
+            camera_error="picamera2://0: no frame for 10 s.",
+            purpose="art",
+            purpose_note=None,
+            jurisdiction="eu",
+            aggregate=False,
+            config_error=None,
+        ),
+        '{"ts":2.0,"device":"porch","version":"0.1.0","python":"3.11.2","platform":"Linux","board":null,'
+        '"model":{"name":"compact","version":"1","digest":"ab","labels":["happy","sad"]},"config_digest":"cd",'
+        '"camera":"stalled","camera_error":"picamera2://0: no frame for 10 s.",'
+        '"purpose":"art","purpose_note":null,"jurisdiction":"eu","aggregate":false,"config_error":null,"model_update":null}',
+    ),
+    (
+        Answer(status="ok", data={"camera": "paused", "n": 0.5}, error=None, transaction="7f"),
+        '{"status":"ok","data":{"camera":"paused","n":0.5},"error":null,"transaction":"7f"}',
+    ),
+]
+
+
+def check(kind: str, payload: Any) -> None:
+    jsonschema.Draft202012Validator({"$ref": f"#/$defs/{kind}", "$defs": SCHEMA["$defs"]}).validate(payload)
+
+
+@pytest.mark.parametrize(("message", "said"), GOLDEN, ids=lambda value: type(value).__name__)
+def test_golden_payloads(message: Any, said: str) -> None:
+    assert to_json(message) == message.to_json() == said
+    check(type(message).__name__, json.loads(said))
+
+
+def test_a_wrong_payload_is_told_from_a_right_one() -> None:
+    good = json.loads(EVENT.to_json())
+    for wrong in ({"type": "begin"}, {"confidence": 1.5}, {"box": [1, 2, 3]}, {"box": [1.5, 2, 3, 4]}, {"seq": 0}):
+        with pytest.raises(jsonschema.ValidationError):
+            check("EmotionEvent", good | wrong)
+    with pytest.raises(jsonschema.ValidationError):
+        check("EmotionEvent", {key: value for key, value in good.items() if key != "replayed"})
+
+
+def test_an_event_comes_back_from_its_json() -> None:
+    said = EVENT.to_json()
+    assert EmotionEvent.from_json(said).to_json() == said
+    ended = EmotionEvent(type="end", track=1, ts=1.0, emotion="unknown", confidence=0.0, scores={})
+    assert EmotionEvent.from_json(ended.to_json()) == ended
+
+
+def test_each_event_has_a_name_of_its_own() -> None:
+    names = {EmotionEvent(type="end", track=1, ts=1.0, emotion="sad", confidence=0.0, scores={}).id for _ in range(100)}
+    assert len(names) == 100 and all(re.fullmatch("[0-9a-f]{32}", name) for name in names)
+
+
+def test_the_schema_the_asyncapi_document_and_the_tables_are_current() -> None:
+    again = "run: .venv/bin/python scripts/docs/schemas.py"
+    assert schemas.SCHEMA.read_text(encoding="utf-8") == schemas.json_schema(), again
+    assert schemas.ASYNCAPI.read_text(encoding="utf-8") == schemas.asyncapi(), again
+    assert schemas.page() == EVENTS_MD, again
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
+def test_events_md_tells_of_every_topic_with_a_real_payload(channel: Channel) -> None:
+    address = channel.address.replace("{track}", "<track>").replace("{verb}", "<verb>")
+    row = f"| `{address}` | {channel.qos} | {'yes' if channel.retain else 'no'}"
+    assert row in EVENTS_MD
+    section = EVENTS_MD.partition(f"\n## `{address}`\n")[2].partition("\n## ")[0]
+    assert section
+    if isinstance(channel.payload, type):
+        (example,) = re.findall(r"```json\n(.*?)```", section, flags=re.DOTALL)
+        check(channel.payload.__name__, json.loads(example))
+        assert json.loads(example).keys() == SCHEMA["$defs"][channel.payload.__name__]["properties"].keys()

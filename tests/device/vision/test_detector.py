@@ -1,0 +1,177 @@
+"""Faces are found on real pictures, framed alike by both detectors, and never where there is none."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.config.schema import DetectorConfig
+from device.inference.box import Box
+from device.vision.blazeface import MAKES, anchors, merge
+from device.vision.detection import Detector
+from device.vision.detector import open_detector
+from tests.support.clips import Image, portrait, scene
+
+FACE = Box(178, 81, 94, 94)  # of the portrait, as BlazeFace frames it
+
+
+@pytest.fixture(scope="module")
+def blazeface() -> Detector:
+    return open_detector(DetectorConfig())
+
+
+@pytest.fixture(scope="module")
+def haar() -> Detector:
+    return open_detector(DetectorConfig(kind="haar"))
+
+
+@pytest.fixture(scope="module")
+def room() -> Detector:
+    return open_detector(DetectorConfig(range="room", view="tiles"))
+
+
+@pytest.mark.parametrize("make", MAKES)
+def test_the_vendored_files_are_those_in_notice(make: str) -> None:
+    notice = (Path(__file__).parents[3] / "NOTICE").read_text(encoding="utf-8")
+    file = MAKES[make].file
+    assert f"device/models/{file.name}" in notice
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in notice
+
+
+def test_blazeface_finds_the_portrait(blazeface: Detector) -> None:
+    (found,) = blazeface.detect(portrait())
+    assert found.score == pytest.approx(0.92, abs=0.02)
+    assert found.box.iou(FACE) > 0.9
+
+
+def test_the_room_network_frames_a_face_as_the_near_one_does() -> None:
+    for view in ("squares", "whole"):
+        (found,) = open_detector(DetectorConfig(range="room", view=view)).detect(portrait())
+        assert found.box.iou(FACE) > 0.75
+        assert found.box.mean_side == pytest.approx(FACE.mean_side, rel=0.1)
+
+
+def test_haar_frames_a_face_as_blazeface_does(haar: Detector) -> None:
+    (found,) = haar.detect(portrait())
+    assert found.box.iou(FACE) > 0.75
+    assert found.box.mean_side == pytest.approx(FACE.mean_side, rel=0.12)
+
+
+DISGUISES: dict[str, Callable[[Image], Image]] = {
+    "grey": lambda image: np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8),
+    "bgra": lambda image: np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2BGRA), np.uint8),
+    "one channel": lambda image: np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)[:, :, np.newaxis],
+    "odd size": lambda image: image[:, :511],
+    "view of a larger": lambda image: np.pad(image, ((9, 9), (9, 9), (0, 0)))[9:-9, 9:-9],
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_any_colour_and_layout_will_do(blazeface: Detector, haar: Detector, disguise: str) -> None:
+    image = DISGUISES[disguise](portrait())
+    for detector in (blazeface, haar):
+        (found,) = detector.detect(image)
+        assert found.box.iou(FACE) > 0.7
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (2, 3, 4), (1, 3000, 3), (3000, 1), (480, 640, 3)])
+def test_nothing_is_found_on_nothing(blazeface: Detector, haar: Detector, shape: tuple[int, ...]) -> None:
+    for detector in (blazeface, haar):
+        assert detector.detect(np.full(shape, 90, np.uint8)) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (1280, 720)])
+def test_a_face_is_found_once_wherever_it_is(blazeface: Detector, width: int, height: int) -> None:
+    """Also where the squares overlap, and where one cuts it."""
+    side = height // 3
+    for x in range(0, width - side + 1, side // 4):
+        y = (height - side) // 2
+        (found,) = blazeface.detect(scene([(x, y, side)], width, height))
+        assert found.box.x + found.box.width / 2 == pytest.approx(x + 0.52 * side, abs=0.12 * side)
+
+
+EIGHT = [(160 * column, 20 + 220 * row, 150) for row in range(2) for column in range(4)]
+
+
+def test_eight_faces_are_eight(blazeface: Detector) -> None:
+    assert len(blazeface.detect(scene(EIGHT))) == 8
+
+
+def test_squares_find_smaller_faces_than_the_whole(blazeface: Detector) -> None:
+    image = scene([(250, 150, 130)])
+    assert len(blazeface.detect(image)) == 1
+    assert open_detector(DetectorConfig(view="whole")).detect(image) == []
+
+
+def test_small_and_surplus_faces_are_left_out() -> None:
+    image = scene([(20, 20, 240), (400, 200, 170)])
+    assert len(open_detector(DetectorConfig()).detect(image)) == 2
+    for config in (DetectorConfig(max_faces=1), DetectorConfig(min_face_px=80)):
+        (found,) = open_detector(config).detect(image)
+        assert found.box.x < 260
+
+
+def test_a_higher_threshold_finds_no_more(blazeface: Detector) -> None:
+    assert open_detector(DetectorConfig(min_score=0.95)).detect(portrait()) == []
+
+
+def test_tiles_find_the_small_faces_of_a_room_and_the_large_one_once(room: Detector) -> None:
+    small = [(150 + 400 * n, 200 + 150 * n, 80) for n in range(4)]
+    image = scene([*small, (1300, 60, 600)], 1920, 1080)
+    found = room.detect(image)
+    assert len(found) == 5
+    assert found[0].box.mean_side == pytest.approx(0.41 * 600, rel=0.15)  # the face's part of the pasted head
+    for n, (x, y, side) in enumerate(small):
+        (box,) = [f.box for f in found if x <= f.box.x + f.box.width / 2 <= x + side]
+        assert y <= box.y + box.height / 2 <= y + side, n
+    assert [f for f in open_detector(DetectorConfig()).detect(image) if f.box.mean_side < 60] == []
+
+
+def test_a_look_shows_only_its_part(room: Detector) -> None:
+    image = scene([(100, 100, 60), (1700, 900, 60)], 1920, 1080)
+    parts = room.views(1920, 1080)
+    showing = [part for part in parts if room.look(image, [part])]
+    assert 2 <= len(showing) <= 6  # of 151
+    for x, y in ((100, 100), (1700, 900)):
+        assert any(part.answers_for(Box(x + 18, y + 14, 25, 25)) for part in showing)
+    assert room.look(image, []) == []
+
+
+def test_haar_looks_once(haar: Detector) -> None:
+    (part,) = haar.views(512, 512)
+    assert haar.look(portrait(), [part]) == haar.detect(portrait())
+    assert haar.look(portrait(), []) == []
+
+
+def test_anchors_are_those_of_the_networks() -> None:
+    near, room = (anchors(MAKES[make].side, MAKES[make].strides) for make in ("near", "room"))
+    assert near.shape == (896, 2)
+    assert near[:2].tolist() == [[1 / 32, 1 / 32]] * 2
+    assert near[2].tolist() == [3 / 32, 1 / 32]
+    assert near[512:518].tolist() == [[1 / 16, 1 / 16]] * 6
+    assert near[-1].tolist() == [15 / 16, 15 / 16]
+    assert room.shape == (2304, 2)
+    assert room[49].tolist() == pytest.approx([1.5 / 48, 1.5 / 48])
+
+
+rows = st.lists(
+    st.tuples(*[st.floats(0, 500)] * 2, *[st.floats(5, 200)] * 2, st.floats(0.5, 1)).map(list), min_size=1, max_size=20
+)
+
+
+@given(rows, st.randoms(use_true_random=False))
+def test_merging_leaves_faces_apart_whatever_the_order(found: list[list[float]], random: object) -> None:
+    merged = merge(np.array(found))
+    shuffled = list(found)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert merge(np.array(shuffled)) == merged
+    assert 1 <= len(merged) <= len(found)
+    assert merged[0].score == max(row[4] for row in found)
+    assert all(0.5 <= detection.score <= 1 for detection in merged)

@@ -1,0 +1,95 @@
+"""Every part of a frame is looked at in turn, as many a frame as there is time for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from device.config.schema import PipelineConfig
+from device.inference.box import Box
+from device.vision.detection import Detection
+from device.vision.tile_scheduler import Lookout
+from device.vision.tiling import View, views
+from device.vision.time_budget import Budget
+from tests.support.clock import Clock
+
+LOOK_S = 0.010
+FRAME = np.zeros((1080, 1920), np.uint8)
+
+
+class Slow:
+    """Looks at tiles of a room, each of which takes its time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def views(self, width: int, height: int) -> list[View]:
+        return views(width, height, "tiles", 270)
+
+    def look(self, image: NDArray[np.uint8], parts: Iterable[View]) -> list[Detection]:
+        found = []
+        for part in parts:
+            self._clock.now_s += LOOK_S
+            found.append(Detection(part.square, 0.9))
+        return found
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+        return self.look(image, self.views(1920, 1080))
+
+
+def watch(budget_ms: float | None, frames: int, wanted: list[Box] | None = None) -> list[list[View]]:
+    """The parts that were looked at on each frame."""
+    clock = Clock()
+    budget = Budget(PipelineConfig(budget_ms=budget_ms), clock, lambda: False)
+    lookout = Lookout(Slow(clock), budget)
+    seen = []
+    for _ in range(frames):
+        budget.begin()
+        sight = lookout.look(FRAME, wanted or [])
+        assert [found.box for found in sight.detections] == [part.square for part in sight.parts]
+        seen.append(sight.parts)
+    return seen
+
+
+ALL = views(1920, 1080, "tiles", 270)
+
+
+def test_without_a_budget_a_frame_is_looked_at_whole() -> None:
+    assert watch(None, 3) == [ALL] * 3
+
+
+@pytest.mark.parametrize(("budget_ms", "looks"), [(1.0, 1), (45.0, 2), (112.0, 5)])
+def test_looks_stop_at_their_share_of_the_budget(budget_ms: float, looks: int) -> None:
+    counts = [len(parts) for parts in watch(budget_ms, 60)]
+    assert counts[-1] == looks
+    assert min(counts) >= 1
+
+
+@pytest.mark.parametrize("budget_ms", [1.0, 45.0, 112.0])
+def test_a_round_looks_at_every_part_once(budget_ms: float) -> None:
+    order = [part for parts in watch(budget_ms, 3 * len(ALL)) for part in parts]
+    for start in range(0, len(order) - len(ALL), len(ALL)):
+        assert set(order[start : start + len(ALL)]) == set(ALL)
+
+
+def test_where_a_face_is_wanted_is_looked_at_on_every_other_frame_and_the_round_goes_on() -> None:
+    box = Box(1500, 900, 40, 40)
+    (part,) = [part for part in ALL if part.answers_for(box)]
+    order = [parts[0] for parts in watch(1.0, 4 * len(ALL), [box])]
+    times = [n for n, looked in enumerate(order) if looked == part]
+    assert all(after - before <= 2 for before, after in pairwise([0, *times]))
+    assert set(order) == set(ALL)
+
+
+def test_a_sight_tells_what_was_covered() -> None:
+    (parts,) = watch(1.0, 1)
+    clock = Clock()
+    sight = Lookout(Slow(clock), Budget(PipelineConfig(budget_ms=1.0), clock, lambda: False)).look(FRAME, [])
+    assert sight.parts == parts == ALL[:1]
+    assert sight.covers(Box(100, 100, 500, 500))
+    assert not sight.covers(Box(100, 100, 50, 50))  # too small for the large square
+    assert not sight.covers(Box(1700, 100, 200, 500))

@@ -1,0 +1,97 @@
+"""Each gate lets a good model through, and stops a bad one with its name and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from device.inference.litert import load_interpreter
+from tests.support.tiny_models import tiny_model
+from trainer.config import ConvertConfig
+from trainer.errors import GateError
+from trainer.export import gates
+
+CONFIG = ConvertConfig()
+
+
+def loaded(model: bytes, folder: Path) -> Any:
+    path = folder / "model.tflite"
+    path.write_bytes(model)
+    return load_interpreter(path)
+
+
+def logits_naming(classes: list[int]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.eye(7, dtype=np.float32)[classes]
+
+
+def test_parameters() -> None:
+    assert gates.parameters(552_455, CONFIG).ok
+    assert not gates.parameters(552_456, CONFIG).ok
+
+
+def test_a_dead_activation_is_named() -> None:
+    assert gates.ranges({"00_conv_2d": (0.0, 1.0), "01_add": (-1.0, 0.0)}).ok
+    gate = gates.ranges({"00_conv_2d": (0.0, 1.0), "01_relu": (0.0, 1e-7)})
+    assert not gate.ok and "01_relu" in gate.detail and "00_conv_2d" not in gate.detail
+    assert not gates.ranges({"00_conv_2d": (0.0, float("nan"))}).ok
+
+
+def test_size() -> None:
+    assert gates.size(bytes(599_999)).ok
+    assert not gates.size(bytes(600_000)).ok
+
+
+def test_int8_and_partition_of_a_full_int8_model(tmp_path: Path) -> None:
+    interpreter = loaded(tiny_model(dtype="int8"), tmp_path)
+    assert gates.int8(interpreter).ok, gates.int8(interpreter).detail
+    assert gates.partition(interpreter).ok, gates.partition(interpreter).detail
+
+
+def test_a_float_model_is_not_int8(tmp_path: Path) -> None:
+    gate = gates.int8(loaded(tiny_model(dtype="float32"), tmp_path))
+    assert not gate.ok and "float32" in gate.detail
+
+
+def test_a_graph_that_is_not_delegated_fails(tmp_path: Path) -> None:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(model_content=tiny_model(), experimental_op_resolver_type=plain)
+    interpreter.allocate_tensors()
+    gate = gates.partition(interpreter)
+    assert not gate.ok and "0 piece" in gate.detail
+
+
+def test_agreement() -> None:
+    reference = logits_naming([k % 7 for k in range(200)])
+    two_wrong, three_wrong = reference.copy(), reference.copy()
+    two_wrong[:2] = reference[1:3]
+    three_wrong[:3] = reference[1:4]
+    assert gates.agreement(two_wrong, reference, CONFIG).ok
+    assert not gates.agreement(three_wrong, reference, CONFIG).ok
+
+
+def test_accuracy_may_rise_but_hardly_fall() -> None:
+    labels = np.zeros(1000, np.int64)
+    good, worse, bad = ([0] * (900 - lost) + [1] * (100 + lost) for lost in (0, 3, 4))
+    assert gates.accuracy(logits_naming(worse), logits_naming(good), labels, CONFIG).ok
+    assert gates.accuracy(logits_naming(good), logits_naming(bad), labels, CONFIG).ok
+    gate = gates.accuracy(logits_naming(bad), logits_naming(good), labels, CONFIG)
+    assert not gate.ok and "89.60 % against 90.00 %" in gate.detail
+
+
+def test_export() -> None:
+    source = np.random.default_rng(0).normal(0, 3, (10, 7)).astype(np.float32)
+    assert gates.export(source + np.float32(1e-5), source).ok
+    assert not gates.export(source + np.float32(0.1), source).ok
+
+
+def test_every_failed_gate_is_named() -> None:
+    passed = gates.Gate("size", True, "small")
+    gates.require([passed])
+    with pytest.raises(GateError, match=r"agreement \(98 %\); accuracy \(1 point lost\)") as caught:
+        gates.require([passed, gates.Gate("agreement", False, "98 %"), gates.Gate("accuracy", False, "1 point lost")])
+    assert "size" not in str(caught.value)
