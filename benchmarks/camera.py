@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 from device.camera.camera import open_camera
-from device.camera.frame import Shot
-from device.camera.sources.registry import shoot
+from device.camera.frame import RawFrame
+from device.camera.sources.registry import open_source
 from device.config.schema import CameraConfig
 
 SIZES = {"640x480": (640, 480), "1920x1080": (1920, 1080)}
@@ -66,10 +66,10 @@ def measure(size: str, how: str, frames: int) -> dict[str, Any]:
 
 def by_thread(config: CameraConfig, frames: int) -> dict[str, Any]:
     """The least it can cost: a thread that hands over references."""
-    newest: queue.SimpleQueue[Shot] = queue.SimpleQueue()
+    newest: queue.SimpleQueue[RawFrame] = queue.SimpleQueue()
 
     def capture() -> None:
-        for shot in shoot(config, time.sleep):
+        for shot in open_source(config, time.sleep):
             newest.put(shot)
 
     threading.Thread(target=capture, daemon=True).start()

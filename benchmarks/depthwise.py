@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from trainer.artifacts.checkpoint import build
-from trainer.compare.studies import STUDIES, Row
+from trainer.compare.studies import STUDIES, Experiment
 from trainer.data.dataset import LABELS, SIDE
 from trainer.models.depthwise import DepthwiseConv
 from trainer.training.batches import channels_last
@@ -47,7 +47,7 @@ def main() -> int:
     return 0
 
 
-def measure(row: Row, steps: int) -> dict[str, Any]:
+def measure(row: Experiment, steps: int) -> dict[str, Any]:
     """Images a second of both kinds, from the median step."""
     kinds = {"ours": teaching(row, plain=False), "plain": teaching(row, plain=True)}
     times: dict[str, list[float]] = {name: [] for name in kinds}
@@ -68,7 +68,7 @@ def measure(row: Row, steps: int) -> dict[str, Any]:
     }
 
 
-def teaching(row: Row, plain: bool) -> Callable[[], None]:
+def teaching(row: Experiment, plain: bool) -> Callable[[], None]:
     """One step of a row, its depthwise convolutions plain ones or ours."""
     fit = row.config.study.fit
     torch.manual_seed(fit.seed)

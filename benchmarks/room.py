@@ -28,7 +28,7 @@ from device.demo.clip import PORTRAIT
 from device.inference.box import Box
 from device.vision.detection import Detection, Detector
 from device.vision.detector import open_detector
-from device.vision.optical_flow import Follower
+from device.vision.optical_flow import FlowTracker
 from device.vision.pipeline import from_config
 
 WIDTH, HEIGHT, FPS = 1920, 1080, 15.0
@@ -106,7 +106,7 @@ def follow() -> dict[str, Any]:
     def truth(time_s: float) -> list[Box]:
         return [inner._replace(x=x + inner.x, y=y + inner.y) for x, y in places(time_s)]
 
-    follower, boxes, still = Follower(), truth(0), truth(0)
+    follower, boxes, still = FlowTracker(), truth(0), truth(0)
     took: list[float] = []
     rows: dict[str, Any] = {"n": PEOPLE}
     for n in range(max(FOLLOWED) + 1):

@@ -2,10 +2,10 @@
 
 from device.camera.camera import open_camera
 from device.camera.frame import Frame
-from device.camera.supervisor import Caretaker
+from device.camera.supervisor import CameraSupervisor
 
 __all__ = [
-    "Caretaker",
+    "CameraSupervisor",
     "Frame",
     "open_camera",
 ]

@@ -6,9 +6,9 @@ import time
 from types import TracebackType
 from typing import Self
 
-from device.camera.frame import Frame, Shot
-from device.camera.reader import Every, Newest, Taker
-from device.camera.sources.registry import is_file, is_live, shoot
+from device.camera.frame import Frame, RawFrame
+from device.camera.reader import FrameReader, LatestFrameReader, SequentialReader
+from device.camera.sources.registry import is_file, is_live, open_source
 from device.config.schema import CameraConfig
 from device.errors import FrozenError
 
@@ -31,20 +31,22 @@ class Camera:
         self._config = config
         self._index = -1
         in_turn = config.fast and is_file(config) and not self.live
-        self._taker: Taker = Every(shoot(config, time.sleep)) if in_turn else Newest(config)
+        self._reader: FrameReader = (
+            SequentialReader(open_source(config, time.sleep)) if in_turn else LatestFrameReader(config)
+        )
         self._peeked: Frame | None = None
 
     @property
     def ended(self) -> bool:
         """No more frames will come."""
-        return self._taker.over and self._peeked is None
+        return self._reader.over and self._peeked is None
 
     def take(self, patience_s: float) -> Frame | None:
         """The next frame; None if none came within this time, or the source has ended."""
         if self._peeked is not None:
             peeked, self._peeked = self._peeked, None
             return peeked
-        taken = self._taker.take(patience_s)
+        taken = self._reader.take(patience_s)
         if taken is None:
             return None
         shot, skipped = taken
@@ -55,7 +57,7 @@ class Camera:
 
     def close(self) -> None:
         """Free the source; harmless when repeated."""
-        self._taker.close()
+        self._reader.close()
 
     def wait(self) -> None:
         """Until a first frame is there, which `take` will give, or the source has ended."""
@@ -79,7 +81,7 @@ class Camera:
     ) -> None:
         self.close()
 
-    def _reject_frozen(self, shot: Shot) -> None:
+    def _reject_frozen(self, shot: RawFrame) -> None:
         limit_s = self._config.frozen_s
         if limit_s is not None and shot.still_s >= limit_s:
             raise FrozenError(

@@ -9,15 +9,15 @@ from collections.abc import Generator, Iterable
 
 import numpy as np
 
-from device.camera.frame import Shot
+from device.camera.frame import RawFrame
 from device.config.schema import CameraConfig
 
 SLOW_S = 1.0  # from frame to frame
 
 
-def rehearsed(shots: Iterable[Shot], config: CameraConfig) -> Generator[Shot, None, None]:
+def with_fault(shots: Iterable[RawFrame], config: CameraConfig) -> Generator[RawFrame, None, None]:
     """The first `fault_frame` frames of `shots`, and from then on what `fault` says; without a fault, all of them."""
-    good: Shot | None = None
+    good: RawFrame | None = None
     for number, shot in enumerate(shots):
         if config.fault is None or number < config.fault_frame:
             good = shot
@@ -26,27 +26,27 @@ def rehearsed(shots: Iterable[Shot], config: CameraConfig) -> Generator[Shot, No
             yield _FAULTS[config.fault](shot, good or shot)
 
 
-def _stall(shot: Shot, good: Shot) -> Shot:
+def _stall(shot: RawFrame, good: RawFrame) -> RawFrame:
     """Hang as inside a driver; the camera's process heeds no signal but SIGKILL anyway."""
     while True:
         time.sleep(3600)
 
 
-def _repeat(shot: Shot, good: Shot) -> Shot:
+def _repeat(shot: RawFrame, good: RawFrame) -> RawFrame:
     return shot._replace(image=good.image)
 
 
-def _die(shot: Shot, good: Shot) -> Shot:
+def _die(shot: RawFrame, good: RawFrame) -> RawFrame:
     """End as a library does that writes where it may not."""
     os.kill(os.getpid(), signal.SIGSEGV)
     return _stall(shot, good)
 
 
-def _garbage(shot: Shot, good: Shot) -> Shot:
+def _garbage(shot: RawFrame, good: RawFrame) -> RawFrame:
     return shot._replace(image=np.zeros((*shot.image.shape, 2), np.uint8))
 
 
-def _slow(shot: Shot, good: Shot) -> Shot:
+def _slow(shot: RawFrame, good: RawFrame) -> RawFrame:
     time.sleep(SLOW_S)
     return shot
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Pause = Callable[[float], None]
 
 
-class Shot(NamedTuple):
+class RawFrame(NamedTuple):
     """A picture, as it comes from the source."""
 
     image: NDArray[np.uint8]  # (H, W, 3) BGR or (H, W) grey

@@ -8,12 +8,12 @@ from collections.abc import Generator, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from device.camera.frame import Shot
+from device.camera.frame import RawFrame
 
 ROWS = 16  # the pixels of every 16th row are compared first: those of a camera that lives differ there
 
 
-def watched(shots: Iterable[Shot]) -> Generator[Shot, None, None]:
+def with_still_time(shots: Iterable[RawFrame]) -> Generator[RawFrame, None, None]:
     """The same, each with the time for which no pixel has changed: a sensor's noise never repeats itself."""
     last: NDArray[np.uint8] | None = None
     since_s = 0.0

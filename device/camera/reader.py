@@ -15,8 +15,8 @@ from collections.abc import Generator
 from typing import Protocol
 
 from device.camera import worker
-from device.camera.frame import Shot
-from device.camera.shared_memory import Slot
+from device.camera.frame import RawFrame
+from device.camera.shared_memory import SharedFrame
 from device.config.schema import CameraConfig
 from device.errors import SourceError, StalledError, StuckError
 
@@ -31,12 +31,12 @@ BOOT = (  # it finds modules where we do
 )
 
 
-class Taker(Protocol):
+class FrameReader(Protocol):
     """Takes shots from a source."""
 
     over: bool  # no more will come
 
-    def take(self, patience_s: float) -> tuple[Shot, int] | None:
+    def take(self, patience_s: float) -> tuple[RawFrame, int] | None:
         """The next shot, and how many were dropped before it; None if none came within `patience_s`, or it is over.
 
         Raises:
@@ -47,25 +47,25 @@ class Taker(Protocol):
         """Free the source; harmless when repeated."""
 
 
-class Every:
+class SequentialReader:
     """Takes every shot of a generator when asked; one that blocks blocks who takes."""
 
-    def __init__(self, shots: Generator[Shot, None, None]) -> None:
+    def __init__(self, shots: Generator[RawFrame, None, None]) -> None:
         self.over = False
-        self._shots = shots
+        self._frames = shots
 
-    def take(self, patience_s: float) -> tuple[Shot, int] | None:
-        """See `Taker`; drops nothing, and waits as long as the generator does."""
-        shot = next(self._shots, None)
+    def take(self, patience_s: float) -> tuple[RawFrame, int] | None:
+        """See `FrameReader`; drops nothing, and waits as long as the generator does."""
+        shot = next(self._frames, None)
         self.over = shot is None
         return None if shot is None else (shot, 0)
 
     def close(self) -> None:
-        """See `Taker`."""
-        self._shots.close()
+        """See `FrameReader`."""
+        self._frames.close()
 
 
-class Newest:
+class LatestFrameReader:
     """Runs the source in a process of its own, and takes the newest shot: who is slow misses some, but sees none late.
 
     Linux ends that process with the thread that made this object, so let it be one that lasts.
@@ -78,14 +78,14 @@ class Newest:
         self._taken = 0  # number of the shot that was taken last
         self._last_words: SourceError | None = None
         self._ended = False
-        self._slots = [Slot.create() for _ in range(SLOTS)]
+        self._slots = [SharedFrame.create() for _ in range(SLOTS)]
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = _start(config, theirs.fileno(), [slot.descriptor for slot in self._slots])
         self._limit_s = time.monotonic() + START_S  # for the next message
 
-    def take(self, patience_s: float) -> tuple[Shot, int] | None:
-        """See `Taker`.
+    def take(self, patience_s: float) -> tuple[RawFrame, int] | None:
+        """See `FrameReader`.
 
         Raises:
             SourceError: the source failed, or its process ended.
@@ -103,7 +103,7 @@ class Newest:
         return taken
 
     def close(self) -> None:
-        """See `Taker`; the process may free its camera, and is killed if it does not, or hangs already.
+        """See `FrameReader`; the process may free its camera, and is killed if it does not, or hangs already.
 
         Raises:
             StuckError: it cannot be killed.
@@ -137,7 +137,7 @@ class Newest:
     def _said_all(self) -> bool:
         return self._ended or self._last_words is not None
 
-    def _shot(self) -> tuple[Shot, int] | None:
+    def _shot(self) -> tuple[RawFrame, int] | None:
         """The newest one, unless it was taken before, or is just being overwritten: then a message comes soon."""
         found = self._slots[self._newest].read() if self._newest is not None else None
         self._newest = None

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from device.camera.frame import Shot
+from device.camera.frame import RawFrame
 
 HEADER = struct.Struct("=Q3d3I")  # number, time_s, timestamp, still_s, height, width, channels (0: grey)
 NUMBER = struct.Struct("=Q")  # the first of them
 PIXELS_AT = 64  # where the pixels begin
 
 
-class Slot:
+class SharedFrame:
     """A piece of memory without a name, which goes when both processes have gone.
 
     A lock of the kernel's keeps anybody from reading what is half written; it falls when its holder is killed.
@@ -33,11 +33,11 @@ class Slot:
         self._size = 0
 
     @classmethod
-    def create(cls) -> Slot:
+    def create(cls) -> SharedFrame:
         """New and empty; it grows with what is written."""
         return cls(os.memfd_create("frame"))
 
-    def write(self, number: int, shot: Shot) -> bool:
+    def write(self, number: int, shot: RawFrame) -> bool:
         """Put a frame here, counted from 1; False if somebody is just reading the one that is here."""
         shape, size = shot.image.shape, PIXELS_AT + shot.image.size
         if self._stored() < size:
@@ -50,7 +50,7 @@ class Slot:
                 NUMBER.pack_into(memory, 0, number)
             return locked
 
-    def read(self) -> tuple[int, Shot] | None:
+    def read(self) -> tuple[int, RawFrame] | None:
         """A copy of the frame that is here, and its number; None while there is none, or it is being written."""
         if self._stored() < PIXELS_AT:
             return None
@@ -95,11 +95,11 @@ def _three(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2] if len(shape) == 3 else 0
 
 
-def _unpack(memory: mmap.mmap) -> tuple[int, Shot] | None:
+def _unpack(memory: mmap.mmap) -> tuple[int, RawFrame] | None:
     number, time_s, timestamp, still_s, height, width, channels = HEADER.unpack_from(memory)
     shape = (height, width, channels) if channels else (height, width)
     size = height * width * max(1, channels)
     if number == 0 or size == 0 or len(memory) < PIXELS_AT + size:
         return None
     image = np.frombuffer(memory, np.uint8, size, PIXELS_AT).reshape(shape).copy()
-    return number, Shot(image, time_s, timestamp, still_s)
+    return number, RawFrame(image, time_s, timestamp, still_s)

@@ -20,7 +20,7 @@ STATES: dict[type[SourceError], CameraState] = {StalledError: "stalled", FrozenE
 log = logging.getLogger(__name__)
 
 
-class Caretaker:
+class CameraSupervisor:
     """A camera that heals, one short step after another.
 
     A live camera heals by itself once it has given a frame; before that, and for a file, a fault is an error.

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from device.camera.fault_injection import rehearsed
-from device.camera.frame import Shot
-from device.camera.freeze import watched
-from device.camera.shared_memory import Slot
-from device.camera.sources.registry import is_live, load, shoot
+from device.camera.fault_injection import with_fault
+from device.camera.frame import RawFrame
+from device.camera.freeze import with_still_time
+from device.camera.shared_memory import SharedFrame
+from device.camera.sources.registry import is_live, load, open_source
 from device.config.schema import CameraConfig
 from device.errors import SourceError
 
@@ -45,13 +45,13 @@ def main(config: dict[str, Any], agent: int, link: int, slots: list[int]) -> Non
     """
     _live_and_die_with(agent)
     with socket.socket(fileno=link) as end:
-        Server(CameraConfig(**config), end, [Slot(descriptor) for descriptor in slots]).serve()
+        Server(CameraConfig(**config), end, [SharedFrame(descriptor) for descriptor in slots]).serve()
 
 
 class Server:
     """Passes on what a source gives."""
 
-    def __init__(self, config: CameraConfig, link: socket.socket, slots: list[Slot]) -> None:
+    def __init__(self, config: CameraConfig, link: socket.socket, slots: list[SharedFrame]) -> None:
         self._config = config
         self._link = link
         self._slots = slots
@@ -66,7 +66,7 @@ class Server:
     def _outcome(self) -> bytes:
         """Pass on every frame; why there are no more."""
         try:
-            with closing(self._shots()) as shots:
+            with closing(self._frames()) as shots:
                 for number, shot in enumerate(shots, start=1):
                     self._pass_on(number, shot)
             return END
@@ -77,11 +77,11 @@ class Server:
         except Exception as error:  # drivers' bindings raise what they like
             return FAILURE + f"{self._config.source}: the camera failed: {type(error).__name__}: {error}.".encode()
 
-    def _shots(self) -> Generator[Shot, None, None]:
-        shots = rehearsed(shoot(self._config, self._pause), self._config)
-        return watched(shots) if is_live(self._config) else shots
+    def _frames(self) -> Generator[RawFrame, None, None]:
+        shots = with_fault(open_source(self._config, self._pause), self._config)
+        return with_still_time(shots) if is_live(self._config) else shots
 
-    def _pass_on(self, number: int, shot: Shot) -> None:
+    def _pass_on(self, number: int, shot: RawFrame) -> None:
         _check(shot.image, self._config.source)
         for place in range(len(self._slots)):
             slot = (number + place) % len(self._slots)

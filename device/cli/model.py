@@ -98,14 +98,14 @@ def show(args: argparse.Namespace, configured: Configured) -> int:
 
 def install(args: argparse.Namespace, configured: Configured) -> int:
     """Install a file, and wait for the verdict if that is wanted."""
-    from device.model_registry.install import Leniency, installable
+    from device.model_registry.install import InstallOptions, installable
     from device.model_registry.install import install as install_file
 
     config = configured(args)
     store = installable(config)
     changed = False
     try:
-        changed = install_file(config, _file(args), Leniency(worse=args.allow_worse, untested=args.no_test))
+        changed = install_file(config, _file(args), InstallOptions(worse=args.allow_worse, untested=args.no_test))
         if args.wait is not None:
             _await_verdict(store, args.wait)
     except ModelError as error:
@@ -156,14 +156,14 @@ _seconds.__name__ = "time in seconds"  # argparse says "invalid time in seconds 
 
 def _file(args: argparse.Namespace) -> Any:
     """What is to be installed, read."""
-    from device.model_registry.install import MOST_BYTES, File
+    from device.model_registry.install import MAX_BYTES, ModelFile
 
     text = args.signature
     if text is not None and "\n" not in text:  # else it is what the file holds
         text = _read(Path(text)).decode(errors="replace")
     if args.file == "-":
-        return File("standard input", sys.stdin.buffer.read(MOST_BYTES + 1), text)
-    return File(args.file, _read(Path(args.file)), text)
+        return ModelFile("standard input", sys.stdin.buffer.read(MAX_BYTES + 1), text)
+    return ModelFile(args.file, _read(Path(args.file)), text)
 
 
 def _read(path: Path) -> bytes:

@@ -41,7 +41,7 @@ class Face:
 
 
 @dataclass(frozen=True)
-class Shot:
+class RawFrame:
     """The frame that is shown: image uint8 (H, W, 3) BGR, and its faces."""
 
     image: NDArray[np.uint8]
@@ -62,7 +62,7 @@ class Mark(NamedTuple):
     text: str
 
 
-def save_picture(path: Path, shot: Shot, film: Sequence[Moment], marks: Sequence[Mark], footer: str) -> None:
+def save_picture(path: Path, shot: RawFrame, film: Sequence[Moment], marks: Sequence[Mark], footer: str) -> None:
     """Draw and write the picture, 1280x800, PNG.
 
     Args:
@@ -146,7 +146,7 @@ def text_width(text: str, size: float) -> float:
     return float(width) / FINE
 
 
-def _draw_frame(canvas: Canvas, shot: Shot, labels: Sequence[str]) -> None:
+def _draw_frame(canvas: Canvas, shot: RawFrame, labels: Sequence[str]) -> None:
     """The frame, and around each face four corners and a tag."""
     canvas.image(shot.image, FRAME)
     scale = FRAME.width / shot.image.shape[1]

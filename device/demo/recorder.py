@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from device.demo.poster import Face, Moment, Shot
+from device.demo.poster import Face, Moment, RawFrame
 from device.messages import UNKNOWN
 from device.vision.observation import Observation
 
@@ -12,7 +12,7 @@ class Film:
 
     def __init__(self) -> None:
         self.moments: list[Moment] = []
-        self.shot: Shot | None = None  # the large and confident one
+        self.shot: RawFrame | None = None  # the large and confident one
         self.began = 0.0  # UNIX seconds
         self._best = -1.0
 
@@ -26,7 +26,7 @@ class Film:
         self.moments.append(Moment(seen.frame.time_s, faces[0].emotion if faces else None))
         worth = max((_worth(face) for face in faces), default=-1.0)
         if worth > self._best:
-            self._best, self.shot = worth, Shot(seen.frame.image, faces)
+            self._best, self.shot = worth, RawFrame(seen.frame.image, faces)
 
 
 def _worth(face: Face) -> float:

@@ -44,13 +44,13 @@ def judge(board: Board, limits: FleetConfig, now_s: float, since_s: float, named
     """
     if not board.known:
         return Verdict(("never spoke",))
-    reasons = [*_presence(board, limits, now_s, since_s), *_coming_and_going(board, limits, now_s)]
+    reasons = [*_face_states(board, limits, now_s, since_s), *_coming_and_going(board, limits, now_s)]
     if board.online:  # of one that is gone, the rest is old
         reasons += [*_unreadable(board), *_camera(board, limits), *_heat(board), *_outbox(board, limits)]
     return Verdict(tuple(reasons), tuple(_notes(board, named)))
 
 
-def _presence(board: Board, limits: FleetConfig, now_s: float, since_s: float) -> Iterator[str]:
+def _face_states(board: Board, limits: FleetConfig, now_s: float, since_s: float) -> Iterator[str]:
     silent_s = now_s - max(board.heard_s or since_s, since_s)
     if board.online is False:
         yield "offline" if board.offline_s is None else f"offline for {now_s - board.offline_s:.0f} s"

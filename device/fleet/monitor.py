@@ -12,8 +12,8 @@ from device.config.schema import DeviceConfig
 from device.errors import UsageError
 from device.fleet.boards import Boards
 from device.fleet.report import Report, report
-from device.mqtt.client import Link
-from device.mqtt.connection import Acknowledged, Heard, Lost, Unheard
+from device.mqtt.client import ReconnectingClient
+from device.mqtt.connection import Acknowledged, ConnectionLost, MessageReceived, SubscribeRefused
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,12 @@ class Listener:
         self._limits = config.fleet
         self._boards = boards
         self._expected = expected
-        self._inbox: queue.SimpleQueue[Acknowledged | Heard | Unheard | Lost] = queue.SimpleQueue()
-        self._link = Link(config.mqtt, f"emotion-edge-fleet-{uuid.uuid4().hex[:12]}", None, self._inbox.put)
+        self._inbox: queue.SimpleQueue[Acknowledged | MessageReceived | SubscribeRefused | ConnectionLost] = (
+            queue.SimpleQueue()
+        )
+        self._link = ReconnectingClient(
+            config.mqtt, f"emotion-edge-fleet-{uuid.uuid4().hex[:12]}", None, self._inbox.put
+        )
         self._since_s = 0.0
         self._refused: str | None = None
 
@@ -74,13 +78,13 @@ class Listener:
         self._since_s = time.monotonic()
         self._link.subscribe(self._boards.filters(), qos=0)
 
-    def _take(self, item: Acknowledged | Heard | Unheard | Lost) -> None:
+    def _take(self, item: Acknowledged | MessageReceived | SubscribeRefused | ConnectionLost) -> None:
         if not self._link.is_current(item.connection):
             return
         match item:
-            case Heard(_, topic, payload, retained):
+            case MessageReceived(_, topic, payload, retained):
                 self._boards.hear(topic, payload, retained, time.monotonic())
-            case Unheard(_, topic, reason):
+            case SubscribeRefused(_, topic, reason):
                 self._refused = f"the broker lets us hear nothing on {topic}: {reason}"
-            case Lost(_, reason):
+            case ConnectionLost(_, reason):
                 self._link.lost(reason)

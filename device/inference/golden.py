@@ -24,7 +24,7 @@ FACE = Box(
     180.0, 71.0, 92.0, 92.0
 )  # in the picture, as BlazeFace frames it; fixed, so that only the network is compared
 FLOAT_STEP = 0.01  # a float model has no steps of its own
-MOST_STEPS = 2.0  # int8 kernels of different processors round alike; a resize or a JPEG may differ by one grey level
+MAX_STEPS = 2.0  # int8 kernels of different processors round alike; a resize or a JPEG may differ by one grey level
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
 """Installed models: checked, tried, watched at work, rolled back."""
 
-from device.model_registry.install import MOST_BYTES, File, Leniency, installable, verdict
+from device.model_registry.install import MAX_BYTES, InstallOptions, ModelFile, installable, verdict
 from device.model_registry.minisign import read_key
 from device.model_registry.registry import ModelStore, Record, model_path, name_of, open_store
 from device.model_registry.trial import Trial
 
 __all__ = [
-    "MOST_BYTES",
-    "File",
-    "Leniency",
+    "MAX_BYTES",
+    "InstallOptions",
+    "ModelFile",
     "ModelStore",
     "Record",
     "Trial",

@@ -74,9 +74,9 @@ def wrong_outputs(classifier: Classifier, old: Classifier | None) -> str | None:
     if (logits == logits[0]).all():
         return "it says the same whatever it sees"
     off = golden.steps_off_card(classifier)
-    if off is not None and off > golden.MOST_STEPS:
+    if off is not None and off > golden.MAX_STEPS:
         told = f"its outputs for a known face are {off:.1f} steps off those in its card"
-        return f"{told}; at most {golden.MOST_STEPS:g} may be"
+        return f"{told}; at most {golden.MAX_STEPS:g} may be"
     return None if old is None else _contradiction(classifier, old)
 
 

@@ -24,12 +24,12 @@ from device.model_registry import minisign
 from device.model_registry.acceptance import Times, too_slow
 from device.model_registry.registry import ModelStore, Record, name_of, open_store
 
-MOST_BYTES = 100_000_000  # of a file
+MAX_BYTES = 100_000_000  # of a file
 SLICE_S = 0.3  # between two looks at the record
 
 
 @dataclass(frozen=True)
-class File:
+class ModelFile:
     """What is to be installed."""
 
     name: str  # how it is called in messages
@@ -38,14 +38,14 @@ class File:
 
 
 @dataclass(frozen=True)
-class Leniency:
+class InstallOptions:
     """What is let pass this once."""
 
     worse: bool = False  # a card that promises a lower accuracy
     untested: bool = False  # a file that was not tried in a process of its own
 
 
-def install(config: DeviceConfig, file: File, leniency: Leniency | None = None) -> bool:
+def install(config: DeviceConfig, file: ModelFile, leniency: InstallOptions | None = None) -> bool:
     """Check a model and switch to it, on trial.
 
     Returns:
@@ -66,7 +66,7 @@ def install(config: DeviceConfig, file: File, leniency: Leniency | None = None) 
         if record.on_trial:
             raise StateError("a model is on trial; wait for the verdict, or end it with `device model rollback`.")
         try:
-            _admit(config, store, record, file, leniency or Leniency())
+            _admit(config, store, record, file, leniency or InstallOptions())
         except ModelError as error:
             new = name_of(store.path(digest), digest)
             store.change(store.refused(new, str(error)))
@@ -103,10 +103,10 @@ def verdict(store: ModelStore, digest: str, patience_s: float) -> ModelUpdate | 
     return record.update
 
 
-def _admit(config: DeviceConfig, store: ModelStore, record: Record, file: File, leniency: Leniency) -> None:
+def _admit(config: DeviceConfig, store: ModelStore, record: Record, file: ModelFile, leniency: InstallOptions) -> None:
     """Write the file down and find nothing wrong with it; not a byte is looked into before the signature is."""
-    if len(file.data) > MOST_BYTES:
-        raise ModelError(f"{file.name}: this is larger than {MOST_BYTES // 10**6} MB, and no model for this device.")
+    if len(file.data) > MAX_BYTES:
+        raise ModelError(f"{file.name}: this is larger than {MAX_BYTES // 10**6} MB, and no model for this device.")
     if config.model.public_keys:
         try:
             minisign.verify(file.data, file.signature, config.model.public_keys)

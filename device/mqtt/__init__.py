@@ -1,7 +1,7 @@
 """One MQTT connection and its replacement after a loss: topics, credentials, client."""
 
-from device.mqtt.client import Link
-from device.mqtt.connection import Acknowledged, Heard, Lost, Unheard, dial
+from device.mqtt.client import ReconnectingClient
+from device.mqtt.connection import Acknowledged, ConnectionLost, MessageReceived, SubscribeRefused, connect
 from device.mqtt.topics import (
     AVAILABILITY,
     EVENTS,
@@ -31,13 +31,13 @@ __all__ = [
     "SUMMARY",
     "TRACK_STATE",
     "Acknowledged",
-    "Heard",
-    "Link",
-    "Lost",
+    "ConnectionLost",
     "Message",
+    "MessageReceived",
+    "ReconnectingClient",
+    "SubscribeRefused",
     "Topics",
-    "Unheard",
     "checked",
+    "connect",
     "device_id",
-    "dial",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from device.config.schema import MqttConfig
 from device.errors import EmotionEdgeError
-from device.mqtt.connection import Acknowledged, Connection, Post, dial
+from device.mqtt.connection import Acknowledged, Connection, Post, connect
 from device.mqtt.topics import Message
 
 log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 SUSPICIOUS = 3  # so many short connections in a row: two clients of one name throw each other out
 
 
-class Link:
+class ReconnectingClient:
     """The broker, as seen by the one thread that speaks to it; made without a connection.
 
     Args:
@@ -68,7 +68,7 @@ class Link:
         Raises:
             BrokerError, ConfigError: see `device.mqtt.connection.dial`.
         """
-        self._connection = dial(self._config, self._client_id, self._will, self._post, self._spoke_5)
+        self._connection = connect(self._config, self._client_id, self._will, self._post, self._spoke_5)
         self._spoke_5 = self._connection.version == 5
         self._since_s = time.monotonic()
         self._unanswered.clear()

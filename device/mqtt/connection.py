@@ -42,7 +42,7 @@ class Acknowledged:
 
 
 @dataclass(frozen=True)
-class Heard:
+class MessageReceived:
     """A message on a topic we subscribed to."""
 
     connection: Connection
@@ -52,7 +52,7 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Unheard:
+class SubscribeRefused:
     """The broker does not let us hear a topic that we asked for, and why."""
 
     connection: Connection
@@ -61,14 +61,14 @@ class Unheard:
 
 
 @dataclass(frozen=True)
-class Lost:
+class ConnectionLost:
     """The connection ended without our asking."""
 
     connection: Connection
     reason: str
 
 
-Post = Callable[[Acknowledged | Heard | Unheard | Lost], None]
+Post = Callable[[Acknowledged | MessageReceived | SubscribeRefused | ConnectionLost], None]
 
 
 class VersionError(BrokerError):
@@ -77,7 +77,7 @@ class VersionError(BrokerError):
     said_so = False
 
 
-def dial(config: MqttConfig, client_id: str, will: Message | None, post: Post, spoke_5: bool = False) -> Connection:
+def connect(config: MqttConfig, client_id: str, will: Message | None, post: Post, spoke_5: bool = False) -> Connection:
     """Connect, with MQTT 5 if the broker speaks it, else with 3.1.1; or with what device.mqtt.protocol says.
 
     Args:
@@ -101,7 +101,7 @@ def dial(config: MqttConfig, client_id: str, will: Message | None, post: Post, s
 
 
 class Connection:
-    """An open connection; made with `dial`. Raises what `dial` raises."""
+    """An open connection; made with `connect`. Raises what `connect` raises."""
 
     def __init__(self, config: MqttConfig, client_id: str, will: Message | None, post: Post, version: int) -> None:
         self.version = version
@@ -185,7 +185,7 @@ class Connection:
             self._refusal = HUNG_UP
             self._answered.set()
         elif self._refusal is None:
-            self._post(Lost(self, str(reason)))
+            self._post(ConnectionLost(self, str(reason)))
 
     def _on_publish(self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Any) -> None:
         self._post(Acknowledged(self, mid, not reason.is_failure, str(reason)))
@@ -193,10 +193,10 @@ class Connection:
     def _on_subscribe(self, client: Client, userdata: Any, mid: int, reasons: list[ReasonCode], props: Any) -> None:
         for topic, reason in zip(self._asked.popleft(), reasons, strict=False):
             if reason.is_failure:
-                self._post(Unheard(self, topic, str(reason)))
+                self._post(SubscribeRefused(self, topic, str(reason)))
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
-        self._post(Heard(self, message.topic, bytes(message.payload), message.retain))
+        self._post(MessageReceived(self, message.topic, bytes(message.payload), message.retain))
 
 
 def _expiry(seconds: int) -> Properties:

@@ -10,9 +10,9 @@ from typing import Any
 from device.messages import Answer
 
 VERBS = ("pause", "resume", "selftest", "status")
-MOST_BYTES = 4096  # of a request
-MOST_CHARACTERS = 128  # of a transaction
-MOST_WAITING = 8  # requests that are worked on or wait for it
+MAX_BYTES = 4096  # of a request
+MAX_CHARACTERS = 128  # of a transaction
+MAX_WAITING = 8  # requests that are worked on or wait for it
 REMEMBERED = 100  # answers, for requests that come again
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -25,7 +25,7 @@ class Request:
     transaction: str | None
 
 
-class Desk:
+class CommandInbox:
     """Takes requests in and gives answers out; used by one thread. Nothing that is sent to it makes it fail."""
 
     def __init__(self) -> None:
@@ -66,8 +66,8 @@ class Desk:
         return answer
 
     def _admitted(self, request: Request) -> Request | Answer:
-        if len(self._waiting) >= MOST_WAITING:
-            error = f"{MOST_WAITING} requests are waiting already; send it again when they are answered."
+        if len(self._waiting) >= MAX_WAITING:
+            error = f"{MAX_WAITING} requests are waiting already; send it again when they are answered."
             return Answer(status="error", data=None, error=error, transaction=request.transaction)
         self._waiting.add(request)
         return request
@@ -80,8 +80,8 @@ def address(verb: str) -> str:
 
 def _read(payload: bytes) -> tuple[str | None, str | None]:
     """The transaction, as far as it can be read, and a complaint if something is wrong."""
-    if len(payload) > MOST_BYTES:
-        return None, f"the request has {len(payload)} bytes; at most {MOST_BYTES} are read."
+    if len(payload) > MAX_BYTES:
+        return None, f"the request has {len(payload)} bytes; at most {MAX_BYTES} are read."
     try:
         values = json.loads(payload.decode() or "{}")
     except (ValueError, RecursionError):
@@ -90,7 +90,7 @@ def _read(payload: bytes) -> tuple[str | None, str | None]:
         return None, 'the request is no JSON object; send {"transaction": "any text"}, or nothing.'
     transaction = values.pop("transaction", None)
     if transaction is not None and not _is_name(transaction):
-        return None, f"the transaction must be text of 1 to {MOST_CHARACTERS} printable characters."
+        return None, f"the transaction must be text of 1 to {MAX_CHARACTERS} printable characters."
     if values:
         return transaction, f"the request holds {_short(next(iter(values)))}; it may hold a transaction and no more."
     return transaction, None
@@ -98,7 +98,7 @@ def _read(payload: bytes) -> tuple[str | None, str | None]:
 
 def _is_name(value: Any) -> bool:
     """Printable, so that it can be said again in UTF-8: a lone half of a surrogate pair is not."""
-    return isinstance(value, str) and 0 < len(value) <= MOST_CHARACTERS and value.isprintable()
+    return isinstance(value, str) and 0 < len(value) <= MAX_CHARACTERS and value.isprintable()
 
 
 def _short(text: str) -> str:

@@ -11,7 +11,7 @@ from device.outbox.outbox import Outbox
 Send = Callable[[EmotionEvent, float], int]
 
 
-class Courier:
+class EventSender:
     """What stands between outbox and connection; used by one thread.
 
     Args:

@@ -12,7 +12,7 @@ from device.messages import UNKNOWN, Summary, TrackState
 from device.mqtt.topics import SUMMARY, TRACK_STATE, Message, Topics
 
 
-class Presence:
+class FaceStatePublisher:
     """Turns what is seen into the messages that are due; knows nothing of connections.
 
     Args:
@@ -92,11 +92,11 @@ class Presence:
         return self._topics.message(TRACK_STATE, "", track=track)
 
 
-class Crowd(Presence):
+class AggregatePublisher(FaceStatePublisher):
     """A presence that keeps everything to itself but the summary of a group.
 
     Args:
-        topics, labels, config: see `Presence`.
+        topics, labels, config: see `FaceStatePublisher`.
         min_group: of fewer faces nothing is said.
     """
 
@@ -106,7 +106,7 @@ class Crowd(Presence):
         self._summary_topic = topics.of(SUMMARY)
 
     def observe(self, faces: Sequence[TrackState], ended: Collection[int], now_s: float) -> list[Message]:
-        """Take in one frame; see `Presence`."""
+        """Take in one frame; see `FaceStatePublisher`."""
         return self._permitted(super().observe(faces, ended, now_s))
 
     def announce(self, now_s: float) -> list[Message]:
@@ -119,8 +119,8 @@ class Crowd(Presence):
         return [message for message in messages if message.topic == self._summary_topic]
 
 
-def open_presence(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> Presence:
+def open_face_states(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> FaceStatePublisher:
     """What may be said of the people in view, as the settings want it."""
     if usage_policy.aggregate(config):
-        return Crowd(topics, labels, config.report, config.privacy.min_group)
-    return Presence(topics, labels, config.report)
+        return AggregatePublisher(topics, labels, config.report, config.privacy.min_group)
+    return FaceStatePublisher(topics, labels, config.report)

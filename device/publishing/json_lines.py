@@ -16,7 +16,7 @@ from device.messages import CameraState, EmotionEvent, Health, ModelInfo, ModelU
 from device.mqtt.topics import Topics
 from device.publishing.base import _ended
 from device.publishing.command_inbox import Request
-from device.publishing.face_states import open_presence
+from device.publishing.face_states import open_face_states
 from device.publishing.status import Progress
 
 
@@ -67,11 +67,11 @@ class SummaryLinesPublisher(JsonLinesPublisher):
 
     def __init__(self, config: DeviceConfig, model: ModelInfo) -> None:
         super().__init__()
-        self._presence = open_presence(config, Topics(config), model.labels)
+        self._face_states = open_face_states(config, Topics(config), model.labels)
 
     def observe(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
         """Print the summary, if it is due and there is a group; raises as `JsonLinesPublisher.observe` does."""
-        for message in self._presence.observe(faces, _ended(events), time.monotonic()):
+        for message in self._face_states.observe(faces, _ended(events), time.monotonic()):
             _print(message.payload)
 
 

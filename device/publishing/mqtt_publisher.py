@@ -17,7 +17,7 @@ from device.messages import CameraState, EmotionEvent, Health, ModelInfo, ModelU
 from device.outbox.outbox import Outbox
 from device.publishing.base import _ended
 from device.publishing.command_inbox import Request
-from device.publishing.mqtt_worker import Camera, Close, Done, Inbox, Seen, Speaker, Trouble, Updated
+from device.publishing.mqtt_worker import Camera, Close, Done, Inbox, MqttWorker, Seen, Trouble, Updated
 from device.publishing.status import Progress
 
 GRACE_S = 1.0  # the session's thread keeps the same time limit, and knows better what went wrong
@@ -40,8 +40,8 @@ class MqttPublisher:
         self._groups_only = usage_policy.aggregate(config)
         if self._groups_only:
             _forget(self._outbox)
-        self._speaker = Speaker(config, model, self._outbox, self._inbox, update)
-        self._thread = threading.Thread(target=self._speaker.run, name="mqtt", daemon=True)
+        self._worker = MqttWorker(config, model, self._outbox, self._inbox, update)
+        self._thread = threading.Thread(target=self._worker.run, name="mqtt", daemon=True)
         self._thread.start()
         self._await_connection()
 
@@ -70,14 +70,14 @@ class MqttPublisher:
 
     def health(self) -> Health | None:
         """As `health` would say it now."""
-        return self._speaker.health()
+        return self._worker.health()
 
     def requests(self) -> list[Request]:
         """What was asked for at `cmd/request/...`."""
         found = []
         with suppress(queue.Empty):
             while True:
-                found.append(self._speaker.requests.get_nowait())
+                found.append(self._worker.requests.get_nowait())
         return found
 
     def answer(self, request: Request, data: dict[str, Any] | None, error: str | None = None) -> None:
@@ -94,19 +94,19 @@ class MqttPublisher:
     def _await_connection(self) -> None:
         patience_s = self._config.connect_timeout_s
         deadline_s = time.monotonic() + patience_s + GRACE_S
-        while not self._speaker.opened.wait(SLICE_S):
+        while not self._worker.opened.wait(SLICE_S):
             if time.monotonic() > deadline_s:  # a name server that is silent holds up even a connect with a time limit
                 self._inbox.put(Close(0.0))  # should it come after all
                 where = f"the MQTT broker at {self._config.host}:{self._config.port}"
                 raise BrokerError(f"{where} does not answer within {patience_s:g} s; check device.mqtt.host and port.")
-        if self._speaker.failure is not None:
+        if self._worker.failure is not None:
             self._outbox.close()
-            raise self._speaker.failure
+            raise self._worker.failure
 
     def _check(self) -> None:
         """What went wrong on the session's thread is raised on the main one."""
-        if self._speaker.failure is not None:
-            raise self._speaker.failure
+        if self._worker.failure is not None:
+            raise self._worker.failure
 
 
 def _forget(outbox: Outbox) -> None:

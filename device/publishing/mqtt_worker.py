@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 from device.config.schema import DeviceConfig
 from device.messages import Answer, CameraState, EmotionEvent, Health, ModelInfo, ModelUpdate, Status, TrackState
-from device.mqtt.client import Link
-from device.mqtt.connection import Acknowledged, Heard, Lost, Unheard
+from device.mqtt.client import ReconnectingClient
+from device.mqtt.connection import Acknowledged, ConnectionLost, MessageReceived, SubscribeRefused
 from device.mqtt.topics import (
     AVAILABILITY,
     EVENTS,
@@ -30,9 +30,9 @@ from device.mqtt.topics import (
 )
 from device.outbox.outbox import Outbox
 from device.publishing import home_assistant, status
-from device.publishing.command_inbox import Desk, Request, address
-from device.publishing.event_sender import Courier
-from device.publishing.face_states import open_presence
+from device.publishing.command_inbox import CommandInbox, Request, address
+from device.publishing.event_sender import EventSender
+from device.publishing.face_states import open_face_states
 from device.publishing.status import Progress
 
 log = logging.getLogger(__name__)
@@ -85,12 +85,12 @@ class Close:
     timeout_s: float
 
 
-FromBroker: TypeAlias = Acknowledged | Heard | Unheard | Lost
+FromBroker: TypeAlias = Acknowledged | MessageReceived | SubscribeRefused | ConnectionLost
 Item: TypeAlias = Seen | Progress | Camera | Trouble | Updated | Done | Close | FromBroker
 Inbox: TypeAlias = "queue.SimpleQueue[Item]"
 
 
-class Speaker:
+class MqttWorker:
     """What runs on the session's thread.
 
     Args:
@@ -116,10 +116,10 @@ class Speaker:
         self._inbox = inbox
         self._topics = Topics(config)
         self._birth = home_assistant.birth_topic(config)
-        self._presence = open_presence(config, self._topics, model.labels)
+        self._face_states = open_face_states(config, self._topics, model.labels)
         will = self._topics.message(AVAILABILITY, OFFLINE)
-        self._link = Link(config.mqtt, f"emotion-edge-{self._topics.device}", will, inbox.put)
-        self._courier = Courier(outbox, lambda: self._link.room, self._offer)
+        self._link = ReconnectingClient(config.mqtt, f"emotion-edge-{self._topics.device}", will, inbox.put)
+        self._event_sender = EventSender(outbox, lambda: self._link.room, self._offer)
         self._told: set[str] = set()  # topics of this connection whose refusal was told of
         self._camera = Camera("starting", None)
         self._progress: Progress | None = None
@@ -127,7 +127,7 @@ class Speaker:
         self._closed = False
         self._config_error: str | None = None
         self._model_update = update
-        self._desk = Desk()
+        self._commands = CommandInbox()
 
     def run(self) -> None:
         """Connect, then speak until closed; what goes wrong is kept in `failure`."""
@@ -161,7 +161,7 @@ class Speaker:
             item = self._inbox.get(timeout=patience_s)
         except queue.Empty:
             return
-        if not isinstance(item, (Acknowledged, Heard, Unheard, Lost)):
+        if not isinstance(item, (Acknowledged, MessageReceived, SubscribeRefused, ConnectionLost)):
             self._take(item)
         elif self._link.is_current(item.connection):
             self._hear(item)
@@ -170,8 +170,8 @@ class Speaker:
         """Something from the main thread."""
         match item:
             case Seen(at_s, faces, ended):
-                self._courier.pump()
-                self._say(*self._presence.observe(faces, ended, at_s))
+                self._event_sender.pump()
+                self._say(*self._face_states.observe(faces, ended, at_s))
             case Progress():
                 self._health_due_s = 0.0 if self._progress is None else self._health_due_s
                 self._progress = item
@@ -185,7 +185,7 @@ class Speaker:
                 self._model_update = update
                 self._say(self._status_message(self._status()))
             case Done(request, data, error):
-                self._answer(request.verb, self._desk.done(request, data, error))
+                self._answer(request.verb, self._commands.done(request, data, error))
             case Close(timeout_s):
                 self._close(time.monotonic() + timeout_s)
 
@@ -194,16 +194,16 @@ class Speaker:
         match item:
             case Acknowledged():
                 topic = self._link.answered(item)
-                self._courier.acknowledged(item.number, item.taken)
-                self._courier.pump()
+                self._event_sender.acknowledged(item.number, item.taken)
+                self._event_sender.pump()
                 if not item.taken:
                     self._tell_refusal(topic, f"takes nothing on {topic}: {item.reason}; let this user write there.")
-            case Heard():
+            case MessageReceived():
                 self._listen(item)
-            case Unheard(_, topic, reason):
+            case SubscribeRefused(_, topic, reason):
                 self._tell_refusal(topic, f"lets us hear nothing on {topic}: {reason}; let this user read there.")
-            case Lost(_, reason):
-                self._courier.lost()
+            case ConnectionLost(_, reason):
+                self._event_sender.lost()
                 self._link.lost(reason)
 
     def _tell_refusal(self, topic: str, complaint: str) -> None:
@@ -213,24 +213,24 @@ class Speaker:
             self._told.add(kind)
             log.warning("the broker %s", complaint)
 
-    def _listen(self, heard: Heard) -> None:
+    def _listen(self, heard: MessageReceived) -> None:
         if heard.topic == self._birth:
             if heard.payload == b"online" and not heard.retained:  # a retained one is older than our own announcement
                 self._announce()
         elif (verb := self._topics.verb_of(heard.topic)) is not None:
             self._listen_to_request(verb, heard)
-        elif heard.retained and (correction := self._presence.correction(heard.topic, heard.payload)):
+        elif heard.retained and (correction := self._face_states.correction(heard.topic, heard.payload)):
             self._say(correction)
 
-    def _listen_to_request(self, verb: str, heard: Heard) -> None:
+    def _listen_to_request(self, verb: str, heard: MessageReceived) -> None:
         if heard.retained:  # it would be obeyed again on every connect
             log.warning("a retained request is passed over: %s; send it without the retain flag", heard.topic)
             return
-        item = self._desk.receive(verb, heard.payload)
+        item = self._commands.receive(verb, heard.payload)
         if isinstance(item, Answer):
             self._answer(verb, item)
         elif item is not None and item.verb == "status":  # even if the main thread hangs
-            self._answer(verb, self._desk.done(item, self._everything()))
+            self._answer(verb, self._commands.done(item, self._everything()))
         elif item is not None:
             self.requests.put(item)
 
@@ -253,7 +253,7 @@ class Speaker:
         self._link.subscribe(
             [self._topics.of(TRACK_STATE), self._topics.of(REQUEST), *([self._birth] if self._birth else [])]
         )
-        self._courier.connected()
+        self._event_sender.connected()
 
     def _announce(self) -> None:
         """Who and how we are, for a broker or a Home Assistant that may know nothing."""
@@ -261,12 +261,12 @@ class Speaker:
         self._say(self._topics.message(AVAILABILITY, ONLINE), self._status_message(status))
         if entities := home_assistant.message(self._config, self._topics, status):
             self._say(entities)
-        self._say(*self._presence.announce(time.monotonic()))
+        self._say(*self._face_states.announce(time.monotonic()))
         self._health_due_s = 0.0
 
     def _close(self, deadline_s: float) -> None:
         self._closed = True
-        self._listen_until(lambda: self._courier.idle, deadline_s)
+        self._listen_until(lambda: self._event_sender.idle, deadline_s)
         self._say(self._topics.message(AVAILABILITY, OFFLINE))
         self._listen_until(lambda: self._link.settled, deadline_s)
         self._link.close()

@@ -22,7 +22,7 @@ from device.inference import golden
 from device.inference.classifier import Classifier
 from device.inference.model_card import digest
 from device.model_registry.registry import model_path
-from device.mqtt.connection import Acknowledged, Heard, Lost, Unheard, dial
+from device.mqtt.connection import Acknowledged, ConnectionLost, MessageReceived, SubscribeRefused, connect
 from device.mqtt.topics import Message, Topics
 from device.vision.detector import open_detector
 
@@ -31,7 +31,7 @@ FRAMES = 3  # from a camera: the first may be what it was when it fell asleep
 HOT_C = 85.0  # where a Raspberry Pi slows down
 AGAIN_S = 0.5  # a message said before the subscription stood is not heard, so it is said again
 
-Post: TypeAlias = "queue.SimpleQueue[Acknowledged | Heard | Unheard | Lost]"
+Post: TypeAlias = "queue.SimpleQueue[Acknowledged | MessageReceived | SubscribeRefused | ConnectionLost]"
 
 
 class CheckError(EmotionEdgeError):
@@ -70,8 +70,8 @@ def check_golden(config: DeviceConfig) -> str:
     off = golden.steps_off_card(classifier) if stored is None else stored.steps_off(golden.measure(path, classifier))
     if off is None:
         raise NotApplicableError(f"no golden outputs beside {path}, and none in its card")
-    told = f"outputs {off:.1f} steps off the golden ones, at most {golden.MOST_STEPS:g} may be"
-    if off > golden.MOST_STEPS:
+    told = f"outputs {off:.1f} steps off the golden ones, at most {golden.MAX_STEPS:g} may be"
+    if off > golden.MAX_STEPS:
         raise CheckError(f"{path}: {told}; another runtime or a damaged file runs here, install emotion-edge again.")
     return told
 
@@ -107,9 +107,9 @@ def check_mqtt(config: DeviceConfig) -> str:
     said = Message(f"{topics.root}/selftest", nonce, qos=1)
     heard: Post = queue.SimpleQueue()
     # Clients of their own: with the device's own id, the broker would throw a running device out.
-    listener = dial(config.mqtt, f"{topics.device}-listens-{nonce[:8]}", said, heard.put)
+    listener = connect(config.mqtt, f"{topics.device}-listens-{nonce[:8]}", said, heard.put)
     try:
-        talker = dial(config.mqtt, f"{topics.device}-talks-{nonce[:8]}", said, lambda _: None)
+        talker = connect(config.mqtt, f"{topics.device}-talks-{nonce[:8]}", said, lambda _: None)
         try:
             listener.subscribe([said.topic])
             took_s = _round_trip(talker.send, said, heard, config.mqtt.connect_timeout_s)
@@ -169,8 +169,8 @@ def _round_trip(send: Callable[[Message], int], said: Message, heard: Post, time
                 item = heard.get(timeout=left_s)
             except queue.Empty:
                 break
-            if isinstance(item, Heard) and item.payload.decode(errors="replace") == said.payload:
+            if isinstance(item, MessageReceived) and item.payload.decode(errors="replace") == said.payload:
                 return time.monotonic() - now_s
-            if isinstance(item, (Lost, Unheard)):
+            if isinstance(item, (ConnectionLost, SubscribeRefused)):
                 return None
     return None

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from device.camera.supervisor import Caretaker
+from device.camera.supervisor import CameraSupervisor
 from device.config.schema import DeviceConfig
 from device.messages import Stage
 from device.publishing.base import Publisher
@@ -19,7 +19,7 @@ from device.service.pause import Pause
 log = logging.getLogger(__name__)
 
 
-class Attendant:
+class CommandHandler:
     """Works on requests and answers each.
 
     Args:
@@ -29,7 +29,7 @@ class Attendant:
         pause: keeps it paused over restarts.
     """
 
-    def __init__(self, config: DeviceConfig, publisher: Publisher, camera: Caretaker, pause: Pause) -> None:
+    def __init__(self, config: DeviceConfig, publisher: Publisher, camera: CameraSupervisor, pause: Pause) -> None:
         self._config = config
         self._publisher = publisher
         self._camera = camera

@@ -11,7 +11,7 @@ from device.errors import EmotionEdgeError
 log = logging.getLogger(__name__)
 
 
-class Standing:
+class ConfigReloader:
     """Which settings hold.
 
     Args:

@@ -11,15 +11,15 @@ from collections import deque
 from collections.abc import Callable
 
 from device.camera.frame import Frame
-from device.camera.supervisor import Caretaker
+from device.camera.supervisor import CameraSupervisor
 from device.config import usage_policy
 from device.host.paths import state_dir
 from device.messages import CameraState
 from device.model_registry.trial import Trial
 from device.publishing.base import Publisher
 from device.publishing.status import Progress
-from device.service.command_handler import Attendant
-from device.service.config_reload import Standing
+from device.service.command_handler import CommandHandler
+from device.service.config_reload import ConfigReloader
 from device.service.pause import Pause
 from device.service.signals import Signals
 from device.service.systemd import Notifier
@@ -33,7 +33,7 @@ FPS_REPORTS = 10  # the frame rate is taken over so many reports
 Watch = Callable[[Observation], None]
 
 
-class Pace:
+class FrameRate:
     """Frames a second, over the last reports."""
 
     def __init__(self) -> None:
@@ -61,28 +61,28 @@ class Service:
 
     def __init__(
         self,
-        standing: Standing,
+        reloader: ConfigReloader,
         pipeline: Pipeline,
         publisher: Publisher,
         trial: Trial,
         notifier: Notifier,
         watch: Watch | None = None,
     ) -> None:
-        self._standing = standing
-        self._config = standing.config
+        self._reloader = reloader
+        self._config = reloader.config
         self._pipeline = pipeline
         self._publisher = publisher
         self._trial = trial
         self._notifier = notifier
         self._watch = watch
-        self._pace = Pace()
+        self._frame_rate = FrameRate()
         self._told: tuple[CameraState, str | None] = ("starting", None)
         self._ready = False  # a frame was read; or none is wanted, for the camera is paused
         self._last_frame_s: float | None = None  # when one was finished last
         self._blind = False  # every track has been ended, because the camera is gone
         self._report_due_s = 0.0
 
-    def work(self, camera: Caretaker, signals: Signals) -> CameraState:
+    def work(self, camera: CameraSupervisor, signals: Signals) -> CameraState:
         """Feed frames through the chain until they end (`ended`), or a signal, other settings or another model come
         (`stopped`).
 
@@ -90,9 +90,9 @@ class Service:
         be none.
         """
         pause = Pause(None if self._config.mqtt.host is None else state_dir(self._config))
-        attendant = Attendant(self._config, self._publisher, camera, pause)
+        handler = CommandHandler(self._config, self._publisher, camera, pause)
         while camera.state != "ended":
-            attendant.attend(lambda: self._settle(camera), self._pipeline.timings.stages)
+            handler.attend(lambda: self._settle(camera), self._pipeline.timings.stages)
             if signals.stop or self._has_other_settings(signals) or self._trial.over:
                 return "stopped"
             self._step(camera)
@@ -100,7 +100,7 @@ class Service:
 
     def finish(self, camera: CameraState) -> None:
         """End every track, say why there are no more frames, and take leave."""
-        if not self._standing.may_go_on(self._config) and not self._trial.over:
+        if not self._reloader.may_go_on(self._config) and not self._trial.over:
             self._notifier.stopping()
         try:
             self._publisher.observe(self._pipeline.finish(), [])
@@ -108,7 +108,7 @@ class Service:
         finally:
             self._publisher.close()
 
-    def _step(self, camera: Caretaker) -> None:
+    def _step(self, camera: CameraSupervisor) -> None:
         """One frame, or a moment without."""
         frame = camera.step()
         if self._told[0] in GONE:
@@ -125,7 +125,7 @@ class Service:
     def _be_ready(self) -> None:
         if not self._ready:
             self._ready = True
-            self._standing.proved()
+            self._reloader.proved()
             self._notifier.ready()
 
     def _has_other_settings(self, signals: Signals) -> bool:
@@ -133,18 +133,18 @@ class Service:
         if not signals.reread:
             return False
         signals.reread = False
-        other = self._standing.reread()
+        other = self._reloader.reread()
         if not other:
-            self._publisher.trouble(self._standing.error)
+            self._publisher.trouble(self._reloader.error)
         return other
 
-    def _settle(self, camera: Caretaker) -> None:
+    def _settle(self, camera: CameraSupervisor) -> None:
         """The camera was told to pause or to go on: nobody is seen any more, and its state is news."""
         self._publisher.observe(self._pipeline.finish(), [])
         self._blind = True
         self._tell(camera)
 
-    def _tell(self, camera: Caretaker) -> None:
+    def _tell(self, camera: CameraSupervisor) -> None:
         """Say what the camera does, if that is news."""
         told = (camera.state, camera.error)
         if told == self._told:
@@ -164,7 +164,7 @@ class Service:
             self._publisher.observe(observation.events, observation.states())
         if self._watch is not None:
             self._watch(observation)
-        self._pace.frames += 1
+        self._frame_rate.frames += 1
         self._last_frame_s = time.monotonic()
         self._blind = False
 
@@ -179,13 +179,13 @@ class Service:
         self._publisher.observe(self._pipeline.finish(), [])
         self._blind = True
 
-    def _report(self, camera: Caretaker) -> None:
+    def _report(self, camera: CameraSupervisor) -> None:
         now_s = time.monotonic()
         if now_s < self._report_due_s:
             return
         self._report_due_s = now_s + REPORT_S
-        fps = self._pace.mark(now_s)
-        frames, openings = self._pace.frames, max(0, camera.openings - 1)
+        fps = self._frame_rate.mark(now_s)
+        frames, openings = self._frame_rate.frames, max(0, camera.openings - 1)
         stages = self._pipeline.timings.stages()
         groups_only = usage_policy.aggregate(self._config)  # then nobody shall know that one face is being read
         face_reads = None if groups_only else self._pipeline.face_reads()

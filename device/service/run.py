@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from device.camera.supervisor import Caretaker
+from device.camera.supervisor import CameraSupervisor
 from device.config import usage_policy
 from device.config.schema import DeviceConfig
 from device.errors import EmotionEdgeError, SourceError
@@ -16,7 +16,7 @@ from device.messages import ModelInfo
 from device.model_registry.trial import Trial
 from device.mqtt.topics import Topics
 from device.publishing.publisher import open_publisher
-from device.service.config_reload import Standing
+from device.service.config_reload import ConfigReloader
 from device.service.loop import Service, Watch
 from device.service.prometheus import serving
 from device.service.signals import Signals, StoppedError
@@ -43,43 +43,45 @@ def run(config: DeviceConfig, watch: Watch | None = None, reread: Callable[[], D
     usage_policy.check(config)
     logging.basicConfig(level=logging.INFO, format="device: %(message)s")
     notifier = Notifier.from_environment()
-    standing = Standing(config, reread, _check)
+    reloader = ConfigReloader(config, reread, _check)
     with Signals(can_reread=reread is not None) as signals:
         while True:
             try:
-                if not _live(standing, signals, notifier, watch):
+                if not _live(reloader, signals, notifier, watch):
                     return 0
             except EmotionEdgeError as error:
-                if signals.stop or not standing.fall_back(error):
+                if signals.stop or not reloader.fall_back(error):
                     raise
 
 
-def _live(standing: Standing, signals: Signals, notifier: Notifier, watch: Watch | None) -> bool:
+def _live(reloader: ConfigReloader, signals: Signals, notifier: Notifier, watch: Watch | None) -> bool:
     """One life under the settings in force; returns whether there is to be another, other in settings or model."""
-    with Trial(standing.config) as trial:
-        return _live_with(trial, standing, signals, notifier, watch)
+    with Trial(reloader.config) as trial:
+        return _live_with(trial, reloader, signals, notifier, watch)
 
 
-def _live_with(trial: Trial, standing: Standing, signals: Signals, notifier: Notifier, watch: Watch | None) -> bool:
-    config = standing.config
+def _live_with(
+    trial: Trial, reloader: ConfigReloader, signals: Signals, notifier: Notifier, watch: Watch | None
+) -> bool:
+    config = reloader.config
     try:
         with signals.interruptible():
             pipeline = from_config(config, trial.path)
             publisher = open_publisher(config, _model_info(trial.path), trial.update)
     except StoppedError:
         return False
-    if standing.error is not None:
-        publisher.trouble(standing.error)
-    service = Service(standing, pipeline, publisher, trial, notifier, watch)
+    if reloader.error is not None:
+        publisher.trouble(reloader.error)
+    service = Service(reloader, pipeline, publisher, trial, notifier, watch)
     try:
-        with serving(config.metrics, publisher.health), closing(Caretaker(config.camera)) as camera:
+        with serving(config.metrics, publisher.health), closing(CameraSupervisor(config.camera)) as camera:
             state = service.work(camera, signals)
     except Exception as error:
         with suppress(EmotionEdgeError):  # the first error is the one to tell
             service.finish("failed" if isinstance(error, SourceError) else "stopped")
         raise
     service.finish(state)
-    return standing.config is not config or trial.over
+    return reloader.config is not config or trial.over
 
 
 def _check(config: DeviceConfig) -> None:

@@ -33,8 +33,8 @@ class Notifier:
         """What systemd asked of this process: NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID."""
         usec = environment.get("WATCHDOG_USEC", "")
         meant = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        watched = usec.isdigit() and int(usec) > 0 and meant
-        return cls(environment.get("NOTIFY_SOCKET") or None, int(usec) / 1e6 if watched else None)
+        with_still_time = usec.isdigit() and int(usec) > 0 and meant
+        return cls(environment.get("NOTIFY_SOCKET") or None, int(usec) / 1e6 if with_still_time else None)
 
     def ready(self) -> None:
         """The service does its work."""

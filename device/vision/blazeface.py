@@ -14,7 +14,7 @@ from device.inference.box import Box
 from device.inference.litert import load_interpreter
 from device.inference.preprocess import to_bgr
 from device.vision.detection import Detection, _keep
-from device.vision.tiling import View, views
+from device.vision.tiling import Tile, views
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -114,11 +114,11 @@ class BlazeFaceDetector:
         self._config = config
         self._network = BlazeFace(MAKES[config.range])
 
-    def views(self, width: int, height: int) -> Sequence[View]:
+    def views(self, width: int, height: int) -> Sequence[Tile]:
         """See `Detector`."""
         return views(width, height, self._config.view, self._config.tile_px)
 
-    def look(self, image: NDArray[np.uint8], parts: Iterable[View]) -> list[Detection]:
+    def look(self, image: NDArray[np.uint8], parts: Iterable[Tile]) -> list[Detection]:
         """See `Detector`."""
         bgr = to_bgr(image)
         seen = [_own(self._network.look(bgr, part.square, self._config.min_score), part) for part in parts]
@@ -149,7 +149,7 @@ def merge(found: NDArray[np.float64]) -> list[Detection]:
     return merged
 
 
-def _own(found: NDArray[np.float64], part: View) -> NDArray[np.float64]:
+def _own(found: NDArray[np.float64], part: Tile) -> NDArray[np.float64]:
     """What a view found and believes."""
     return found[[part.believes(Box(*row[:4])) for row in found]] if len(found) else found
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from device.config.schema import DetectorConfig
 from device.inference.box import Box
-from device.vision.tiling import View
+from device.vision.tiling import Tile
 
 
 class Detection(NamedTuple):
@@ -23,10 +23,10 @@ class Detection(NamedTuple):
 class Detector(Protocol):
     """Finds faces."""
 
-    def views(self, width: int, height: int) -> Sequence[View]:
+    def views(self, width: int, height: int) -> Sequence[Tile]:
         """The parts in which a frame of that size is looked at."""
 
-    def look(self, image: NDArray[np.uint8], parts: Iterable[View]) -> list[Detection]:
+    def look(self, image: NDArray[np.uint8], parts: Iterable[Tile]) -> list[Detection]:
         """The faces that some views of a frame show, the largest first.
 
         Args:

@@ -21,7 +21,7 @@ class _Face:
     known: bool = False  # something can be said of it
 
 
-class Turns:
+class FaceScheduler:
     """The order in which faces are read, and how often each is.
 
     Every face is read sooner or later, because its urgency grows for as long as it waits in view. All times are the

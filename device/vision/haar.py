@@ -13,7 +13,7 @@ from device.errors import ModelError
 from device.inference.box import Box
 from device.inference.preprocess import to_grey
 from device.vision.detection import Detection, _keep
-from device.vision.tiling import View, views
+from device.vision.tiling import Tile, views
 
 # FER2013's crops, pasted into frames, 160-240 px, n = 400: Haar's box has .95 of the crop's side and its centre at .497
 # of the crop's height, BlazeFace's .845 and .586. One crop margin in the card serves both after this correction.
@@ -39,11 +39,11 @@ class HaarDetector:
         if self._cascade.empty():
             raise ModelError(f"{path}: OpenCV cannot load this cascade; install opencv-python-headless below 5.")
 
-    def views(self, width: int, height: int) -> Sequence[View]:
+    def views(self, width: int, height: int) -> Sequence[Tile]:
         """One, the whole frame: the cascade finds its own way."""
         return views(width, height, "whole", 0)
 
-    def look(self, image: NDArray[np.uint8], parts: Iterable[View]) -> list[Detection]:
+    def look(self, image: NDArray[np.uint8], parts: Iterable[Tile]) -> list[Detection]:
         """See `Detector`."""
         return [found for _ in parts for found in self.detect(image)]
 

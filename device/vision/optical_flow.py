@@ -18,7 +18,7 @@ FAR = np.float32(1e6)  # where a point is put that was not found
 BELIEVED = 5  # of a face's nine points; with fewer the face is lost from sight
 
 
-class Follower:
+class FlowTracker:
     """Moves boxes from one frame to the next by Lucas-Kanade flow, checked forward and backward (Kalal et al. 2010).
 
     It keeps a reduced copy of the frame before, and nothing of any face.

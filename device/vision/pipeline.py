@@ -16,11 +16,11 @@ from device.messages import UNKNOWN, EmotionEvent, EventType, FaceReads
 from device.model_registry.registry import model_path
 from device.vision.detection import Detector
 from device.vision.detector import open_detector
-from device.vision.face_scheduler import Turns
+from device.vision.face_scheduler import FaceScheduler
 from device.vision.observation import FaceReading, Observation
-from device.vision.optical_flow import Follower
+from device.vision.optical_flow import FlowTracker
 from device.vision.smoother import Reading, Smoother, make_smoother
-from device.vision.tile_scheduler import Lookout, Sight
+from device.vision.tile_scheduler import ScanResult, TileScheduler
 from device.vision.time_budget import Budget
 from device.vision.timings import StageTimings
 from device.vision.tracker import Track, Tracker
@@ -50,11 +50,11 @@ class Pipeline:
         self.timings = StageTimings()
         self.labels = classifier.labels
         self._budget = budget or Budget(PipelineConfig(budget_ms=None))
-        self._lookout = Lookout(detector, self._budget)
-        self._follower = Follower()
+        self._tile_scheduler = TileScheduler(detector, self._budget)
+        self._flow_tracker = FlowTracker()
         self._tracker = tracker
         self._classifier = classifier
-        self._turns = Turns()
+        self._face_scheduler = FaceScheduler()
         self._smoother = smoother
         self._owed = False  # faces waited on the frame before, and none was read
         self._readings: dict[int, Reading] = {}  # the last of each track that started and did not end
@@ -68,8 +68,8 @@ class Pipeline:
                 sight = self._look(frame.image)
             with self.timings.measure("track"):
                 grey = to_grey(frame.image)
-                self._follower.see(grey)
-                update = self._tracker.update(sight.detections, frame.time_s, sight.covers, self._follower.follow)
+                self._flow_tracker.see(grey)
+                update = self._tracker.update(sight.detections, frame.time_s, sight.covers, self._flow_tracker.follow)
             with self.timings.measure("classify"):
                 predictions = self._classify(grey, update.live, frame.time_s)
             with self.timings.measure("smooth"), self._budget.spend("smooth"):
@@ -84,18 +84,18 @@ class Pipeline:
 
     def face_reads(self) -> FaceReads | None:
         """How often a face was read lately; None where nobody was there to be read."""
-        return self._turns.figures()
+        return self._face_scheduler.figures()
 
-    def _look(self, image: NDArray[np.uint8]) -> Sight:
+    def _look(self, image: NDArray[np.uint8]) -> ScanResult:
         if self._owed and not self._budget.affords("look", leaving="read"):
-            return Sight([], [])
-        return self._lookout.look(image, self._tracker.wanted())
+            return ScanResult([], [])
+        return self._tile_scheduler.look(image, self._tracker.wanted())
 
     def _classify(self, grey: NDArray[np.uint8], live: list[Track], time_s: float) -> dict[int, Prediction]:
         """The most urgent faces, as many as there is time for; track id -> what the network makes of it."""
         waiting = [track for track in live if self._smoother.readable(track.box.mean_side)]
         predictions: dict[int, Prediction] = {}
-        for track in self._turns.order(waiting, time_s):
+        for track in self._face_scheduler.order(waiting, time_s):
             if not (self._owed or self._budget.affords("read", leaving="smooth")):
                 break
             with self._budget.spend("read"):
@@ -117,7 +117,7 @@ class Pipeline:
                 reading = self._smoother.wait(track.id, time_s, side)
             else:
                 reading = self._smoother.update(track.id, seen.scores, time_s, side)
-                self._turns.read(track.id, time_s, reading.emotion != UNKNOWN)
+                self._face_scheduler.read(track.id, time_s, reading.emotion != UNKNOWN)
             faces.append(FaceReading(track, reading))
         return faces
 
@@ -135,7 +135,7 @@ class Pipeline:
     def _ended(self, tracks: list[Track]) -> list[EmotionEvent]:
         for track in tracks:
             self._smoother.forget(track.id)
-            self._turns.forget(track.id)
+            self._face_scheduler.forget(track.id)
         return [self._event("end", track, self._readings.pop(track.id)) for track in tracks]
 
     def _event(self, kind: EventType, track: Track, reading: Reading) -> EmotionEvent:

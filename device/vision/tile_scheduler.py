@@ -10,24 +10,24 @@ from numpy.typing import NDArray
 
 from device.inference.box import Box
 from device.vision.detection import Detection, Detector
-from device.vision.tiling import View
+from device.vision.tiling import Tile
 from device.vision.time_budget import Budget
 
 SHARE = 0.5  # of a frame's time, after which no further look begins
 
 
-class Sight(NamedTuple):
+class ScanResult(NamedTuple):
     """What was found on a frame, and in which of its parts."""
 
     detections: list[Detection]
-    parts: list[View]
+    parts: list[Tile]
 
     def covers(self, box: Box) -> bool:
         """Whether a face in that box was looked for."""
         return any(part.answers_for(box) for part in self.parts)
 
 
-class Lookout:
+class TileScheduler:
     """Leads a detector round the frame.
 
     Args:
@@ -39,10 +39,10 @@ class Lookout:
         self._detector = detector
         self._budget = budget
         self._frame = 0
-        self._looked_at: dict[View, int] = {}  # part -> number of the look
+        self._looked_at: dict[Tile, int] = {}  # part -> number of the look
         self._looks = 0
 
-    def look(self, image: NDArray[np.uint8], wanted: Sequence[Box]) -> Sight:
+    def look(self, image: NDArray[np.uint8], wanted: Sequence[Box]) -> ScanResult:
         """Find the faces of some parts of a frame, or of all where there is time.
 
         Args:
@@ -51,19 +51,19 @@ class Lookout:
         """
         height, width = image.shape[:2]
         self._frame += 1
-        looked: list[View] = []
+        looked: list[Tile] = []
         queue = self._queue(self._detector.views(width, height), wanted)
         detections = self._detector.look(image, self._in_time(queue, looked))
-        return Sight(detections, looked)
+        return ScanResult(detections, looked)
 
-    def _queue(self, parts: Sequence[View], wanted: Sequence[Box]) -> list[View]:
+    def _queue(self, parts: Sequence[Tile], wanted: Sequence[Box]) -> list[Tile]:
         """The longest unseen first; where a face is wanted before these, but for the first on every other frame."""
         waiting = sorted(parts, key=lambda part: self._looked_at.get(part, 0))
         first = waiting[: self._frame % 2]
         urgent = [part for part in waiting if any(part.answers_for(box) for box in wanted)]
         return list(dict.fromkeys([*first, *urgent, *waiting]))
 
-    def _in_time(self, queue: Iterable[View], looked: list[View]) -> Iterator[View]:
+    def _in_time(self, queue: Iterable[Tile], looked: list[Tile]) -> Iterator[Tile]:
         """Parts of the queue until the time is up; at least one."""
         for part in queue:
             if looked and not self._budget.affords("look", SHARE):

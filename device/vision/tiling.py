@@ -17,7 +17,7 @@ LARGEST = TILES_OVERLAP * 4 / 3  # of a tile's side: a larger face is the coarse
 LEEWAY = 1.5  # times the largest: what is larger still is a false alarm or a part of a face
 
 
-class View(NamedTuple):
+class Tile(NamedTuple):
     """A square of the frame, and what it answers for: a face not found there is not in view."""
 
     square: Box
@@ -39,7 +39,7 @@ class View(NamedTuple):
         return cell.x <= x < cell.x + cell.width and cell.y <= y < cell.y + cell.height
 
 
-def views(width: int, height: int, kind: str, tile_px: int) -> list[View]:
+def views(width: int, height: int, kind: str, tile_px: int) -> list[Tile]:
     """The views of a frame, coarse ones first.
 
     Args:
@@ -52,10 +52,10 @@ def views(width: int, height: int, kind: str, tile_px: int) -> list[View]:
     short, long = sorted((width, height))
     if kind == "whole" or long > MAX_ASPECT * short:
         around = Box((width - long) / 2, (height - long) / 2, long, long)
-        return [View(around, _everywhere(around), 0.0, math.inf)]
+        return [Tile(around, _everywhere(around), 0.0, math.inf)]
     if kind == "squares":
         return list(_level(width, height, short, SQUARES_OVERLAP, 0.0, math.inf))
-    found: list[View] = []
+    found: list[Tile] = []
     larger = math.inf
     sides = level_sides(short, tile_px)
     for side, smaller in itertools.zip_longest(sides, sides[1:]):
@@ -73,11 +73,11 @@ def level_sides(short: int, tile_px: int) -> list[float]:
     return [short * (tile_px / short) ** (n / steps) for n in range(steps + 1)]
 
 
-def _level(width: int, height: int, side: float, overlap: float, from_px: float, to_px: float) -> Iterator[View]:
+def _level(width: int, height: int, side: float, overlap: float, from_px: float, to_px: float) -> Iterator[Tile]:
     """Squares of one size that cover the frame, row by row."""
     for y, cell_y, cell_height in _spans(height, side, overlap):
         for x, cell_x, cell_width in _spans(width, side, overlap):
-            yield View(Box(x, y, side, side), Box(cell_x, cell_y, cell_width, cell_height), from_px, to_px)
+            yield Tile(Box(x, y, side, side), Box(cell_x, cell_y, cell_width, cell_height), from_px, to_px)
 
 
 def _spans(length: int, side: float, overlap: float) -> list[tuple[float, float, float]]:

@@ -26,8 +26,9 @@ TRAINING = HOUSE / "docs" / "training.md"
 PROTOCOL = """\
 `device/models/{file}`, version {version}: {parameters:,} parameters, {macs:.1f} M multiply-adds, int8, through LiteRT,
 on {split} of FER2013. **One view of each face: {headline}.** All of this is what
-`scripts/docs/score <FER2013>{argument}` measured and wrote; the figures in full are in [scores/{stem}.json](scores/{stem}.json). PublicTest also chose the
-checkpoint and the temperature, so expect a little less elsewhere."""
+`scripts/docs/score <FER2013>{argument}` measured and wrote; the figures in full are in
+[scores/{stem}.json](scores/{stem}.json). PublicTest also chose the checkpoint and the
+temperature, so expect a little less elsewhere."""
 NOTES = {
     "summary": "The first column is the official figure. New faces are those whose pixels do not stand in Training.\n"
     "Several views are the mean over the face and its mirror image (2), and over both moved to each corner too (10).",

@@ -15,7 +15,7 @@ import pytest
 
 from device.camera.camera import Camera, open_camera
 from device.camera.sources.registry import is_live
-from device.camera.supervisor import Caretaker
+from device.camera.supervisor import CameraSupervisor
 from device.config.schema import CameraConfig
 from tests.support.clips import numbered, write_clip
 from tests.support.processes import children
@@ -103,7 +103,7 @@ def test_a_camera_can_be_closed_twice_and_opened_again(config: CameraConfig) -> 
 def test_a_camera_whose_process_is_killed_is_opened_again(config: CameraConfig) -> None:
     if not is_live(config):
         pytest.skip("a file does not heal")
-    with closing(Caretaker(config)) as camera:
+    with closing(CameraSupervisor(config)) as camera:
         until(camera, "running")
         os.kill(children()[0], signal.SIGKILL)
         until(camera, "failed")
@@ -111,7 +111,7 @@ def test_a_camera_whose_process_is_killed_is_opened_again(config: CameraConfig) 
         assert camera.openings == 2
 
 
-def until(camera: Caretaker, state: str) -> None:
+def until(camera: CameraSupervisor, state: str) -> None:
     """A test that hangs here has found a camera that one must unplug."""
     while camera.state != state:
         camera.step()

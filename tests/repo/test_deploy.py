@@ -81,7 +81,7 @@ def test_the_unit_takes_the_secrets_that_the_role_writes() -> None:
 
 
 def test_the_device_looks_for_the_secrets_that_the_unit_gives() -> None:
-    source = (ROOT / "device" / "credentials.py").read_text()
+    source = (ROOT / "device" / "mqtt" / "credentials.py").read_text()
     asked = set(re.findall(r'_(?:first_line|credential)\("(\w+)"', source))
     assert {f"mqtt-{name}" for name in asked} == set(re.findall(r"^LoadCredential=([\w-]+)", UNIT, flags=re.MULTILINE))
 

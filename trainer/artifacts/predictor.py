@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BATCH = 256  # faces at once; bounds memory, changes no result
 
 
-class Reader(Protocol):
+class Predictor(Protocol):
     """Whatever reads expressions.
 
     Attributes:
@@ -78,7 +78,7 @@ class ModelFileReader:
         return self._classifier.logits(faces)
 
 
-def open_reader(path: Path) -> Reader:
+def open_reader(path: Path) -> Predictor:
     """The reader of a file: a .tflite by its name, a checkpoint otherwise.
 
     Raises:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from device.errors import UsageError
-from trainer.compare.experiment_run import Bench, facts, is_taught, standing
+from trainer.compare.experiment_run import Workspace, facts, is_taught, standing
 from trainer.compare.scheduler import Work, one_by_one, side_by_side
 from trainer.compare.selection import chosen, faces_of
-from trainer.compare.studies import EXTRA, STUDIES, Row
+from trainer.compare.studies import EXTRA, STUDIES, Experiment
 from trainer.config import TrainConfig
 from trainer.data.dataset import Dataset
 from trainer.data.fer2013 import load_dataset
@@ -103,20 +103,20 @@ def _list(known: list[dict[str, Any]], as_json: bool) -> int:
     return 0
 
 
-def _benches(rows: Sequence[Row], out: Path, config: TrainConfig) -> tuple[list[Bench], str]:
+def _benches(rows: Sequence[Experiment], out: Path, config: TrainConfig) -> tuple[list[Workspace], str]:
     """Where each row is worked on, and where the faces come from; a part of those that are only drawn is enough."""
     dataset = load_dataset(config.data)
     if dataset.source == "toy":
         dataset = Dataset({name: faces.take(slice(TOY_FACES[name])) for name, faces in dataset.splits.items()}, "toy")
     faces, protocols = faces_of(rows, dataset), [row.config.study.protocol for row in rows]
     benches = [
-        Bench(out, faces[row.key], tested_on(dataset, protocol), config)
+        Workspace(out, faces[row.key], tested_on(dataset, protocol), config)
         for row, protocol in zip(rows, protocols, strict=True)
     ]
     return benches, dataset.source
 
 
-def _standing(row: Row, bench: Bench, args: argparse.Namespace) -> dict[str, Any]:
+def _standing(row: Experiment, bench: Workspace, args: argparse.Namespace) -> dict[str, Any]:
     """How the row stands, and why nothing more is done about it, where that is so."""
     if row.model is not None and row.config.study.protocol != "original":
         return facts(row) | {"state": "not comparable", "why": "taught or chosen on faces of this test"}
@@ -127,17 +127,20 @@ def _standing(row: Row, bench: Bench, args: argparse.Namespace) -> dict[str, Any
 
 
 def _works(
-    rows: Sequence[Row], benches: Sequence[Bench], results: Sequence[dict[str, Any]], args: argparse.Namespace
+    rows: Sequence[Experiment],
+    benches: Sequence[Workspace],
+    results: Sequence[dict[str, Any]],
+    args: argparse.Namespace,
 ) -> list[Work]:
     """What is left to do, the cheapest first, so that as many rows as possible are finished when the time is over."""
     works = []
     for place, (row, bench, result) in enumerate(zip(rows, benches, results, strict=True)):
         if result["state"] in ("trained", "not comparable") or result["why"]:
             continue
-        taught = is_taught(row, bench)
-        if (args.teach_only and taught) or (args.no_teaching and not taught):
+        trained = is_taught(row, bench)
+        if (args.teach_only and trained) or (args.no_teaching and not trained):
             continue
-        cost = 0 if taught else result["macs"] * result["faces"]["training"] * result["epochs"]["planned"]
+        cost = 0 if trained else result["macs"] * result["faces"]["training"] * result["epochs"]["planned"]
         works.append(Work(place, row, bench, not args.teach_only, cost))
     return sorted(works, key=lambda work: work.cost)
 

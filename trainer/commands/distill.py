@@ -8,7 +8,7 @@ from dataclasses import replace
 from trainer.commands.teacher import add_arguments as add_training_arguments
 from trainer.config import TrainConfig
 from trainer.data.fer2013 import load_dataset
-from trainer.training.launch import begin, newest_teacher, teach
+from trainer.training.launch import begin, newest_teacher, train
 
 EPILOG = """examples:
   trainer distill --data fer2013.csv            teaches a teacher first if there is none
@@ -32,5 +32,5 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     if not config.distill.teachers:
         newest = str(newest_teacher(config, dataset).path)
         config = replace(config, distill=replace(config.distill, teachers=(newest,)))
-    teach("student", config, dataset, folder, args)
+    train("student", config, dataset, folder, args)
     return 0

@@ -17,7 +17,7 @@ from rich.progress import track
 
 from device.errors import UsageError
 from device.inference.model_card import digest
-from trainer.artifacts.predictor import Reader, open_reader
+from trainer.artifacts.predictor import Predictor, open_reader
 from trainer.artifacts.run_dir import BEST, CONFIG, newest_run, write_bytes, write_text
 from trainer.config import TrainConfig, load_config
 from trainer.data.corruptions import KINDS
@@ -130,7 +130,7 @@ def data_of(path: Path) -> str | None:
     return load_config(file).data if file.is_file() else None
 
 
-def through_detector(reader: Reader, faces: FaceSet, sizes: Iterable[int], fit: bool) -> dict[str, Any]:
+def through_detector(reader: Predictor, faces: FaceSet, sizes: Iterable[int], fit: bool) -> dict[str, Any]:
     """What the whole chain reads, by size of the face in the frame; see `trainer.evaluation.end_to_end`.
 
     Returns:

@@ -204,6 +204,6 @@ def markdown(folder: RunFolder, scores: dict[str, Any], names: Iterable[str]) ->
 
 def _origin(folder: RunFolder, scores: dict[str, Any]) -> str:
     summary = folder.summary()
-    taught = f" {summary['epochs']} epochs in {summary['seconds']:,.0f} s on {summary['device']}." if summary else ""
+    trained = f" {summary['epochs']} epochs in {summary['seconds']:,.0f} s on {summary['device']}." if summary else ""
     teachers = "".join(f"\n- teacher: {name}" for name in summary.get("teachers", []))
-    return f"`{Path(scores['model']).name}` on {scores['split']}: **{tables.headline(scores)}**.{taught}{teachers}"
+    return f"`{Path(scores['model']).name}` on {scores['split']}: **{tables.headline(scores)}**.{trained}{teachers}"

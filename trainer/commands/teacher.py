@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trainer.config import TrainConfig
 from trainer.data.fer2013 import load_dataset
-from trainer.training.launch import begin, teach
+from trainer.training.launch import begin, train
 
 EPILOG = """examples:
   trainer teacher --data fer2013.csv
@@ -36,5 +36,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Teach a teacher; prints its run folder."""
     folder, config = begin("teacher", args, config)
-    teach("teacher", config, load_dataset(config.data), folder, args)
+    train("teacher", config, load_dataset(config.data), folder, args)
     return 0

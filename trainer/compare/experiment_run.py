@@ -15,14 +15,14 @@ from trainer.artifacts.checkpoint import build
 from trainer.artifacts.loading import Network
 from trainer.artifacts.run_dir import CONFIG, RunFolder, new_run
 from trainer.artifacts.torchvision_weights import load_imagenet
-from trainer.compare.studies import Row
+from trainer.compare.studies import Experiment
 from trainer.config import TrainConfig, load_config
 from trainer.data.dataset import LABELS, SIDE, Dataset
 from trainer.errors import CheckpointError
 from trainer.evaluation.history import dynamics
 from trainer.models import count_macs, count_parameters
 from trainer.models.input_adapter import FormedTrunk
-from trainer.training.distributed import Group
+from trainer.training.distributed import ProcessGroup
 from trainer.training.learner import Task
 from trainer.training.loop import fit
 
@@ -32,7 +32,7 @@ SPLITS = {"training": "training", "validation": "public_test", "test": TEST}
 
 
 @dataclass(frozen=True)
-class Bench:
+class Workspace:
     """Where a row is worked on.
 
     Attributes:
@@ -47,7 +47,7 @@ class Bench:
     tested_on: str
     machine: TrainConfig
 
-    def of(self, row: Row) -> Path:
+    def of(self, row: Experiment) -> Path:
         """The row's own folder."""
         return self.folder / row.study / f"{row.name}-{row.config.study.protocol}"
 
@@ -56,7 +56,7 @@ class Bench:
         return {name: len(self.data[split]) for name, split in SPLITS.items()}
 
 
-def facts(row: Row) -> dict[str, Any]:
+def facts(row: Experiment) -> dict[str, Any]:
     """What is known of a row before anything is done: names, split, parameters, multiply-accumulates."""
     study = row.config.study
     known: dict[str, Any] = {"key": row.key, "study": row.study, "name": row.name}
@@ -85,7 +85,7 @@ def _of_card(card: ModelCard) -> str:
     return "; ".join(f"{100 * m['accuracy']:.2f} % {m['split']}, n = {m['n']:,}" for m in card.metrics[:1])
 
 
-def standing(row: Row, bench: Bench) -> dict[str, Any]:
+def standing(row: Experiment, bench: Workspace) -> dict[str, Any]:
     """The row as it stands in its folder: trained, with all its figures; taught, not judged; under way; not trained.
 
     Raises:
@@ -111,12 +111,12 @@ def standing(row: Row, bench: Bench) -> dict[str, Any]:
     return known
 
 
-def is_taught(row: Row, bench: Bench) -> bool:
+def is_taught(row: Experiment, bench: Workspace) -> bool:
     """Whether nothing is left to teach: its run is finished, or it is a finished file."""
     return row.model is not None or RunFolder(bench.of(row)).finished
 
 
-def _require_same(row: Row, folder: Path, machine: TrainConfig) -> None:
+def _require_same(row: Experiment, folder: Path, machine: TrainConfig) -> None:
     begun, wanted = load_config(folder / CONFIG), _config(row, machine)
     for part in ("study", "augment", "without_twins", "bf16"):
         if getattr(begun, part) != getattr(wanted, part):
@@ -131,13 +131,13 @@ def accuracies(epochs: list[dict[str, Any]]) -> list[float]:
     return [entry["accuracy"] for entry in epochs]
 
 
-def _config(row: Row, machine: TrainConfig) -> TrainConfig:
+def _config(row: Experiment, machine: TrainConfig) -> TrainConfig:
     """The row's settings on this machine."""
     own = {name: getattr(machine, name) for name in ("data", "runs", "accelerator", "threads", "bf16", "compile")}
     return replace(row.config, **own)
 
 
-def teach(row: Row, bench: Bench, minutes: float | None, group: Group) -> bool:
+def train(row: Experiment, bench: Workspace, minutes: float | None, group: ProcessGroup) -> bool:
     """Teach a row, or go on with it; whether it is finished.
 
     Args:

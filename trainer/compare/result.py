@@ -18,9 +18,9 @@ from trainer.artifacts.loading import load_network
 from trainer.artifacts.predictor import ModelFileReader
 from trainer.artifacts.run_dir import RunFolder, write_text
 from trainer.compare import plots as compare_plots
-from trainer.compare.experiment_run import RESULT, TEST, Bench, accuracies, facts
+from trainer.compare.experiment_run import RESULT, TEST, Workspace, accuracies, facts
 from trainer.compare.predictions import TSNE_FACES, read, reading_of
-from trainer.compare.studies import Row
+from trainer.compare.studies import Experiment
 from trainer.data.dataset import Dataset
 from trainer.evaluation import latency, metrics, scoring
 from trainer.evaluation.history import dynamics
@@ -32,7 +32,7 @@ PICTURES = ("learning", "confusion", "roc", "classes", "tsne")
 LISTS = ("calibration", "risk_coverage")  # of what is scored; too long for a table
 
 
-def examine(row: Row, bench: Bench) -> dict[str, Any]:
+def examine(row: Experiment, bench: Workspace) -> dict[str, Any]:
     """Read the test faces with a finished row, convert and time it, draw its pictures, keep it all in its folder.
 
     Raises:
@@ -57,7 +57,7 @@ def examine(row: Row, bench: Bench) -> dict[str, Any]:
     return _kept(result, row, bench)
 
 
-def examine_model(row: Row, bench: Bench) -> dict[str, Any]:
+def examine_model(row: Experiment, bench: Workspace) -> dict[str, Any]:
     """The same for a finished file, which is read as it is."""
     assert row.model is not None
     folder, images = bench.of(row), bench.data[TEST].images
@@ -74,7 +74,7 @@ def examine_model(row: Row, bench: Bench) -> dict[str, Any]:
     return _kept(result, row, bench)
 
 
-def _kept(result: dict[str, Any], row: Row, bench: Bench) -> dict[str, Any]:
+def _kept(result: dict[str, Any], row: Experiment, bench: Workspace) -> dict[str, Any]:
     result |= {
         "faces": bench.faces(),
         "tested_on": bench.tested_on,
@@ -104,7 +104,7 @@ def averages(per_class: dict[str, dict[str, Any]]) -> dict[str, float]:
     return weighted | {"mean_auc": float(np.mean([v["auc"] for v in rows if v["auc"] is not None]))}
 
 
-def _as_file(run: RunFolder, bench: Bench, reference: NDArray[np.float32]) -> dict[str, Any]:
+def _as_file(run: RunFolder, bench: Workspace, reference: NDArray[np.float32]) -> dict[str, Any]:
     """The row as a .tflite: what became of it, how it reads, what it costs; or why there is none."""
     if not run.best.is_file():
         return {"dtype": None, "why_not": "its weights stayed where it was taught", "gates_failed": []}
@@ -116,7 +116,7 @@ def _as_file(run: RunFolder, bench: Bench, reference: NDArray[np.float32]) -> di
     return _file_facts(converted, bench, reference)
 
 
-def _file_facts(converted: Converted, bench: Bench, reference: NDArray[np.float32]) -> dict[str, Any]:
+def _file_facts(converted: Converted, bench: Workspace, reference: NDArray[np.float32]) -> dict[str, Any]:
     test, began = bench.data[TEST], time.process_time()
     logits = ModelFileReader(converted.path).logits(test.images)
     return {
@@ -131,7 +131,7 @@ def _file_facts(converted: Converted, bench: Bench, reference: NDArray[np.float3
     }
 
 
-def _recovered(path: Path, bench: Bench) -> NDArray[np.float32]:
+def _recovered(path: Path, bench: Workspace) -> NDArray[np.float32]:
     """Penultimate features of the network inside a .tflite."""
     model = load_network(path, bench.data).model
     return read(model, bench.data[TEST].images[:TSNE_FACES], bench.machine)[1]

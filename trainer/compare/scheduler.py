@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trainer.compare.experiment_run import Bench, standing, teach
+from trainer.compare.experiment_run import Workspace, standing, train
 from trainer.compare.predictions import keep_reading
-from trainer.compare.studies import Row
+from trainer.compare.studies import Experiment
 from trainer.errors import RunError
-from trainer.training.distributed import ALONE, Group
+from trainer.training.distributed import ALONE, ProcessGroup
 
 OVER = "the time is over, go on with the same command"
 Result = dict[str, Any]
@@ -38,13 +38,13 @@ class Work:
     """
 
     place: int
-    row: Row
-    bench: Bench
+    row: Experiment
+    bench: Workspace
     judge: bool
     cost: float
 
 
-def one_by_one(works: Sequence[Work], deadline: float, group: Group) -> Iterator[tuple[int, Result]]:
+def one_by_one(works: Sequence[Work], deadline: float, group: ProcessGroup) -> Iterator[tuple[int, Result]]:
     """Do the works; yields the place of each and how it stands then.
 
     However near the deadline is, at least one epoch is taught, so that many short calls come to an end, too.
@@ -125,12 +125,12 @@ def _done_in_time(work: Work, deadline: float, whatever_the_time: bool) -> Resul
     return done(work, deadline)
 
 
-def done(work: Work, deadline: float, group: Group = ALONE) -> Result:
+def done(work: Work, deadline: float, group: ProcessGroup = ALONE) -> Result:
     """Teach a row up to the deadline at most, and judge it once it is finished; how it stands then."""
     row, bench = work.row, work.bench
     if row.model is None:
         minutes = (deadline - time.monotonic()) / 60
-        finished = teach(row, bench, None if math.isinf(minutes) else minutes, group)
+        finished = train(row, bench, None if math.isinf(minutes) else minutes, group)
         if finished and not work.judge:
             group.first(lambda: keep_reading(bench.of(row), bench.data, bench.machine))
         if not (finished and work.judge):
@@ -141,7 +141,7 @@ def done(work: Work, deadline: float, group: Group = ALONE) -> Result:
     return group.first(lambda: judge(row, bench))
 
 
-def tell(text: str, group: Group) -> None:
+def tell(text: str, group: ProcessGroup) -> None:
     """How far it is, on stderr."""
     if group.leads:
         print(text, file=sys.stderr, flush=True)

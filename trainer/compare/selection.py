@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from device.errors import UsageError
-from trainer.compare.studies import EXTRA, STUDIES, Row
+from trainer.compare.studies import EXTRA, STUDIES, Experiment
 from trainer.compare.studies.compact import STUDY as BALANCED
 from trainer.compare.studies.transfer import STUDY as TRANSFER
 from trainer.compare.studies.transfer import from_imagenet
@@ -17,7 +17,7 @@ from trainer.data.splits import studied
 from trainer.errors import DataError
 
 
-def chosen(args: argparse.Namespace, config: TrainConfig) -> list[Row]:
+def chosen(args: argparse.Namespace, config: TrainConfig) -> list[Experiment]:
     """The rows that are asked for, with what the command line says in place of their own settings.
 
     Raises:
@@ -40,7 +40,7 @@ def chosen(args: argparse.Namespace, config: TrainConfig) -> list[Row]:
     return found
 
 
-def _named(studies: Sequence[str] | None, models: Sequence[str] | None) -> list[Row]:
+def _named(studies: Sequence[str] | None, models: Sequence[str] | None) -> list[Experiment]:
     every = STUDIES | EXTRA
     for name in studies or ():
         if name not in every:
@@ -54,11 +54,11 @@ def _named(studies: Sequence[str] | None, models: Sequence[str] | None) -> list[
     return [row for row in rows if any(_is(row, name) for name in models)]
 
 
-def _is(row: Row, name: str) -> bool:
+def _is(row: Experiment, name: str) -> bool:
     return name in (row.key, row.name) or (row.model is None and name == row.config.study.network)
 
 
-def _with_weights(row: Row, folder: Path) -> Row:
+def _with_weights(row: Experiment, folder: Path) -> Experiment:
     """The row with the file of its network in a folder.
 
     Raises:
@@ -70,7 +70,7 @@ def _with_weights(row: Row, folder: Path) -> Row:
     return from_imagenet(row, str(files[0]))
 
 
-def faces_of(rows: Sequence[Row], dataset: Dataset) -> dict[str, Dataset]:
+def faces_of(rows: Sequence[Experiment], dataset: Dataset) -> dict[str, Dataset]:
     """The faces as each row has them, by its key; rows that have them alike share them."""
     forms: dict[object, Dataset] = {}
     found = {}

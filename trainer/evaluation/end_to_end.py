@@ -21,7 +21,7 @@ from trainer.data.dataset import LABELS, FaceSet
 
 if TYPE_CHECKING:
     from device.vision.detection import Detector
-    from trainer.artifacts.predictor import Reader
+    from trainer.artifacts.predictor import Predictor
 
 FRAME_HEIGHT, FRAME_WIDTH = 480, 640
 FIT_SIZES = (160, 240)  # sizes at which nearly every face is found
@@ -130,7 +130,7 @@ def margin_between(box: Box, square: Box) -> tuple[float, float]:
 
 
 def read_through(
-    reader: Reader, detector: Detector, faces: FaceSet, size: int, indices: Iterable[int] | None = None
+    reader: Predictor, detector: Detector, faces: FaceSet, size: int, indices: Iterable[int] | None = None
 ) -> dict[str, Any]:
     """Score the chain on faces of one size.
 
@@ -165,6 +165,6 @@ def read_through(
     }
 
 
-def _accuracy(reader: Reader, faces: Grey, labels: NDArray[np.int64]) -> float:
+def _accuracy(reader: Predictor, faces: Grey, labels: NDArray[np.int64]) -> float:
     names = [reader.labels[k] for k in reader.logits(faces).argmax(1)]
     return float(np.mean([name == LABELS[label] for name, label in zip(names, labels, strict=True)]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-LEAST_EPOCHS = 3  # for a correlation
+MIN_EPOCHS = 3  # for a correlation
 
 
 def dynamics(epochs: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -36,6 +36,6 @@ def _moment(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pearson(a: Sequence[float], b: Sequence[float]) -> float | None:
-    if len(a) < LEAST_EPOCHS or np.ptp(a) == 0 or np.ptp(b) == 0:
+    if len(a) < MIN_EPOCHS or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     return float(np.corrcoef(a, b)[0, 1])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.errors import ModelError
-from trainer.artifacts.predictor import Reader
+from trainer.artifacts.predictor import Predictor
 from trainer.data.corruptions import KINDS, SEVERITIES, corrupt
 from trainer.data.dataset import LABELS, VOTES, Dataset, FaceSet, duplicate_mask
 from trainer.evaluation import metrics, significance
@@ -26,7 +26,7 @@ Chosen = slice | NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Exam:
+class EvaluationSet:
     """The faces to be read; `new` (N,) marks those whose exact pixels do not stand in Training, where that is known."""
 
     split: str
@@ -38,15 +38,15 @@ class Exam:
         return measure(slice(None)) | {"without_duplicates": None if self.new is None else measure(self.new)}
 
 
-def set_exam(dataset: Dataset, split: str) -> Exam:
+def set_exam(dataset: Dataset, split: str) -> EvaluationSet:
     """The faces of a split, compared with Training where that is another one and there."""
     faces, new = dataset[split], None
     if split != "training" and "training" in dataset.splits:
         new = ~duplicate_mask(faces, dataset["training"])
-    return Exam(split, faces, new if new is not None and new.any() else None)
+    return EvaluationSet(split, faces, new if new is not None and new.any() else None)
 
 
-def reading(reader: Reader, path: Path) -> Read:
+def reading(reader: Predictor, path: Path) -> Read:
     """What a model says about faces, with the columns in the order of `LABELS`.
 
     Raises:
@@ -58,7 +58,7 @@ def reading(reader: Reader, path: Path) -> Read:
     return lambda faces: reader.logits(faces)[:, columns]
 
 
-def single_view(exam: Exam, logits: NDArray[np.float32], temperature: float) -> dict[str, Any]:
+def single_view(exam: EvaluationSet, logits: NDArray[np.float32], temperature: float) -> dict[str, Any]:
     """The headline: one view of each face.
 
     Args:
@@ -135,7 +135,7 @@ def risk_coverage(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> dic
     }
 
 
-def several_views(exam: Exam, read: Read, temperature: float, shift_px: int) -> dict[str, Any]:
+def several_views(exam: EvaluationSet, read: Read, temperature: float, shift_px: int) -> dict[str, Any]:
     """Test-time augmentation: the mean of the scores of 2 and of 10 views of each face; see `trainer.evaluation.tta`.
 
     Returns:
@@ -150,11 +150,11 @@ def several_views(exam: Exam, read: Read, temperature: float, shift_px: int) -> 
     return result
 
 
-def _summary(exam: Exam, scores: NDArray[np.float64]) -> dict[str, Any]:
+def _summary(exam: EvaluationSet, scores: NDArray[np.float64]) -> dict[str, Any]:
     return exam.on_both(lambda c: metrics.summarise(scores[c], exam.faces.labels[c], LABELS))
 
 
-def against(exam: Exam, logits: NDArray[np.float32], other: NDArray[np.float32]) -> dict[str, Any]:
+def against(exam: EvaluationSet, logits: NDArray[np.float32], other: NDArray[np.float32]) -> dict[str, Any]:
     """Two networks' logits (N, 7) on the same faces: `paired.compare`, and again under `without_duplicates`."""
     right, other_right = (values.argmax(1) == exam.faces.labels for values in (logits, other))
     return exam.on_both(lambda chosen: significance.compare(right[chosen], other_right[chosen]))

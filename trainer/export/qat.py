@@ -86,8 +86,8 @@ class Views:
 def _step(net: RoundedNet, source: ExpressionNet, views: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
     """One step towards what `source` says; how far the batch's readings lay from it."""
     with torch.no_grad():
-        taught = source(views)
-    gap = distillation(net(views), softened([taught], 1.0), 1.0)
+        trained = source(views)
+    gap = distillation(net(views), softened([trained], 1.0), 1.0)
     optimizer.zero_grad(set_to_none=True)
     gap.backward()
     optimizer.step()

@@ -30,7 +30,7 @@ CALIBRATION = {
     "nll_votes": "NLL against FER+",
 }
 NEW = "; new: without the duplicates of Training faces"
-LEAST_P = 0.0001  # smaller ones are not told apart
+MIN_P = 0.0001  # smaller ones are not told apart
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)  # of the curve, in the table
 
 
@@ -160,7 +160,7 @@ def against(scores: dict[str, Any]) -> ScoreTable:
 
 def verdict(compared: dict[str, Any]) -> str:
     """One sentence on a comparison."""
-    chance = f"p {'' if compared['p'] < LEAST_P else '= '}{_p(compared['p'])}"
+    chance = f"p {'' if compared['p'] < MIN_P else '= '}{_p(compared['p'])}"
     if compared["p"] >= 0.05:
         return f"That is no proof of a difference: {chance} on {compared['n']:,} faces."
     better = "this" if compared["difference"] > 0 else "the other"
@@ -200,4 +200,4 @@ def _four(value: float) -> str:
 
 
 def _p(value: float) -> str:
-    return f"< {LEAST_P:.4f}" if value < LEAST_P else f"{value:.4f}"
+    return f"< {MIN_P:.4f}" if value < MIN_P else f"{value:.4f}"

@@ -13,7 +13,7 @@ from trainer.artifacts.run_dir import save_whole
 from trainer.config import AugmentConfig, FitConfig
 from trainer.data.augment import Augment, mixup
 from trainer.errors import RunError
-from trainer.training.distributed import ALONE, Group
+from trainer.training.distributed import ALONE, ProcessGroup
 from trainer.training.losses import targets_of
 
 CHUNK = 512  # faces that are drawn, and shown to the teachers, at once
@@ -26,12 +26,12 @@ class Batch:
     faces: Tensor  # (N, 1, S, S) float in [0, 1]
     targets: Tensor  # (N, K) shares
     votes: Tensor | None = None  # (N, V) votes or shares of them
-    taught: Tensor | None = None  # (N, K) shares that the teachers give, softened; None: not asked yet
+    trained: Tensor | None = None  # (N, K) shares that the teachers give, softened; None: not asked yet
 
-    def share(self, group: Group) -> Batch:
+    def share(self, group: ProcessGroup) -> Batch:
         """What of it this process works on."""
-        votes, taught = (None if part is None else group.share(part) for part in (self.votes, self.taught))
-        return Batch(group.share(self.faces), group.share(self.targets), votes, taught)
+        votes, trained = (None if part is None else group.share(part) for part in (self.votes, self.trained))
+        return Batch(group.share(self.faces), group.share(self.targets), votes, trained)
 
 
 class Views:
@@ -74,7 +74,7 @@ class Views:
         return Batch(channels_last(faces), targets, votes)
 
 
-class KeptViews:
+class CachedViews:
     """A number of views of every face, drawn once, each with the teachers' answer; epochs take them in turn.
 
     So patient distillation costs the teachers' time once and not at every epoch, and the answer is still to the very
@@ -104,7 +104,7 @@ class KeptViews:
 def draw(
     views: Views, turns: int, ask: Callable[[Tensor], Tensor], on_turn: Callable[[int], None]
 ) -> dict[str, Tensor]:
-    """The parts of `KeptViews`: so many views of each face, and what the teachers say of each.
+    """The parts of `CachedViews`: so many views of each face, and what the teachers say of each.
 
     Args:
         views: where they come from.
@@ -133,7 +133,7 @@ def draw(
 
 
 def kept_or(
-    path: Path, draw_them: Callable[[], dict[str, Tensor]], device: torch.device, group: Group = ALONE
+    path: Path, draw_them: Callable[[], dict[str, Tensor]], device: torch.device, group: ProcessGroup = ALONE
 ) -> dict[str, Tensor]:
     """What lies in a file; where there is none, it is drawn and written there.
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Group:
+class ProcessGroup:
     """The processes that teach together, seen from one of them."""
 
     rank: int = 0
@@ -64,7 +64,7 @@ class Group:
         return nn.parallel.DistributedDataParallel(heads) if self.size > 1 else heads
 
 
-ALONE = Group()
+ALONE = ProcessGroup()
 
 
 class Heads(nn.Module):
@@ -118,7 +118,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         self.running_var.lerp_(variance, self.momentum)
 
 
-def join_group(accelerator: str) -> Group:
+def join_group(accelerator: str) -> ProcessGroup:
     """The group that torchrun started us in; a group of one without it.
 
     Args:
@@ -128,7 +128,7 @@ def join_group(accelerator: str) -> Group:
     if size == 1:
         return ALONE
     on_gpu = torch.cuda.is_available() and accelerator != "cpu"
-    group = Group(int(os.environ["RANK"]), size, int(os.environ["LOCAL_RANK"]))
+    group = ProcessGroup(int(os.environ["RANK"]), size, int(os.environ["LOCAL_RANK"]))
     if on_gpu:
         torch.cuda.set_device(group.local_rank)
     if not distributed.is_initialized():

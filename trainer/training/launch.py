@@ -20,7 +20,7 @@ from trainer.training.learner import Task, pick_device
 from trainer.training.loop import fit
 
 
-def teach(kind: str, config: TrainConfig, dataset: Dataset, folder: RunFolder | None, args: argparse.Namespace) -> None:
+def train(kind: str, config: TrainConfig, dataset: Dataset, folder: RunFolder | None, args: argparse.Namespace) -> None:
     """Teach one network as the config says, in a new run folder or in one that was cut off, and say how it went.
 
     Under torchrun every process comes here, and the first makes the folder.

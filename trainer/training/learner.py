@@ -21,8 +21,8 @@ from trainer.config import FitConfig, TrainConfig, fit_of
 from trainer.data.dataset import LABELS, SIDE, VOTES, Dataset, FaceSet, duplicate_mask
 from trainer.errors import CheckpointError, RunError
 from trainer.models import ExpressionNet
-from trainer.training.batches import Batch, KeptViews, Views, channels_last, draw, kept_or
-from trainer.training.distributed import ALONE, Group
+from trainer.training.batches import Batch, CachedViews, Views, channels_last, draw, kept_or
+from trainer.training.distributed import ALONE, ProcessGroup
 from trainer.training.losses import (
     balanced_weights,
     correlation,
@@ -32,7 +32,7 @@ from trainer.training.losses import (
     targets_of,
     votes_loss,
 )
-from trainer.training.optim import WeightAverage, make_optimizer, set_lr
+from trainer.training.optim import EMA, make_optimizer, set_lr
 from trainer.training.progress import TurnsProgress
 
 INPUT = InputSpec(size=SIDE)
@@ -67,7 +67,7 @@ class Task:
         return "validation" if self.kind == "study" else "PublicTest"
 
 
-def pick_device(config: TrainConfig, group: Group = ALONE) -> torch.device:
+def pick_device(config: TrainConfig, group: ProcessGroup = ALONE) -> torch.device:
     """The device to train on.
 
     Raises:
@@ -84,7 +84,7 @@ def pick_device(config: TrainConfig, group: Group = ALONE) -> torch.device:
 class Learner:
     """A network being taught: its weights, their average, its optimiser, its data."""
 
-    def __init__(self, task: Task, group: Group = ALONE) -> None:
+    def __init__(self, task: Task, group: ProcessGroup = ALONE) -> None:
         self.task, self.fit = task, task.fit
         self.group = group
         self.device = pick_device(task.config, group)
@@ -99,7 +99,7 @@ class Learner:
         if task.start is not None:
             begin_with(model, task.start)
         self.model = _placed(group.share_batch_norms(model), self.device)
-        self.average = WeightAverage(self.model, self.fit.ema)
+        self.average = EMA(self.model, self.fit.ema)
         self.teachers: list[Callable[[Tensor], Tensor]] = [
             _placed(teacher.model, self.device).eval() for teacher in task.teachers
         ]
@@ -113,7 +113,7 @@ class Learner:
         faces, self.labels = _resident(training, self.device)
         votes = torch.from_numpy(training.votes).float().to(self.device) if with_votes else None
         self.views = Views(faces, self.labels, votes, task.config.augment, self.fit, len(LABELS))
-        self.kept: KeptViews | None = None
+        self.kept: CachedViews | None = None
         self.public = _resident(task.dataset["public_test"], self.device)
         self.class_weights = balanced_weights(self.labels, len(LABELS)) if self.fit.class_weights else None
 
@@ -155,7 +155,7 @@ class Learner:
         if distil.kept_views and self.teachers:
             path = Path(self.task.config.runs) / f"views-{self._what_is_asked()}.pt"
             parts = kept_or(path, self._draw_views, self.device, self.group)
-            self.kept = KeptViews(parts, distil.mirror, self.views.generator)
+            self.kept = CachedViews(parts, distil.mirror, self.views.generator)
 
     def _draw_views(self) -> dict[str, Tensor]:
         turns = self.task.config.distill.kept_views
@@ -192,10 +192,10 @@ class Learner:
         loss = cross_entropy(logits, batch.targets, self.class_weights)
         if self.teachers:
             distil = self.task.config.distill
-            taught = self.ask(batch.faces) if batch.taught is None else batch.taught
-            loss = (1 - distil.kl_weight) * loss + distil.kl_weight * distillation(logits, taught, distil.temperature)
+            trained = self.ask(batch.faces) if batch.trained is None else batch.trained
+            loss = (1 - distil.kl_weight) * loss + distil.kl_weight * distillation(logits, trained, distil.temperature)
             if distil.dist_weight:
-                loss = loss + distil.dist_weight * correlation(logits, taught, distil.temperature)
+                loss = loss + distil.dist_weight * correlation(logits, trained, distil.temperature)
         if vote_logits is not None and batch.votes is not None:
             loss = loss + self.fit.votes_weight * votes_loss(vote_logits, batch.votes)
         return loss

@@ -18,7 +18,7 @@ from trainer.artifacts.run_dir import RunFolder
 from trainer.config import FitConfig
 from trainer.data.dataset import LABELS
 from trainer.errors import CheckpointError
-from trainer.training.distributed import ALONE, Group
+from trainer.training.distributed import ALONE, ProcessGroup
 from trainer.training.learner import Learner, Task
 from trainer.training.progress import TrainingProgress
 
@@ -36,7 +36,7 @@ class Progress:
 
 
 def fit(
-    task: Task, run: RunFolder, resume: bool = False, minutes: float | None = None, group: Group = ALONE
+    task: Task, run: RunFolder, resume: bool = False, minutes: float | None = None, group: ProcessGroup = ALONE
 ) -> Progress:
     """Teach until the epochs are over or patience is; `best.pt` then holds the weights that read PublicTest best.
 
@@ -53,7 +53,7 @@ def fit(
     """
     learner = Learner(task, group)
     progress = _restore(learner, run) if resume and run.last.is_file() else Progress()
-    keeper = Keeper(learner, run, progress)
+    keeper = CheckpointWriter(learner, run, progress)
     faces = learner.steps_per_epoch * task.fit.batch_size
     deadline = time.monotonic() + 60 * (math.inf if minutes is None else minutes)
     learner.keep_views()
@@ -94,7 +94,7 @@ def _remember(progress: Progress, fit: FitConfig, entry: dict[str, Any]) -> bool
     return better
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes best.pt where it is the best, then last.pt, then the metrics: after every epoch, or where epochs take
     seconds, not more often than the settings say. What is the best meanwhile waits on the training device."""
 

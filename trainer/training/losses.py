@@ -45,22 +45,22 @@ def softened(logits: list[Tensor], temperature: float) -> Tensor:
     return torch.stack([functional.softmax(part.float() / temperature, 1) for part in logits]).mean(0)
 
 
-def distillation(student: Tensor, taught: Tensor, temperature: float) -> Tensor:
+def distillation(student: Tensor, trained: Tensor, temperature: float) -> Tensor:
     """KL from the teachers' softened shares (N, K) to the student's logits (N, K), times temperature squared.
 
     Hinton et al. 2015, arXiv:1503.02531.
     """
     logs = functional.log_softmax(student.float() / temperature, 1)
-    return functional.kl_div(logs, taught, reduction="batchmean") * temperature**2
+    return functional.kl_div(logs, trained, reduction="batchmean") * temperature**2
 
 
-def correlation(student: Tensor, taught: Tensor, temperature: float) -> Tensor:
+def correlation(student: Tensor, trained: Tensor, temperature: float) -> Tensor:
     """How far the student's ranking is from the teachers': 1 - Pearson over the classes, plus the same over the faces.
 
     DIST, Huang et al. 2022, arXiv:2205.10536, with both of its weights one. Logits (N, K), softened shares (N, K).
     """
     own = functional.softmax(student.float() / temperature, 1)
-    return (_unlike(own, taught) + _unlike(own.T, taught.T)) * temperature**2
+    return (_unlike(own, trained) + _unlike(own.T, trained.T)) * temperature**2
 
 
 def _unlike(a: Tensor, b: Tensor) -> Tensor:

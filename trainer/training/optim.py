@@ -16,11 +16,11 @@ MODULE = "module."  # before the names of the averaged weights, as torch's Avera
 
 def make_optimizer(model: torch.nn.Module, fit: FitConfig) -> torch.optim.Optimizer:
     """The optimiser; matrices and kernels decay, biases and batch-norm do not."""
-    taught = [p for p in model.parameters() if p.requires_grad]
-    weights = [p for p in taught if p.ndim > 1]
-    others = [p for p in taught if p.ndim <= 1]
+    trained = [p for p in model.parameters() if p.requires_grad]
+    weights = [p for p in trained if p.ndim > 1]
+    others = [p for p in trained if p.ndim <= 1]
     groups = [{"params": weights, "weight_decay": fit.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    fused = all(p.is_cuda for p in taught)  # one kernel a step; on a CPU it gains nothing
+    fused = all(p.is_cuda for p in trained)  # one kernel a step; on a CPU it gains nothing
     if fit.optimizer == "sgd":
         return torch.optim.SGD(groups, fit.lr, fit.momentum, nesterov=fit.momentum > 0, fused=fused)
     kind = torch.optim.Adam if fit.optimizer == "adam" else torch.optim.AdamW
@@ -45,7 +45,7 @@ def set_lr(optimizer: torch.optim.Optimizer, fit: FitConfig, position: float, fa
     return lr
 
 
-class WeightAverage:
+class EMA:
     """Exponential average of a network's weights and buffers, whose memory grows from nothing to `decay`.
 
     So it soon forgets the random start. torch's `AveragedModel` does the same, but waits for a GPU at every step.
@@ -59,7 +59,7 @@ class WeightAverage:
         self.module, self.decay, self.count = copy.deepcopy(model).eval(), decay, 0
         pairs = list(zip(self.module.state_dict().values(), model.state_dict().values(), strict=True))
         self.averaged = [own for own, _ in pairs if own.is_floating_point()]
-        self.taught = [new for own, new in pairs if own.is_floating_point()]
+        self.trained = [new for own, new in pairs if own.is_floating_point()]
         self.counters = [own for own, _ in pairs if not own.is_floating_point()]
         self.counted = [new for own, new in pairs if not own.is_floating_point()]
 
@@ -67,7 +67,7 @@ class WeightAverage:
     def update(self) -> None:
         """Take in the weights as they are now."""
         keep = min(self.decay, (1 + self.count) / (10 + self.count)) if self.count else 0.0
-        torch._foreach_lerp_(self.averaged, self.taught, 1 - keep)
+        torch._foreach_lerp_(self.averaged, self.trained, 1 - keep)
         if self.counters:
             torch._foreach_copy_(self.counters, self.counted)
         self.count += 1

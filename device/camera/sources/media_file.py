@@ -98,7 +98,7 @@ def _video(path: Path, fps: float) -> Iterator[Still]:
     """The file's own time stamps; where they stand still or run back, the frame rate goes on."""
     import cv2
 
-    hush()
+    silence_opencv_logs()
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
@@ -117,7 +117,7 @@ def _video(path: Path, fps: float) -> Iterator[Still]:
         capture.release()
 
 
-def hush() -> None:
+def silence_opencv_logs() -> None:
     """Keep OpenCV and FFmpeg from complaining on stderr: what fails is said in a sentence of our own."""
     import cv2
 
@@ -135,7 +135,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     """
     import cv2
 
-    hush()
+    silence_opencv_logs()
     try:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     except cv2.error:  # more pixels than OpenCV will take

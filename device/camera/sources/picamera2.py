@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from device.camera.frame import Shot
+from device.camera.frame import RawFrame
 from device.config.schema import CameraConfig
 from device.errors import SourceError
 
 
-def _picamera2(number: int, config: CameraConfig) -> Generator[Shot, None, None]:
+def _picamera2(number: int, config: CameraConfig) -> Generator[RawFrame, None, None]:
     """A Raspberry Pi camera module, through picamera2."""
     camera = _open_picamera2(number, config)
     try:
         camera.start()
         while True:
             image = camera.capture_array("main")
-            yield Shot(np.asarray(image, dtype=np.uint8), time.monotonic(), time.time())
+            yield RawFrame(np.asarray(image, dtype=np.uint8), time.monotonic(), time.time())
     except RuntimeError as error:
         raise SourceError(f"{config.source}: the camera failed: {error}.") from error
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
 
-from device.camera.frame import Pause, Shot
+from device.camera.frame import Pause, RawFrame
 from device.camera.sources.media_file import play
 from device.camera.sources.picamera2 import _picamera2
 from device.camera.sources.v4l2 import _v4l2
@@ -33,7 +33,7 @@ def load(config: CameraConfig) -> None:
         importlib.import_module("picamera2" if config.source.startswith("picamera2:") else "cv2")
 
 
-def shoot(config: CameraConfig, pause: Pause) -> Generator[Shot, None, None]:
+def open_source(config: CameraConfig, pause: Pause) -> Generator[RawFrame, None, None]:
     """Open the source, yield what it gives until it ends, and free it however this ends.
 
     Args:
@@ -56,9 +56,9 @@ def shoot(config: CameraConfig, pause: Pause) -> Generator[Shot, None, None]:
     )
 
 
-def _file(path: Path, config: CameraConfig, pause: Pause) -> Generator[Shot, None, None]:
+def _file(path: Path, config: CameraConfig, pause: Pause) -> Generator[RawFrame, None, None]:
     began_s, began = time.monotonic(), time.time()
     for image, media_s in play(path, config):
         if is_live(config) or not config.fast:
             pause(max(0.0, began_s + media_s - time.monotonic()))
-        yield Shot(image, media_s, began + media_s)
+        yield RawFrame(image, media_s, began + media_s)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from device.camera.frame import Pause, Shot
-from device.camera.sources.media_file import hush
+from device.camera.frame import Pause, RawFrame
+from device.camera.sources.media_file import silence_opencv_logs
 from device.config.schema import CameraConfig
 from device.errors import SourceError
 
@@ -21,7 +21,7 @@ BAD_FRAMES = 10  # in a row; a USB camera that is jolted gives a broken JPEG now
 BAD_FRAME_S = 0.02  # an unplugged one fails at once, so that some time must pass between two attempts
 
 
-def _v4l2(path: Path, config: CameraConfig, pause: Pause) -> Generator[Shot, None, None]:
+def _v4l2(path: Path, config: CameraConfig, pause: Pause) -> Generator[RawFrame, None, None]:
     """A USB camera, or whatever else Linux shows as /dev/videoN, through OpenCV."""
     import cv2
 
@@ -32,7 +32,7 @@ def _v4l2(path: Path, config: CameraConfig, pause: Pause) -> Generator[Shot, Non
             good, image = capture.read()
             bad = 0 if good else bad + 1
             if good:
-                yield Shot(np.asarray(image, dtype=np.uint8), time.monotonic(), time.time())
+                yield RawFrame(np.asarray(image, dtype=np.uint8), time.monotonic(), time.time())
             else:
                 pause(BAD_FRAME_S)
         raise SourceError(f"{path}: the camera stopped giving frames; check its cable and power.")
@@ -49,7 +49,7 @@ def _open_v4l2(path: Path, config: CameraConfig) -> Any:
         raise SourceError(f"{path}: there is no such camera; `ls /dev/video*` shows those that are there.")
     if not os.access(path, os.R_OK | os.W_OK):
         raise SourceError(f"{path}: this user may not open it; run `sudo usermod -aG video $USER` and log in again.")
-    hush()
+    silence_opencv_logs()
     capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2)
     if not capture.isOpened():
         raise SourceError(f"{path}: this device gives no pictures; try the other numbers of `ls /dev/video*`.")

@@ -19,8 +19,8 @@ import pytest
 from numpy.typing import NDArray
 
 from device.camera.camera import Camera, open_camera
-from device.camera.frame import Frame, Shot
-from device.camera.reader import Every, end_process
+from device.camera.frame import Frame, RawFrame
+from device.camera.reader import SequentialReader, end_process
 from device.config.schema import CameraConfig
 from device.errors import SourceError, StuckError
 from tests.support.clips import number_of, numbered, write_clip
@@ -245,12 +245,12 @@ def test_a_camera_that_breaks(bench: Bench) -> None:
 
 
 def test_every_drops_nothing_and_fails_after_the_last_shot() -> None:
-    def shots() -> Generator[Shot, None, None]:
+    def shots() -> Generator[RawFrame, None, None]:
         for n in range(3):
-            yield Shot(numbered(n), float(n), 0.0)
+            yield RawFrame(numbered(n), float(n), 0.0)
         raise SourceError("the cable is out.")
 
-    taker = Every(shots())
+    taker = SequentialReader(shots())
     assert [number_of(taken[0].image) for taken in (taker.take(0.0) for _ in range(3)) if taken] == [0, 1, 2]
     with pytest.raises(SourceError, match="cable"):
         taker.take(0.0)

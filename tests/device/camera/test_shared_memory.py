@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.camera.frame import Shot
-from device.camera.shared_memory import HEADER, Slot
+from device.camera.frame import RawFrame
+from device.camera.shared_memory import HEADER, SharedFrame
 
 
-def shot(*shape: int, level: int = 7) -> Shot:
-    return Shot(np.full(shape, level, np.uint8), 1.5, 1e9 + 0.25, 0.125)
+def shot(*shape: int, level: int = 7) -> RawFrame:
+    return RawFrame(np.full(shape, level, np.uint8), 1.5, 1e9 + 0.25, 0.125)
 
 
 @given(
@@ -30,10 +30,10 @@ def shot(*shape: int, level: int = 7) -> Shot:
     )
 )
 def test_frames_of_any_size_come_back_as_they_were(shapes: list[tuple[int, ...]]) -> None:
-    writer = Slot.create()
-    reader = Slot(os.dup(writer.descriptor))
+    writer = SharedFrame.create()
+    reader = SharedFrame(os.dup(writer.descriptor))
     for number, shape in enumerate(shapes, start=1):
-        drawn = Shot(np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8), 1.5, 1e9 + 0.25, 0.125)
+        drawn = RawFrame(np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8), 1.5, 1e9 + 0.25, 0.125)
         assert writer.write(number, drawn)
         found = reader.read()
         assert found is not None
@@ -45,7 +45,7 @@ def test_frames_of_any_size_come_back_as_they_were(shapes: list[tuple[int, ...]]
 
 
 def test_what_was_read_does_not_change_when_the_slot_does() -> None:
-    slot = Slot.create()
+    slot = SharedFrame.create()
     slot.write(1, shot(4, 5, 3))
     found = slot.read()
     slot.write(2, shot(4, 5, 3, level=9))
@@ -55,7 +55,7 @@ def test_what_was_read_does_not_change_when_the_slot_does() -> None:
 
 
 def test_an_empty_slot_holds_nothing() -> None:
-    slot = Slot.create()
+    slot = SharedFrame.create()
     assert slot.read() is None
     slot.close()
     slot.close()
@@ -63,7 +63,7 @@ def test_an_empty_slot_holds_nothing() -> None:
 
 @pytest.mark.parametrize("header", [(1, 0, 0, 0, 1 << 31, 1, 3), (1, 0, 0, 0, 0, 5, 3), (1, 0, 0, 0, 100, 100, 3)])
 def test_a_header_that_lies_is_not_believed(header: tuple[int, ...]) -> None:
-    slot = Slot.create()
+    slot = SharedFrame.create()
     slot.write(1, shot(4, 5, 3))
     os.pwrite(slot.descriptor, HEADER.pack(*header), 0)
     assert slot.read() is None
@@ -79,7 +79,7 @@ sys.stdin.read()
 
 
 def test_who_is_locked_out_gives_up_and_a_kill_frees_the_lock() -> None:
-    slot = Slot.create()
+    slot = SharedFrame.create()
     slot.write(1, shot(4, 5))
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(slot.descriptor)],
@@ -99,7 +99,7 @@ def test_who_is_locked_out_gives_up_and_a_kill_frees_the_lock() -> None:
 
 
 def test_a_frame_whose_writer_was_killed_is_not_read() -> None:
-    slot = Slot.create()
+    slot = SharedFrame.create()
     slot.write(1, shot(4, 5))
     os.pwrite(slot.descriptor, HEADER.pack(0, 0, 0, 0, 4, 5, 0), 0)  # what a writer leaves that does not finish
     assert slot.read() is None

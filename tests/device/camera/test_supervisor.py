@@ -14,7 +14,7 @@ import pytest
 
 from device.camera import supervisor
 from device.camera.frame import Frame
-from device.camera.supervisor import Caretaker
+from device.camera.supervisor import CameraSupervisor
 from device.config.schema import CameraConfig
 from device.errors import SourceError
 from tests.support.clips import number_of, numbered, write_clip
@@ -31,14 +31,14 @@ def config(source: Path | str, **settings: Any) -> CameraConfig:
     return dataclasses.replace(quick, **settings)
 
 
-def states(camera: Caretaker) -> Iterator[tuple[str, Frame | None]]:
+def states(camera: CameraSupervisor) -> Iterator[tuple[str, Frame | None]]:
     """What every step came to."""
     while True:
         frame = camera.step()
         yield camera.state, frame
 
 
-def seen(camera: Caretaker, *wanted: str) -> list[Frame]:
+def seen(camera: CameraSupervisor, *wanted: str) -> list[Frame]:
     """Step until the camera has been in each of these states in this order; the frames of the way."""
     frames = []
     for state in wanted:
@@ -62,7 +62,7 @@ def test_every_fault_is_told_and_heals_and_leaves_nothing_behind(
     clip: Path, fault: str, state: str, error: str
 ) -> None:
     before = descriptors()
-    with closing(Caretaker(config(clip, fault=fault))) as camera:
+    with closing(CameraSupervisor(config(clip, fault=fault))) as camera:
         frames = seen(camera, "running", state)
         assert error in str(camera.error)
         assert str(camera.error).endswith(".")
@@ -80,14 +80,14 @@ def test_every_fault_is_told_and_heals_and_leaves_nothing_behind(
 
 
 def test_a_slow_camera_is_no_broken_one(clip: Path) -> None:
-    with closing(Caretaker(config(clip, fault="slow", timeout_s=30.0))) as camera:
+    with closing(CameraSupervisor(config(clip, fault="slow", timeout_s=30.0))) as camera:
         frames = [frame for _, frame in itertools.islice(states(camera), 30) if frame is not None]
         assert (camera.state, camera.openings) == ("running", 1)
     assert frames[-1].index > 5
 
 
 def test_a_camera_that_comes_back_frozen_stays_so(clip: Path) -> None:
-    with closing(Caretaker(config(clip, fault="repeat", frozen_s=0.5))) as camera:
+    with closing(CameraSupervisor(config(clip, fault="repeat", frozen_s=0.5))) as camera:
         seen(camera, "running", "frozen")
         camera._config = dataclasses.replace(camera._config, fault_frame=1)  # as if covered: one frame, for ever
         frames = [frame for _, frame in itertools.islice(states(camera), 60)]
@@ -96,7 +96,7 @@ def test_a_camera_that_comes_back_frozen_stays_so(clip: Path) -> None:
 
 
 def test_a_camera_that_may_be_still_is_not_ended(clip: Path) -> None:
-    with closing(Caretaker(config(clip, fault="repeat", frozen_s=None))) as camera:
+    with closing(CameraSupervisor(config(clip, fault="repeat", frozen_s=None))) as camera:
         frames = [frame for _, frame in itertools.islice(states(camera), 60) if frame is not None]
         assert (camera.state, camera.openings) == ("running", 1)
     assert frames[-1].still_s > 1.0
@@ -104,7 +104,7 @@ def test_a_camera_that_may_be_still_is_not_ended(clip: Path) -> None:
 
 def test_before_the_first_frame_a_fault_is_an_error(clip: Path, tmp_path: Path) -> None:
     for settings in ({"fault_frame": 0, "fault": "die"}, {"source": str(tmp_path / "absent.avi")}):
-        camera = Caretaker(dataclasses.replace(config(clip), **settings))
+        camera = CameraSupervisor(dataclasses.replace(config(clip), **settings))
         with pytest.raises(SourceError):
             seen(camera, "running")
         assert children() == []
@@ -112,7 +112,7 @@ def test_before_the_first_frame_a_fault_is_an_error(clip: Path, tmp_path: Path) 
 
 def test_a_camera_that_is_away_is_looked_for_until_it_is_back(clip: Path) -> None:
     away = clip.with_suffix(".away")
-    with closing(Caretaker(config(clip, fault="die"))) as camera:
+    with closing(CameraSupervisor(config(clip, fault="die"))) as camera:
         seen(camera, "running")
         clip.rename(away)
         seen(camera, "failed")
@@ -129,21 +129,21 @@ def test_a_file_has_nothing_that_could_heal(tmp_path: Path) -> None:
     folder.mkdir()
     cv2.imwrite(str(folder / "1.png"), numbered(1))
     (folder / "2.png").write_text("damaged")
-    camera = Caretaker(CameraConfig(source=str(folder)))
+    camera = CameraSupervisor(CameraConfig(source=str(folder)))
     with pytest.raises(SourceError, match=r"2\.png"):
         seen(camera, "failed")
     assert children() == []
 
 
 def test_a_clip_that_is_over_is_no_fault(clip: Path) -> None:
-    with closing(Caretaker(config(clip, loop=False))) as camera:
+    with closing(CameraSupervisor(config(clip, loop=False))) as camera:
         frames = seen(camera, "ended")
     assert number_of(frames[-1].image) == 9
     assert frames[-1].time_s == pytest.approx(0.45)
 
 
 def test_pausing_really_closes_the_camera(clip: Path) -> None:
-    with closing(Caretaker(config(clip))) as camera:
+    with closing(CameraSupervisor(config(clip))) as camera:
         before = seen(camera, "running")
         camera.pause()
         assert children() == []

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from device.camera import worker
-from device.camera.fault_injection import rehearsed
-from device.camera.frame import Shot
-from device.camera.freeze import watched
-from device.camera.shared_memory import Slot
+from device.camera.fault_injection import with_fault
+from device.camera.frame import RawFrame
+from device.camera.freeze import with_still_time
+from device.camera.shared_memory import SharedFrame
 from device.camera.sources import registry
 from device.camera.worker import END, FAILURE, FRAME, HELLO, Server
 from device.config.schema import CameraConfig
@@ -27,12 +27,12 @@ from tests.support.clips import number_of, numbered, write_clip
 FAST = CameraConfig(fast=True)
 
 
-def shots(*numbers: int) -> Iterator[Shot]:
+def shots(*numbers: int) -> Iterator[RawFrame]:
     for n in numbers:
-        yield Shot(numbered(n), float(n), 1e9 + n)
+        yield RawFrame(numbered(n), float(n), 1e9 + n)
 
 
-def serve(config: CameraConfig, slots: list[Slot]) -> list[bytes]:
+def serve(config: CameraConfig, slots: list[SharedFrame]) -> list[bytes]:
     """Everything that is said of a source."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours:
@@ -44,7 +44,7 @@ def serve(config: CameraConfig, slots: list[Slot]) -> list[bytes]:
 def outcome(monkeypatch: pytest.MonkeyPatch, source: Callable[[], Generator[Any, None, None]]) -> bytes:
     """The last word on a source that is made up."""
     monkeypatch.setattr(worker, "shoot", lambda *_: source())
-    slots = [Slot.create(), Slot.create()]
+    slots = [SharedFrame.create(), SharedFrame.create()]
     try:
         return serve(dataclasses.replace(FAST, source="made-up"), slots)[-1]
     finally:
@@ -54,7 +54,7 @@ def outcome(monkeypatch: pytest.MonkeyPatch, source: Callable[[], Generator[Any,
 
 def test_it_says_hello_then_where_each_frame_lies_then_that_there_are_no_more(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.avi", map(numbered, range(5)))
-    slots = [Slot.create() for _ in range(3)]
+    slots = [SharedFrame.create() for _ in range(3)]
     said = serve(dataclasses.replace(FAST, source=str(clip)), slots)
     assert said == [HELLO, *(FRAME + bytes([n % 3]) for n in range(1, 6)), END]
     found = [slot.read() for slot in slots]
@@ -64,7 +64,7 @@ def test_it_says_hello_then_where_each_frame_lies_then_that_there_are_no_more(tm
 
 
 def test_whatever_a_driver_raises_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> Generator[Shot, None, None]:
+    def broken() -> Generator[RawFrame, None, None]:
         yield from shots(1)
         raise IndexError("no such buffer")
 
@@ -77,8 +77,8 @@ def test_whatever_a_driver_raises_is_one_sentence(monkeypatch: pytest.MonkeyPatc
     ids=["nothing", "four channels", "floats", "empty", "a line"],
 )
 def test_what_is_no_picture_is_not_passed_on(monkeypatch: pytest.MonkeyPatch, image: Any) -> None:
-    def garbage() -> Generator[Shot, None, None]:
-        yield Shot(image, 0.0, 0.0)
+    def garbage() -> Generator[RawFrame, None, None]:
+        yield RawFrame(image, 0.0, 0.0)
 
     said = outcome(monkeypatch, garbage)
     assert said.startswith(FAILURE + b"made-up: the camera gave something that is no picture (")
@@ -96,7 +96,7 @@ def test_when_the_agent_has_gone_the_source_is_freed() -> None:
 
 
 def test_a_frame_goes_elsewhere_while_its_slot_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    busy, free = Slot.create(), Slot.create()
+    busy, free = SharedFrame.create(), SharedFrame.create()
     monkeypatch.setattr(busy, "write", lambda *_: False)
     monkeypatch.setattr(worker, "shoot", lambda *_: shots(1, 2))
     assert serve(dataclasses.replace(FAST, source="made-up"), [busy, free])[1:3] == [FRAME + b"\1", FRAME + b"\1"]
@@ -107,24 +107,24 @@ def test_a_frame_goes_elsewhere_while_its_slot_is_read(monkeypatch: pytest.Monke
 def test_pixels_that_stand_still_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count()
     monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
-    assert [shot.still_s for shot in watched(shots(1, 1, 1, 2, 2, 1))] == [0, 1, 2, 0, 1, 0]
+    assert [shot.still_s for shot in with_still_time(shots(1, 1, 1, 2, 2, 1))] == [0, 1, 2, 0, 1, 0]
 
 
 def test_one_pixel_is_enough_to_be_alive() -> None:
-    def alive() -> Iterator[Shot]:
+    def alive() -> Iterator[RawFrame]:
         for n in range(3):
             image = numbered(1)
             image[33, 7, 1] += n  # not on a row that is compared first
-            yield Shot(image, float(n), 0.0)
+            yield RawFrame(image, float(n), 0.0)
 
-    assert [shot.still_s for shot in watched(alive())] == [0, 0, 0]
+    assert [shot.still_s for shot in with_still_time(alive())] == [0, 0, 0]
 
 
 def test_faults_begin_when_they_are_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
 
-    def faulty(kind: str | None) -> list[Shot]:
-        return list(rehearsed(shots(1, 2, 3, 4), dataclasses.replace(FAST, fault=kind, fault_frame=2)))
+    def faulty(kind: str | None) -> list[RawFrame]:
+        return list(with_fault(shots(1, 2, 3, 4), dataclasses.replace(FAST, fault=kind, fault_frame=2)))
 
     assert [number_of(shot.image) for shot in faulty(None)] == [1, 2, 3, 4]
     assert [number_of(shot.image) for shot in faulty("repeat")] == [1, 2, 2, 2]
@@ -157,7 +157,7 @@ def test_a_few_broken_frames_are_passed_over_and_many_are_the_end(
     monkeypatch.setattr(registry, "_open_v4l2", lambda *_: capture)
     given = []
     with pytest.raises(SourceError, match="stopped giving frames"):
-        for shot in registry.shoot(CameraConfig(source="v4l2:///dev/video0"), lambda _: None):
+        for shot in registry.open_source(CameraConfig(source="v4l2:///dev/video0"), lambda _: None):
             given.append(shot)
     assert len(given) == frames
     assert capture.released
@@ -173,5 +173,5 @@ def test_a_frame_that_opencv_cannot_decode_is_one_sentence(monkeypatch: pytest.M
     monkeypatch.setattr(capture, "read", fail)
     monkeypatch.setattr(registry, "_open_v4l2", lambda *_: capture)
     with pytest.raises(SourceError, match=r"/dev/video0: the camera gave a frame that cannot be decoded: .*"):
-        next(registry.shoot(CameraConfig(source="v4l2:///dev/video0"), lambda _: None))
+        next(registry.open_source(CameraConfig(source="v4l2:///dev/video0"), lambda _: None))
     assert capture.released

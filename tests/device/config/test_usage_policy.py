@@ -17,7 +17,7 @@ from device.errors import ConfigError
 from device.messages import EmotionEvent, ModelInfo, TrackState
 from device.mqtt.topics import Message, Topics
 from device.publishing import home_assistant, status
-from device.publishing.face_states import Crowd, Presence, open_presence
+from device.publishing.face_states import AggregatePublisher, FaceStatePublisher, open_face_states
 from device.publishing.json_lines import SummaryLinesPublisher
 from device.publishing.publisher import open_publisher
 from device.selftest import checks
@@ -93,7 +93,7 @@ def group_sizes(messages: Sequence[Message]) -> list[int]:
 
 
 def test_a_crowd_says_nothing_of_few_and_the_summary_of_many() -> None:
-    crowd = Crowd(TOPICS, LABELS, ReportConfig(summary_s=1.0), min_group=3)
+    crowd = AggregatePublisher(TOPICS, LABELS, ReportConfig(summary_s=1.0), min_group=3)
     assert group_sizes(crowd.observe(faces(2), [], 0.0)) == []
     assert group_sizes(crowd.announce(0.5)) == []
     assert group_sizes(crowd.observe(faces(3), [], 1.0)) == [3]
@@ -105,20 +105,20 @@ def test_a_crowd_says_nothing_of_few_and_the_summary_of_many() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.sets(st.integers(1, 8))), max_size=60), st.integers(2, 6))
 def test_whatever_happens_a_crowd_speaks_of_groups_only(steps: list[tuple[int, set[int]]], min_group: int) -> None:
-    crowd = Crowd(TOPICS, LABELS, ReportConfig(summary_s=0.5), min_group)
+    crowd = AggregatePublisher(TOPICS, LABELS, ReportConfig(summary_s=0.5), min_group)
     for n, (count, ended) in enumerate(steps):
         for messages in (crowd.observe(faces(count), ended, n / 10), crowd.announce(n / 10)):
             assert all(size >= min_group for size in group_sizes(messages))
 
 
 def test_a_crowd_clears_what_a_presence_left_at_the_broker() -> None:
-    stale = Crowd(TOPICS, LABELS, ReportConfig(), 3).correction(f"{ROOT}/tracks/9/state", b"{}")
+    stale = AggregatePublisher(TOPICS, LABELS, ReportConfig(), 3).correction(f"{ROOT}/tracks/9/state", b"{}")
     assert stale is not None and (stale.payload, stale.retain) == ("", True)
 
 
 def test_the_settings_choose_the_presence() -> None:
-    assert isinstance(open_presence(CONFIG, TOPICS, LABELS), Crowd)
-    assert type(open_presence(declared("art", "eu"), TOPICS, LABELS)) is Presence
+    assert isinstance(open_face_states(CONFIG, TOPICS, LABELS), AggregatePublisher)
+    assert type(open_face_states(declared("art", "eu"), TOPICS, LABELS)) is FaceStatePublisher
 
 
 def test_without_a_broker_the_lines_are_summaries(capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,7 +127,7 @@ def test_without_a_broker_the_lines_are_summaries(capsys: pytest.CaptureFixture[
     event = EmotionEvent(type="start", track=1, ts=1.0, emotion="happy", confidence=0.5, scores={})
     publisher.observe([event], faces(4))
     assert capsys.readouterr().out == ""
-    publisher._presence._summary_due_s = 0.0
+    publisher._face_states._summary_due_s = 0.0
     publisher.observe([event], faces(5))
     assert json.loads(capsys.readouterr().out)["faces"] == 5
 

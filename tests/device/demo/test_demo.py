@@ -13,7 +13,7 @@ import pytest
 from device.camera.sources.media_file import read_picture
 from device.config.schema import DetectorConfig
 from device.demo.clip import HEIGHT, WIDTH, frames, write_clip
-from device.demo.poster import Face, Mark, Moment, Shot, colour_of, save_picture
+from device.demo.poster import Face, Mark, Moment, RawFrame, colour_of, save_picture
 from device.errors import EmotionEdgeError
 from device.inference.box import Box
 from device.vision.detector import open_detector
@@ -69,10 +69,10 @@ def test_the_film_is_written_in_order(tmp_path: Path) -> None:
     assert len(names) == count == 135 and names[0] == "0001.jpg"
 
 
-def a_shot(faces: int = 1) -> Shot:
+def a_shot(faces: int = 1) -> RawFrame:
     image = np.full((480, 640, 3), 90, np.uint8)
     scores = {label: 1 / len(LABELS) for label in LABELS}
-    return Shot(image, [Face(n, Box(40 * n, 60, 120, 120), "happy", 0.8, scores) for n in range(1, faces + 1)])
+    return RawFrame(image, [Face(n, Box(40 * n, 60, 120, 120), "happy", 0.8, scores) for n in range(1, faces + 1)])
 
 
 def test_the_picture_shows_the_frame_and_a_box_in_the_colour_of_the_label(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_the_picture_shows_the_frame_and_a_box_in_the_colour_of_the_label(tmp_pa
 @pytest.mark.parametrize("where", [Box(-30, -30, 80, 80), Box(600, 440, 90, 90), Box(0, 0, 640, 480)])
 def test_a_face_at_the_edge_is_no_trouble(tmp_path: Path, where: Box) -> None:
     face = Face(1, where, "unknown", 0.2, dict.fromkeys(LABELS, 0.1))
-    save_picture(tmp_path / "p.png", Shot(np.zeros((480, 640, 3), np.uint8), [face]), [Moment(0, None)], [], "")
+    save_picture(tmp_path / "p.png", RawFrame(np.zeros((480, 640, 3), np.uint8), [face]), [Moment(0, None)], [], "")
     assert cv2.imread(str(tmp_path / "p.png")) is not None
 
 

@@ -16,12 +16,12 @@ from device.errors import ConfigError, ModelError, StateError
 from device.inference.classifier import BUNDLED
 from device.inference.model_card import ModelCard, attach, read_card
 from device.model_registry.acceptance import Times, too_slow
-from device.model_registry.install import File, Leniency, install, verdict
+from device.model_registry.install import InstallOptions, ModelFile, install, verdict
 from device.model_registry.registry import ModelStore, accepted
 from tests.support.signing import Signer
 from tests.support.tiny_models import tiny_card, tiny_model
 
-BOTH = Leniency(worse=True, untested=True)
+BOTH = InstallOptions(worse=True, untested=True)
 SIGNER = Signer()
 
 
@@ -43,24 +43,24 @@ def metrics(accuracy: float, split: str = "public_test") -> tuple[dict[str, Any]
     return ({"split": split, "protocol": "one view", "accuracy": accuracy, "n": 3589},)
 
 
-def tiny(model: bytes | None = None, **changes: Any) -> File:
+def tiny(model: bytes | None = None, **changes: Any) -> ModelFile:
     """A tiny model called new.tflite; `changes` go to its card."""
-    return File("new.tflite", attach(tiny_model() if model is None else model, tiny_card(**changes)))
+    return ModelFile("new.tflite", attach(tiny_model() if model is None else model, tiny_card(**changes)))
 
 
-def bundled(**changes: Any) -> File:
+def bundled(**changes: Any) -> ModelFile:
     """The bundled network under another card."""
     card: ModelCard = dataclasses.replace(read_card(BUNDLED), **changes)
-    return File("new.tflite", attach(BUNDLED.read_bytes(), card))
+    return ModelFile("new.tflite", attach(BUNDLED.read_bytes(), card))
 
 
-def proven(config: DeviceConfig, store: ModelStore, file: File) -> None:
+def proven(config: DeviceConfig, store: ModelStore, file: ModelFile) -> None:
     """It is in force, and not on trial any more."""
     assert install(config, file, BOTH)
     store.change(accepted)
 
 
-def refused(config: DeviceConfig, file: File, leniency: Leniency | None = None) -> str:
+def refused(config: DeviceConfig, file: ModelFile, leniency: InstallOptions | None = None) -> str:
     """Why; the record says the same, and nothing is left of the file."""
     store = ModelStore(Path(str(config.state_dir)))
     before = store.record()
@@ -88,16 +88,16 @@ def test_a_good_one_is_tried_and_put_on_trial(config: DeviceConfig, store: Model
 
 
 def test_the_bundled_one_need_not_be_installed(config: DeviceConfig, tmp_path: Path) -> None:
-    assert not install(config, File("emotion.tflite", BUNDLED.read_bytes()))
+    assert not install(config, ModelFile("emotion.tflite", BUNDLED.read_bytes()))
 
 
-WRONG: dict[str, tuple[File, str]] = {
-    "no model": (File("new.tflite", b"PNG" * 1000), "this is not a .tflite model"),
-    "empty": (File("new.tflite", b""), "this is not a .tflite model"),
-    "no card": (File("new.tflite", tiny_model()), "there is no model card inside"),
-    "cut short": (File("new.tflite", BUNDLED.read_bytes()[:200_000]), "cut short"),
+WRONG: dict[str, tuple[ModelFile, str]] = {
+    "no model": (ModelFile("new.tflite", b"PNG" * 1000), "this is not a .tflite model"),
+    "empty": (ModelFile("new.tflite", b""), "this is not a .tflite model"),
+    "no card": (ModelFile("new.tflite", tiny_model()), "there is no model card inside"),
+    "cut short": (ModelFile("new.tflite", BUNDLED.read_bytes()[:200_000]), "cut short"),
     "a bit turned": (
-        File("new.tflite", bytes([*tiny().data[:3000], tiny().data[3000] ^ 1, *tiny().data[3001:]])),
+        ModelFile("new.tflite", bytes([*tiny().data[:3000], tiny().data[3000] ^ 1, *tiny().data[3001:]])),
         "dam",
     ),
     "a card nobody can honour": (tiny(temperature=-1.0), "cannot be honoured: temperature"),
@@ -110,11 +110,11 @@ WRONG: dict[str, tuple[File, str]] = {
 @pytest.mark.parametrize("name", WRONG)
 def test_what_cannot_be_right_is_refused(config: DeviceConfig, name: str) -> None:
     file, sentence = WRONG[name]
-    assert sentence in refused(config, file, Leniency(worse=True))
+    assert sentence in refused(config, file, InstallOptions(worse=True))
 
 
 def test_one_that_reads_a_known_face_wrongly_is_refused(config: DeviceConfig) -> None:
-    said = refused(config, tiny(), Leniency(worse=True))
+    said = refused(config, tiny(), InstallOptions(worse=True))
     assert re.search(r"it reads a known face as surprise \(0\.31\), the model before it as happy \(0\.9\d\)", said)
 
 
@@ -139,12 +139,12 @@ def test_a_card_that_promises_less_is_refused_unless_that_is_meant(
     file = tiny(version="new", metrics=promised)
     if sentence is not None:
         assert sentence in refused(config, file)
-    assert install(config, file, Leniency(worse=True) if sentence else None)
+    assert install(config, file, InstallOptions(worse=True) if sentence else None)
 
 
 def test_a_slow_one_is_refused(config: DeviceConfig, store: ModelStore) -> None:
     proven(config, store, tiny())
-    said = refused(config, File("new.tflite", attach(tiny_model(size=512), tiny_card(size=512))))
+    said = refused(config, ModelFile("new.tflite", attach(tiny_model(size=512), tiny_card(size=512))))
     assert "at most 1.5 times as long may be (device.model.max_slower)" in said
 
 

@@ -59,7 +59,7 @@ def ended(trial: Trial) -> bool:
     return trial.over
 
 
-def watched(trial: Trial, clock: Clock, seconds: int = 11, fps: int = 5) -> list[str]:
+def with_still_time(trial: Trial, clock: Clock, seconds: int = 11, fps: int = 5) -> list[str]:
     """So many seconds go by; what was news."""
     news: list[str] = []
     for _ in range(seconds + 1):
@@ -73,8 +73,8 @@ def test_one_that_works_stays(config: DeviceConfig, store: ModelStore, first: st
     digest, clock = second(store), Clock()
     with Trial(config, clock) as trial:
         assert trial.path == store.path(digest) and said(trial).state == "trial"
-        assert watched(trial, clock, seconds=9) == [] and store.record().on_trial
-        assert watched(trial, clock, seconds=1) == ["accepted"]
+        assert with_still_time(trial, clock, seconds=9) == [] and store.record().on_trial
+        assert with_still_time(trial, clock, seconds=1) == ["accepted"]
         assert not trial.over
     record = store.record()
     assert (record.current, record.previous, record.on_trial, record.begun) == (digest, first, False, 0)
@@ -84,7 +84,7 @@ def test_without_frames_there_is_no_verdict(config: DeviceConfig, store: ModelSt
     clock = Clock()
     second(store)
     with Trial(config, clock) as trial:
-        assert watched(trial, clock, seconds=60, fps=0) == []
+        assert with_still_time(trial, clock, seconds=60, fps=0) == []
     assert store.record().on_trial
 
 
@@ -92,7 +92,7 @@ def test_a_slow_one_gives_way(config: DeviceConfig, store: ModelStore, first: st
     installed(store, tiny_model(size=512), tiny_card(size=512))
     clock = Clock()
     with Trial(config, clock) as trial:
-        assert watched(trial, clock) == ["rolled_back"] and trial.over
+        assert with_still_time(trial, clock) == ["rolled_back"] and trial.over
         assert "ms a face, the model before it" in str(said(trial).reason)
     with Trial(config) as trial:
         assert trial.path == store.path(first) and said(trial).state == "rolled_back"
@@ -207,9 +207,9 @@ def test_a_disk_that_takes_nothing_stops_nothing(
     clock = Clock()
     with Trial(config, clock) as trial:
         assert trial.path == store.path(digest)
-        assert watched(trial, clock) == [] and not trial.over
+        assert with_still_time(trial, clock) == [] and not trial.over
         monkeypatch.setattr(ModelStore, "change", real)
-        assert watched(trial, clock, seconds=0) == ["accepted"]
+        assert with_still_time(trial, clock, seconds=0) == ["accepted"]
     second(store, version="third")
     store.path(store.record().current).write_bytes(b"")
     monkeypatch.setattr(ModelStore, "change", full)

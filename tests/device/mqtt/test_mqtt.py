@@ -19,7 +19,7 @@ from device.config.schema import DeviceConfig, load_config
 from device.demo.broker import open_broker
 from device.errors import BrokerError, ConfigError
 from device.messages import EmotionEvent, EventType, ModelInfo, Stage, TrackState
-from device.mqtt.connection import dial
+from device.mqtt.connection import connect
 from device.mqtt.topics import Message
 from device.publishing.mqtt_publisher import MqttPublisher
 from device.publishing.publisher import open_publisher
@@ -415,8 +415,8 @@ def test_a_device_that_cannot_say_offline_has_the_broker_say_it(
     will = Message(f"wills/{protocol}", "offline", qos=1, retain=True)
     settings = config(mosquitto.port, tmp_path, f"device.mqtt.protocol={protocol}").mqtt
     with Listener(mosquitto.port, will.topic) as listener:
-        dial(settings, "leaves-in-peace", will, lambda _: None).close()
-        dial(settings, "leaves-without-a-word", will, lambda _: None).close(with_will=True)
+        connect(settings, "leaves-in-peace", will, lambda _: None).close()
+        connect(settings, "leaves-without-a-word", will, lambda _: None).close(with_will=True)
         listener.wait_text(will.topic, "offline")
         listener.publish(will.topic, "", retain=True)
         listener.wait_text(will.topic, "")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from device.config.schema import load_config
 from device.messages import Answer
 from device.mqtt.topics import RESPONSE, Topics
-from device.publishing.command_inbox import MOST_BYTES, MOST_WAITING, REMEMBERED, VERBS, Desk, Request, address
+from device.publishing.command_inbox import MAX_BYTES, MAX_WAITING, REMEMBERED, VERBS, CommandInbox, Request, address
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "events.schema.json").read_text(encoding="utf-8"))
 ANSWER = jsonschema.Draft202012Validator({"$ref": "#/$defs/Answer", "$defs": SCHEMA["$defs"]})
@@ -25,7 +25,7 @@ def asked(transaction: object) -> bytes:
 
 
 def refusal(verb: str, payload: bytes) -> Answer:
-    answer = Desk().receive(verb, payload)
+    answer = CommandInbox().receive(verb, payload)
     assert isinstance(answer, Answer) and answer.status == "error" and answer.data is None
     assert answer.error is not None and answer.error.endswith(".") and "\n" not in answer.error
     return answer
@@ -33,7 +33,7 @@ def refusal(verb: str, payload: bytes) -> Answer:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_request_is_taken_and_its_answer_carries_its_transaction(verb: str) -> None:
-    desk = Desk()
+    desk = CommandInbox()
     request = desk.receive(verb, asked("7f"))
     assert request == Request(verb, "7f")
     assert desk.done(Request(verb, "7f"), {"n": 1}) == Answer(status="ok", data={"n": 1}, error=None, transaction="7f")
@@ -41,7 +41,7 @@ def test_a_request_is_taken_and_its_answer_carries_its_transaction(verb: str) ->
 
 @pytest.mark.parametrize("payload", [b"", b"{}", b"{ }", b'{"transaction": null}'])
 def test_a_transaction_may_be_left_out(payload: bytes) -> None:
-    assert Desk().receive("pause", payload) == Request("pause", None)
+    assert CommandInbox().receive("pause", payload) == Request("pause", None)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_transaction_may_be_left_out(payload: bytes) -> None:
         ("fly", b"", "there is no command 'fly'; known are pause, resume, selftest, status."),
         ("Pause", b"{}", "there is no command 'Pause'"),
         ("x" * 500, b"", "there is no command 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'"),
-        ("pause", b" " * (MOST_BYTES + 1), f"the request has {MOST_BYTES + 1} bytes; at most {MOST_BYTES} are read."),
+        ("pause", b" " * (MAX_BYTES + 1), f"the request has {MAX_BYTES + 1} bytes; at most {MAX_BYTES} are read."),
         ("pause", b"now", "the request is not JSON; send "),
         ("pause", b"\xff\xfe", "the request is not JSON; send "),
         ("pause", b"[" * 4000, "the request is not JSON; send "),
@@ -74,7 +74,7 @@ def test_a_refusal_carries_the_transaction_where_it_can_be_read() -> None:
 
 
 def test_a_request_that_comes_twice_is_worked_on_once_and_answered_the_same() -> None:
-    desk = Desk()
+    desk = CommandInbox()
     request = Request("pause", "7f")
     assert desk.receive("pause", asked("7f")) == request
     assert desk.receive("pause", asked("7f")) is None, "it is being worked on"
@@ -86,7 +86,7 @@ def test_a_request_that_comes_twice_is_worked_on_once_and_answered_the_same() ->
 
 
 def test_without_a_transaction_the_same_may_be_asked_again() -> None:
-    desk = Desk()
+    desk = CommandInbox()
     assert desk.receive("pause", b"") == Request("pause", None)
     assert desk.receive("pause", b"") is None
     desk.done(Request("pause", None), None)
@@ -94,8 +94,8 @@ def test_without_a_transaction_the_same_may_be_asked_again() -> None:
 
 
 def test_too_many_at_once_are_sent_away_and_welcome_later() -> None:
-    desk = Desk()
-    for n in range(MOST_WAITING):
+    desk = CommandInbox()
+    for n in range(MAX_WAITING):
         assert isinstance(desk.receive("pause", asked(str(n))), Request)
     busy = desk.receive("pause", asked("more"))
     assert (
@@ -107,7 +107,7 @@ def test_too_many_at_once_are_sent_away_and_welcome_later() -> None:
 
 
 def test_old_answers_are_forgotten() -> None:
-    desk = Desk()
+    desk = CommandInbox()
     for n in range(REMEMBERED + 1):
         desk.receive("pause", asked(str(n)))
         desk.done(Request("pause", str(n)), None)
@@ -131,7 +131,7 @@ verbs = st.sampled_from([*VERBS, "fly", "unknown"]) | st.text(max_size=80)
 def test_whatever_is_sent_each_request_is_worked_on_once_and_every_answer_can_be_said(
     sent: list[tuple[str, bytes, bool]],
 ) -> None:
-    desk = Desk()
+    desk = CommandInbox()
     worked: list[Request] = []
     for verb, payload, finish in sent:
         item = desk.receive(verb, payload)

@@ -16,13 +16,13 @@ from device.config.schema import DeviceConfig, OutboxConfig, ReportConfig, confi
 from device.errors import ConfigError
 from device.host import board
 from device.messages import EmotionEvent, ModelInfo, Throttling, TrackState
-from device.mqtt.client import Link, backoff
+from device.mqtt.client import ReconnectingClient, backoff
 from device.mqtt.connection import Acknowledged, Connection
 from device.mqtt.topics import EVENTS, TRACK_STATE, Message, Topics, device_id
 from device.outbox.outbox import Outbox
 from device.publishing import status
-from device.publishing.event_sender import Courier
-from device.publishing.face_states import Presence
+from device.publishing.event_sender import EventSender
+from device.publishing.face_states import FaceStatePublisher
 from device.publishing.json_lines import JsonLinesPublisher
 from device.publishing.publisher import open_publisher
 
@@ -80,10 +80,10 @@ class Wire:
         self.given.append(event)
         return len(self.given)
 
-    def answer(self, courier: Courier, number: int, taken: bool = True) -> None:
+    def answer(self, event_sender: EventSender, number: int, taken: bool = True) -> None:
         self.answers += 1
-        assert courier.acknowledged(number, taken)
-        courier.pump()
+        assert event_sender.acknowledged(number, taken)
+        event_sender.pump()
 
     @property
     def seqs(self) -> list[int | None]:
@@ -92,53 +92,53 @@ class Wire:
 
 def test_the_courier_never_has_more_under_way_than_there_is_room_for() -> None:
     outbox, wire = Outbox(None, OutboxConfig()), Wire(window=3)
-    courier = Courier(outbox, wire.room, wire.send)
-    courier.connected()
+    event_sender = EventSender(outbox, wire.room, wire.send)
+    event_sender.connected()
     for _ in range(10):
         outbox.append(event())
-        courier.pump()
+        event_sender.pump()
     assert wire.seqs == [1, 2, 3]
-    wire.answer(courier, 2)
+    wire.answer(event_sender, 2)
     assert wire.seqs == [1, 2, 3, 4]
     for number in (1, *range(3, 11)):
-        wire.answer(courier, number)
+        wire.answer(event_sender, number)
     assert wire.seqs == list(range(1, 11))
-    assert courier.idle and outbox.depth == 0
+    assert event_sender.idle and outbox.depth == 0
 
 
 def test_what_is_older_than_the_connection_is_replayed() -> None:
     outbox, wire = Outbox(None, OutboxConfig()), Wire()
-    courier = Courier(outbox, wire.room, wire.send)
+    event_sender = EventSender(outbox, wire.room, wire.send)
     outbox.append(event())
-    courier.connected()
+    event_sender.connected()
     outbox.append(event())
-    courier.pump()
+    event_sender.pump()
     assert [e.replayed for e in wire.given] == [True, False]
-    wire.answer(courier, 1)
-    courier.lost()
+    wire.answer(event_sender, 1)
+    event_sender.lost()
     outbox.append(event())
-    courier.pump()
+    event_sender.pump()
     wire.given.clear()
-    courier.connected()
+    event_sender.connected()
     outbox.append(event())
-    courier.pump()
+    event_sender.pump()
     assert [(e.seq, e.replayed) for e in wire.given] == [(2, True), (3, True), (4, False)]
 
 
 def test_a_refused_event_waits_for_the_next_connection_and_holds_up_nobody() -> None:
     outbox, wire = Outbox(None, OutboxConfig()), Wire(window=1)
-    courier = Courier(outbox, wire.room, wire.send)
-    courier.connected()
+    event_sender = EventSender(outbox, wire.room, wire.send)
+    event_sender.connected()
     for _ in range(3):
         outbox.append(event())
-    courier.pump()
-    wire.answer(courier, 1, taken=False)
-    wire.answer(courier, 2)
-    wire.answer(courier, 3)
-    assert courier.idle and outbox.depth == 1
-    courier.lost()
+    event_sender.pump()
+    wire.answer(event_sender, 1, taken=False)
+    wire.answer(event_sender, 2)
+    wire.answer(event_sender, 3)
+    assert event_sender.idle and outbox.depth == 1
+    event_sender.lost()
     wire.given.clear()
-    courier.connected()
+    event_sender.connected()
     assert wire.seqs == [1]
 
 
@@ -160,7 +160,7 @@ def test_of_a_retained_topic_the_newest_waits_for_room_and_an_answer_waits_for_i
 ) -> None:
     line = cast(Connection, Line())
     monkeypatch.setattr("device.mqtt.client.dial", lambda *_: line)
-    link = Link(load_config().mqtt, "porch", Message("will", "offline"), lambda _: None)
+    link = ReconnectingClient(load_config().mqtt, "porch", Message("will", "offline"), lambda _: None)
     link.say(Message("status", "before there is a connection", qos=1, retain=True))
     link.open()
     assert (link.room, link.settled) == (2, True)
@@ -179,20 +179,20 @@ def test_of_a_retained_topic_the_newest_waits_for_room_and_an_answer_waits_for_i
 @given(st.text(max_size=40), st.binary(max_size=40))
 def test_whatever_comes_on_a_topic_of_ours_is_corrected_or_passed_over(topic: str, payload: bytes) -> None:
     """A stranger may write what he likes where the states of faces stand."""
-    presence = Presence(TOPICS, LABELS, ReportConfig())
+    face_states = FaceStatePublisher(TOPICS, LABELS, ReportConfig())
     for heard in (topic, f"emotion/porch/tracks/{topic}/state", "emotion/porch/tracks/7/state"):
-        said = presence.correction(heard, payload)
+        said = face_states.correction(heard, payload)
         assert said is None or (said.payload == "" and TOPICS.track_of(said.topic) is not None)
 
 
 @given(st.lists(st.tuples(st.integers(0, 70000), st.booleans()), max_size=30))
 def test_answers_to_what_was_never_sent_change_nothing(answers: list[tuple[int, bool]]) -> None:
     outbox, wire = Outbox(None, OutboxConfig()), Wire()
-    courier = Courier(outbox, wire.room, wire.send)
-    courier.connected()
+    event_sender = EventSender(outbox, wire.room, wire.send)
+    event_sender.connected()
     outbox.append(event(), event())
-    courier.pump()
-    known = {courier.acknowledged(number, taken) for number, taken in answers if number not in (1, 2)}
+    event_sender.pump()
+    known = {event_sender.acknowledged(number, taken) for number, taken in answers if number not in (1, 2)}
     assert True not in known
     assert outbox.depth == 2
 
@@ -207,21 +207,21 @@ def spoken(messages: list[Message]) -> list[tuple[str, str]]:
 
 
 def test_a_face_is_said_on_change_refreshed_before_it_expires_and_cleared() -> None:
-    presence = Presence(TOPICS, LABELS, ReportConfig(summary_s=1000.0, track_expiry_s=60.0))
+    face_states = FaceStatePublisher(TOPICS, LABELS, ReportConfig(summary_s=1000.0, track_expiry_s=60.0))
     state = "tracks/1/state"
-    assert spoken(presence.observe([face(1)], [], 0.0)) == [(state, "happy"), ("summary", "1")]
-    assert spoken(presence.observe([face(1)], [], 29.0)) == []
-    assert spoken(presence.observe([face(1, "sad")], [], 29.5)) == [(state, "sad")]
-    assert spoken(presence.observe([face(1, "sad")], [], 59.0)) == []
-    assert spoken(presence.observe([face(1, "sad")], [], 59.5)) == [(state, "sad")]
-    assert spoken(presence.observe([], [1], 60.0)) == [(state, ""), ("summary", "0")]
-    assert spoken(presence.observe([], [1], 61.0)) == []
+    assert spoken(face_states.observe([face(1)], [], 0.0)) == [(state, "happy"), ("summary", "1")]
+    assert spoken(face_states.observe([face(1)], [], 29.0)) == []
+    assert spoken(face_states.observe([face(1, "sad")], [], 29.5)) == [(state, "sad")]
+    assert spoken(face_states.observe([face(1, "sad")], [], 59.0)) == []
+    assert spoken(face_states.observe([face(1, "sad")], [], 59.5)) == [(state, "sad")]
+    assert spoken(face_states.observe([], [1], 60.0)) == [(state, ""), ("summary", "0")]
+    assert spoken(face_states.observe([], [1], 61.0)) == []
 
 
 def test_a_face_that_hides_for_a_moment_is_still_counted() -> None:
-    presence = Presence(TOPICS, LABELS, ReportConfig(summary_s=1.0))
-    presence.observe([face(1), face(2, "sad")], [], 0.0)
-    (summary,) = presence.observe([face(1)], [], 1.0)
+    face_states = FaceStatePublisher(TOPICS, LABELS, ReportConfig(summary_s=1.0))
+    face_states.observe([face(1), face(2, "sad")], [], 0.0)
+    (summary,) = face_states.observe([face(1)], [], 1.0)
     said = json.loads(summary.payload)
     assert (said["faces"], said["counts"]) == (2, {"happy": 1, "sad": 1, "unknown": 0})
     assert said["mean_scores"] == {"happy": 0.75, "sad": 0.25}
@@ -229,21 +229,21 @@ def test_a_face_that_hides_for_a_moment_is_still_counted() -> None:
 
 @given(st.lists(st.floats(0.01, 0.3), min_size=50, max_size=200))
 def test_summaries_keep_their_pace_whatever_the_frames_do(waits: list[float]) -> None:
-    presence = Presence(TOPICS, LABELS, ReportConfig(summary_s=1.0, track_expiry_s=86400.0))
+    face_states = FaceStatePublisher(TOPICS, LABELS, ReportConfig(summary_s=1.0, track_expiry_s=86400.0))
     times = list(itertools.accumulate(waits, initial=100.0))
-    said = [now for now in times for topic, _ in spoken(presence.observe([face(1)], [], now)) if topic == "summary"]
+    said = [now for now in times for topic, _ in spoken(face_states.observe([face(1)], [], now)) if topic == "summary"]
     lasted = times[-1] - times[0]
     assert lasted - 1.3 <= len(said) <= lasted + 1
 
 
 def test_what_stands_at_the_broker_and_is_not_here_is_cleared() -> None:
-    presence = Presence(TOPICS, LABELS, ReportConfig())
-    presence.observe([face(1)], [], 0.0)
-    stale = presence.correction("emotion/porch/tracks/9/state", b"{}")
+    face_states = FaceStatePublisher(TOPICS, LABELS, ReportConfig())
+    face_states.observe([face(1)], [], 0.0)
+    stale = face_states.correction("emotion/porch/tracks/9/state", b"{}")
     assert stale is not None and (stale.payload, stale.retain) == ("", True)
-    assert presence.correction("emotion/porch/tracks/1/state", b"{}") is None
-    assert presence.correction("emotion/porch/tracks/9/state", b"") is None
-    assert presence.correction("homeassistant/status", b"online") is None
+    assert face_states.correction("emotion/porch/tracks/1/state", b"{}") is None
+    assert face_states.correction("emotion/porch/tracks/9/state", b"") is None
+    assert face_states.correction("homeassistant/status", b"online") is None
 
 
 def test_waiting_times_double_up_to_the_limit_each_shortened_by_up_to_half() -> None:

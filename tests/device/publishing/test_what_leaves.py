@@ -35,7 +35,7 @@ MAGIC = (
 )
 LONG_TEXT = re.compile(rb"[A-Za-z0-9+/=_-]{65,}")  # longer than a sha256: pixels in base64, or worse
 WRITES = re.compile(r"\b(imwrite|imencode|VideoWriter|tofile|np\.savez?|numpy\.savez?|b64encode|hexlify)\b")
-MOST_BYTES = 2500  # of one message, health with its stages; a 48x48 face alone has 2304 numbers
+MAX_BYTES = 2500  # of one message, health with its stages; a 48x48 face alone has 2304 numbers
 
 
 def leaves(value: Any) -> Iterator[list[Any]]:
@@ -90,7 +90,7 @@ def test_nothing_that_leaves_can_show_a_face(mosquitto: Mosquitto, model: Path, 
     for message in listener.heard:
         assert_shows_no_face(message.payload, message.topic)
         if message.topic.startswith(ROOT):
-            assert len(message.payload) < MOST_BYTES, message.topic
+            assert len(message.payload) < MAX_BYTES, message.topic
             said = json.loads(message.payload) if message.payload.startswith(b"{") else {}
             assert all(len(numbers) <= 4 for numbers in leaves(said)), message.topic  # a box, and nothing longer
             assert all(len(said.get(key) or {}) <= labels for key in ("scores", "mean_scores")), message.topic

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from device.inference.classifier import PROFILES, Classifier
-from device.inference.golden import MOST_STEPS, Golden, measure, path_of
+from device.inference.golden import MAX_STEPS, Golden, measure, path_of
 from tests.support.broker import Listener, Mosquitto, needs_mosquitto, retained
 from tests.support.command import device
 from tests.support.tiny_models import write_tiny
@@ -86,7 +86,7 @@ def test_a_bundled_model_says_what_it_said_when_it_was_made(tmp_path: Path, bund
 
 
 def test_golden_outputs_that_are_missed(tmp_path: Path, model: Path) -> None:
-    golden_beside(model, off=MOST_STEPS + 1)
+    golden_beside(model, off=MAX_STEPS + 1)
     code, checks, _ = selftest(tmp_path, model, "--no-camera")
     assert code == 1 and "steps off the golden ones" in checks["golden"]["detail"]
 

@@ -53,8 +53,8 @@ def test_a_pause_closes_the_camera_outlives_a_crash_and_ends_with_resume(
     ):
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(60)
-        watched = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
-        with running(tmp_path, model, "--loop", *to(mosquitto.port), **watched) as process:
+        with_still_time = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+        with running(tmp_path, model, "--loop", *to(mosquitto.port), **with_still_time) as process:
             wait_for(lambda: starts(listener), "a face")
             assert children(process.pid)
             said = answer(listener, "pause", "p1")
@@ -77,7 +77,7 @@ def test_a_pause_closes_the_camera_outlives_a_crash_and_ends_with_resume(
         systemd.setblocking(True)
         systemd.settimeout(60)
 
-        with running(tmp_path, model, "--loop", *to(mosquitto.port), **watched) as process:
+        with running(tmp_path, model, "--loop", *to(mosquitto.port), **with_still_time) as process:
             listener.wait_text(f"{ROOT}/availability", "online")
             assert systemd.recv(4096) == b"READY=1", "it does what it should: nothing"
             wait_camera(listener, "paused")

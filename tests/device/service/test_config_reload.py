@@ -11,7 +11,7 @@ import pytest
 
 from device.config.schema import DeviceConfig, load_config
 from device.errors import BrokerError, ConfigError
-from device.service.config_reload import Standing
+from device.service.config_reload import ConfigReloader
 from device.service.pause import FILE, Pause
 from device.service.signals import Signals, StoppedError
 
@@ -39,35 +39,35 @@ def bad(_: object = None) -> DeviceConfig:
 def test_settings_read_again_hold_if_they_are_good(
     read: Callable[[], DeviceConfig] | None, check: Callable[[DeviceConfig], object], other: bool, error: str | None
 ) -> None:
-    standing = Standing(OLD, read, check)
-    assert standing.reread() is other
-    assert (standing.config, standing.error) == (NEW if other else OLD, error)
+    reloader = ConfigReloader(OLD, read, check)
+    assert reloader.reread() is other
+    assert (reloader.config, reloader.error) == (NEW if other else OLD, error)
 
 
 def test_a_mistake_that_was_corrected_is_forgotten() -> None:
     answers = [bad, lambda: OLD]
-    standing = Standing(OLD, lambda: answers.pop(0)(), no_check)
-    standing.reread()
-    assert standing.error
-    standing.reread()
-    assert standing.error is None
+    reloader = ConfigReloader(OLD, lambda: answers.pop(0)(), no_check)
+    reloader.reread()
+    assert reloader.error
+    reloader.reread()
+    assert reloader.error is None
 
 
 def test_new_settings_that_fail_in_use_give_way_to_the_old_ones_once() -> None:
-    standing = Standing(OLD, lambda: NEW, no_check)
-    assert not standing.fall_back(BrokerError("x")), "there are no others"
-    standing.reread()
-    assert standing.fall_back(BrokerError("there is no broker."))
-    assert (standing.config, standing.error) == (OLD, "there is no broker.")
-    assert not standing.fall_back(BrokerError("x"))
+    reloader = ConfigReloader(OLD, lambda: NEW, no_check)
+    assert not reloader.fall_back(BrokerError("x")), "there are no others"
+    reloader.reread()
+    assert reloader.fall_back(BrokerError("there is no broker."))
+    assert (reloader.config, reloader.error) == (OLD, "there is no broker.")
+    assert not reloader.fall_back(BrokerError("x"))
 
 
 def test_new_settings_that_have_worked_stay() -> None:
-    standing = Standing(OLD, lambda: NEW, no_check)
-    standing.reread()
-    standing.proved()
-    assert not standing.fall_back(BrokerError("x"))
-    assert standing.config is NEW
+    reloader = ConfigReloader(OLD, lambda: NEW, no_check)
+    reloader.reread()
+    reloader.proved()
+    assert not reloader.fall_back(BrokerError("x"))
+    assert reloader.config is NEW
 
 
 def test_a_pause_outlives_the_process(tmp_path: Path) -> None:

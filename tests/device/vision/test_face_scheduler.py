@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.inference.box import Box
-from device.vision.face_scheduler import LATELY_S, UNCERTAIN, Turns
+from device.vision.face_scheduler import LATELY_S, UNCERTAIN, FaceScheduler
 from device.vision.tracker import Track
 
 
@@ -15,19 +15,19 @@ def faces(*ids: int) -> list[Track]:
     return [Track(n, Box(0, 0, 50, 50), 0.9, 0.0, 0.0, 5) for n in ids]
 
 
-def order(turns: Turns, time_s: float, *ids: int) -> list[int]:
+def order(turns: FaceScheduler, time_s: float, *ids: int) -> list[int]:
     return [track.id for track in turns.order(faces(*ids), time_s)]
 
 
 def test_the_new_come_first_the_oldest_of_them_before_the_others() -> None:
-    turns = Turns()
+    turns = FaceScheduler()
     assert order(turns, 0.0, 2, 1) == [1, 2]
     turns.read(1, 0.0, True)
     assert order(turns, 50.0, 1, 2, 3) == [2, 3, 1]
 
 
 def test_who_waited_longest_is_next() -> None:
-    turns = Turns()
+    turns = FaceScheduler()
     for n, track in enumerate((3, 1, 2)):
         order(turns, float(n), 1, 2, 3)
         turns.read(track, float(n), True)
@@ -35,7 +35,7 @@ def test_who_waited_longest_is_next() -> None:
 
 
 def test_an_uncertain_face_waits_half_as_long() -> None:
-    turns = Turns()
+    turns = FaceScheduler()
     order(turns, 0.0, 1, 2)
     turns.read(1, 0.0, True)
     order(turns, 5.0, 1, 2)
@@ -46,7 +46,7 @@ def test_an_uncertain_face_waits_half_as_long() -> None:
 
 
 def test_only_time_in_view_is_waiting() -> None:
-    turns = Turns()
+    turns = FaceScheduler()
     order(turns, 0.0, 1, 2)
     turns.read(1, 0.0, True)
     turns.read(2, 0.0, True)
@@ -59,7 +59,7 @@ def test_only_time_in_view_is_waiting() -> None:
 
 
 def test_figures_tell_the_rate_and_the_longest_wait() -> None:
-    turns = Turns()
+    turns = FaceScheduler()
     for n in range(5):
         order(turns, 0.5 * n, 1, 2)
         turns.read(1, 0.5 * n, True)
@@ -71,7 +71,7 @@ def test_figures_tell_the_rate_and_the_longest_wait() -> None:
 
 
 def test_figures_forget_what_is_long_ago() -> None:
-    turns = Turns()
+    turns = FaceScheduler()
     assert turns.figures() is None
     for time_s in (0.0, 1.0, 5.0, 6.0):
         order(turns, time_s, 1)
@@ -87,7 +87,7 @@ def test_figures_forget_what_is_long_ago() -> None:
 
 
 def test_a_track_that_ended_is_forgotten() -> None:
-    turns = Turns()
+    turns = FaceScheduler()
     order(turns, 0.0, 1, 2)
     turns.read(1, 1.0, True)
     turns.read(2, 1.5, True)
@@ -99,7 +99,7 @@ def test_a_track_that_ended_is_forgotten() -> None:
 @given(st.integers(1, 12), st.integers(1, 5), st.data())
 def test_nobody_starves(count: int, a_frame: int, data: st.DataObject) -> None:
     """However sure the others are or are not: a face waits at most twice what strict turns would make it wait."""
-    turns, waits = Turns(), dict.fromkeys(range(count), 0)
+    turns, waits = FaceScheduler(), dict.fromkeys(range(count), 0)
     longest = 0
     for frame in range(60):
         chosen = order(turns, frame / 10, *range(count))[:a_frame]

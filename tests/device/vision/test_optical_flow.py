@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from device.inference.box import Box
-from device.vision.optical_flow import Follower
+from device.vision.optical_flow import FlowTracker
 
 Grey = NDArray[np.uint8]
 
@@ -32,7 +32,7 @@ def frame(places: list[tuple[float, float]], side: int, width: int = 640, height
 
 @pytest.mark.parametrize(("width", "height", "side"), [(640, 480, 60), (1920, 1080, 60), (1920, 1080, 200)])
 def test_boxes_follow_their_faces_for_a_second(width: int, height: int, side: int) -> None:
-    follower = Follower()
+    follower = FlowTracker()
     speeds = [(0.3, 0.0), (-2.5, 4.0), (0.06 * side, -0.03 * side)]
     starts = [(60.0, 200.0), (220.0, 30.0), (300.0, 250.0)]
     boxes: list[Box | None] = [Box(x, y, side, side) for x, y in starts]
@@ -49,14 +49,14 @@ def test_boxes_follow_their_faces_for_a_second(width: int, height: int, side: in
 
 
 def test_a_face_that_is_gone_is_followed_nowhere() -> None:
-    follower = Follower()
+    follower = FlowTracker()
     follower.see(frame([(100, 100)], 80))
     follower.see(texture(99, 640, 480, 5))
     assert follower.follow([Box(100, 100, 80, 80)]) == [None]
 
 
 def test_a_face_that_leaves_the_frame_is_followed_no_further() -> None:
-    follower = Follower()
+    follower = FlowTracker()
     box: Box | None = Box(20, 200, 60, 60)
     steps = 0
     for n in range(20):
@@ -69,7 +69,7 @@ def test_a_face_that_leaves_the_frame_is_followed_no_further() -> None:
 
 
 def test_without_a_frame_before_nothing_is_followed() -> None:
-    follower, boxes = Follower(), [Box(10, 10, 50, 50)] * 2
+    follower, boxes = FlowTracker(), [Box(10, 10, 50, 50)] * 2
     assert follower.follow(boxes) == [None, None]
     follower.see(texture(1, 640, 480))
     assert follower.follow(boxes) == [None, None]
@@ -79,7 +79,7 @@ def test_without_a_frame_before_nothing_is_followed() -> None:
 
 
 def test_a_frame_may_be_overwritten_once_it_was_seen() -> None:
-    follower, shared = Follower(), frame([(100, 100)], 80)
+    follower, shared = FlowTracker(), frame([(100, 100)], 80)
     follower.see(shared)
     shared[:] = frame([(104, 100)], 80)
     follower.see(shared)
@@ -89,7 +89,7 @@ def test_a_frame_may_be_overwritten_once_it_was_seen() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 700), (20, 20)])
 def test_frames_of_any_size_are_survived(shape: tuple[int, int]) -> None:
-    follower = Follower()
+    follower = FlowTracker()
     for _ in range(2):
         follower.see(np.zeros(shape, np.uint8))
     assert len(follower.follow([Box(-5, -5, 10, 10), Box(0, 0, 900, 900)])) == 2

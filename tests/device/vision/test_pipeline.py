@@ -23,7 +23,7 @@ from device.vision.detection import Detection
 from device.vision.observation import Observation
 from device.vision.pipeline import Pipeline, from_config
 from device.vision.smoother import make_smoother
-from device.vision.tiling import View, views
+from device.vision.tiling import Tile, views
 from device.vision.time_budget import Budget
 from device.vision.timings import StageTimings
 from device.vision.tracker import Tracker
@@ -120,10 +120,10 @@ class Script:
     def __init__(self, script: Iterable[list[Box]]) -> None:
         self._script = iter(script)
 
-    def views(self, width: int, height: int) -> list[View]:
+    def views(self, width: int, height: int) -> list[Tile]:
         return views(width, height, "whole", 0)
 
-    def look(self, image: NDArray[np.uint8], parts: Iterable[View]) -> list[Detection]:
+    def look(self, image: NDArray[np.uint8], parts: Iterable[Tile]) -> list[Detection]:
         return [found for _ in parts for found in self.detect(image)]
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:

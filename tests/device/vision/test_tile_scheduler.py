@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from device.config.schema import PipelineConfig
 from device.inference.box import Box
 from device.vision.detection import Detection
-from device.vision.tile_scheduler import Lookout
-from device.vision.tiling import View, views
+from device.vision.tile_scheduler import TileScheduler
+from device.vision.tiling import Tile, views
 from device.vision.time_budget import Budget
 from tests.support.clock import Clock
 
@@ -27,10 +27,10 @@ class Slow:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def views(self, width: int, height: int) -> list[View]:
+    def views(self, width: int, height: int) -> list[Tile]:
         return views(width, height, "tiles", 270)
 
-    def look(self, image: NDArray[np.uint8], parts: Iterable[View]) -> list[Detection]:
+    def look(self, image: NDArray[np.uint8], parts: Iterable[Tile]) -> list[Detection]:
         found = []
         for part in parts:
             self._clock.now_s += LOOK_S
@@ -41,15 +41,15 @@ class Slow:
         return self.look(image, self.views(1920, 1080))
 
 
-def watch(budget_ms: float | None, frames: int, wanted: list[Box] | None = None) -> list[list[View]]:
+def watch(budget_ms: float | None, frames: int, wanted: list[Box] | None = None) -> list[list[Tile]]:
     """The parts that were looked at on each frame."""
     clock = Clock()
     budget = Budget(PipelineConfig(budget_ms=budget_ms), clock, lambda: False)
-    lookout = Lookout(Slow(clock), budget)
+    tile_scheduler = TileScheduler(Slow(clock), budget)
     seen = []
     for _ in range(frames):
         budget.begin()
-        sight = lookout.look(FRAME, wanted or [])
+        sight = tile_scheduler.look(FRAME, wanted or [])
         assert [found.box for found in sight.detections] == [part.square for part in sight.parts]
         seen.append(sight.parts)
     return seen
@@ -88,7 +88,7 @@ def test_where_a_face_is_wanted_is_looked_at_on_every_other_frame_and_the_round_
 def test_a_sight_tells_what_was_covered() -> None:
     (parts,) = watch(1.0, 1)
     clock = Clock()
-    sight = Lookout(Slow(clock), Budget(PipelineConfig(budget_ms=1.0), clock, lambda: False)).look(FRAME, [])
+    sight = TileScheduler(Slow(clock), Budget(PipelineConfig(budget_ms=1.0), clock, lambda: False)).look(FRAME, [])
     assert sight.parts == parts == ALL[:1]
     assert sight.covers(Box(100, 100, 500, 500))
     assert not sight.covers(Box(100, 100, 50, 50))  # too small for the large square

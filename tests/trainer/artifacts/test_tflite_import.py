@@ -58,8 +58,8 @@ def test_batch_norms_are_fit_to_teach_with(faces: torch.Tensor) -> None:
     model, _, _ = recover(SHIPPED, faces)
     model.dropout.p = 0.0
     with torch.no_grad():
-        still, taught = model(faces), model.train()(faces)
-    assert torch.allclose(still, taught, atol=0.02)
+        still, trained = model(faces), model.train()(faces)
+    assert torch.allclose(still, trained, atol=0.02)
     assert all(not m._forward_pre_hooks for m in model.modules())
 
 

@@ -25,7 +25,9 @@ def folder(tmp_path: Path) -> RunFolder:
     folder = new_run(TrainConfig(), "student", tmp_path / "student-1")
     logits = (np.eye(7)[FACES.labels] * np.linspace(9, 1, len(FACES))[:, np.newaxis]).astype(np.float32)
     new = np.arange(len(FACES)) > 50
-    scores = {"model": "m/emotion.tflite"} | scoring.single_view(scoring.Exam("public_test", FACES, new), logits, 1.0)
+    scores = {"model": "m/emotion.tflite"} | scoring.single_view(
+        scoring.EvaluationSet("public_test", FACES, new), logits, 1.0
+    )
     np.savez(folder.path / "emotion-public_test.npz", logits=logits)
     (folder.path / "emotion-public_test.json").write_text(json.dumps(scores))
     return folder

@@ -18,7 +18,7 @@ from device.inference.classifier import Classifier
 from trainer.cli import main
 from trainer.commands import compare
 from trainer.compare import result, selection
-from trainer.compare.studies import Row
+from trainer.compare.studies import Experiment
 from trainer.compare.studies.experiment import STILL, row
 from trainer.compare.studies.project import ROWS
 from trainer.compare.studies.residual import FIT
@@ -26,7 +26,7 @@ from trainer.data.dataset import Dataset
 from trainer.data.fer2013 import toy_dataset
 
 TINY = replace(FIT, epochs=2, batch_size=28)
-TOY_STUDIES: dict[str, tuple[Row, ...]] = {
+TOY_STUDIES: dict[str, tuple[Experiment, ...]] = {
     "first": (row("first", "small", TINY, STILL, network="compact", options=("channels=[8, 8, 8]", "tail=0")),),
     "second": (
         row("second", "grown", TINY, replace(STILL, flip=0.5, crop=0.5), network="residual_cnn", channels=3,
@@ -100,11 +100,11 @@ def test_cut_off_gone_on_with_and_finished(
         assert main(["compare", "--data", "toy", "--set", "trainer.threads=1"]) == 1
     assert "go on with the same command" in capsys.readouterr().err
     folder = Path("runs/compare/first/small-original")
-    taught = (folder / "last.pt").stat().st_mtime_ns
+    trained = (folder / "last.pt").stat().st_mtime_ns
 
     # The rest; what was taught is not taught again.
     rows = compared("--max-mmac", "1000")
-    assert (folder / "last.pt").stat().st_mtime_ns == taught
+    assert (folder / "last.pt").stat().st_mtime_ns == trained
     assert {found["state"] for found in rows.values()} == {"trained"}
     assert [e["epoch"] for e in map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())] == [1, 2]
     assert rows["small"]["faces"] == {"training": 140, "validation": 70, "test": 70}
@@ -127,11 +127,11 @@ def test_rows_taught_side_by_side_are_judged_later(capsys: pytest.CaptureFixture
     said = capsys.readouterr()
     assert [found["state"] for found in json.loads(said.out)] == ["taught", "taught", "not read"]
     assert "2 rows, 2 at a time" in said.err and not list(Path("runs/compare").glob("compare.*"))
-    taught = {path: path.stat().st_mtime_ns for path in Path("runs/compare").rglob("best.pt")}
+    trained = {path: path.stat().st_mtime_ns for path in Path("runs/compare").rglob("best.pt")}
     assert main([*options, "--no-teaching", "--jobs", "2"]) == 0
     rows = {found["name"]: found for found in json.loads(capsys.readouterr().out)}
     assert {found["state"] for found in rows.values()} == {"trained"}
-    assert {path: path.stat().st_mtime_ns for path in taught} == taught
+    assert {path: path.stat().st_mtime_ns for path in trained} == trained
     check_files(Path("runs/compare").absolute())
 
     # Its weights stayed behind: all figures are there but those of its file.

@@ -72,9 +72,9 @@ def test_tables_say_what_is_known_and_no_more() -> None:
 
 def test_a_published_figure_stands_beside_ours() -> None:
     best = {"epoch": 9, "accuracy": 0.625, "train_accuracy": 0.82}
-    taught = trained("x", 0.6) | {"published": "66.8 % validation", "dynamics": {"best": best}}
+    first = trained("x", 0.6) | {"published": "66.8 % validation", "dynamics": {"best": best}}
     ours = trained("ours", 0.7) | {"published": "70 % of its card", "epochs": {"planned": None, "done": None}}
-    table = tables.tables([taught, ours, untrained("z") | {"published": "70.8 %"}, untrained("w")])[0]
+    table = tables.tables([first, ours, untrained("z") | {"published": "70.8 %"}, untrained("w")])[0]
     told = {row[0]: dict(zip(table.head, row, strict=True)) for row in table.rows}
     assert set(told) == {"a/x", "a/z"}
     assert told["a/x"]["published"] == "66.8 % validation" and told["a/x"]["ours, test"] == "60.00 % ± 1.00"

@@ -8,7 +8,7 @@ from torch import nn
 
 from device.config.loader import from_dict, to_dict
 from trainer.artifacts.checkpoint import build
-from trainer.compare.studies import EXTRA, STUDIES, Row
+from trainer.compare.studies import EXTRA, STUDIES, Experiment
 from trainer.compare.studies.transfer import from_imagenet
 from trainer.config import StudyConfig, TrainConfig
 from trainer.data.splits import PROTOCOLS
@@ -36,7 +36,7 @@ def test_all_rows_of_the_five_studies_are_there() -> None:
 
 
 @pytest.mark.parametrize("row", [*TAUGHT, *GRID[:1], *GRID[-1:]], ids=lambda row: row.key)
-def test_a_row_is_built_and_survives_being_written_down(row: Row) -> None:
+def test_a_row_is_built_and_survives_being_written_down(row: Experiment) -> None:
     assert row.config.study.protocol in PROTOCOLS
     assert from_dict(TrainConfig, to_dict(row.config), "trainer", "here") == row.config
     with torch.device("meta"):
@@ -86,10 +86,10 @@ def test_a_form_adds_no_parameter() -> None:
 def test_kept_stages_are_not_taught() -> None:
     row = from_imagenet(STUDIES["transfer"][0], "weights.pth")
     model = build("study", row.config, 7, 0).train()
-    taught = {name.removeprefix("trunk.trunk.") for name, p in model.named_parameters() if p.requires_grad}
-    assert taught and all(name.startswith(("blocks.6.", "blocks.7.", "head.")) for name in taught)
+    trained = {name.removeprefix("trunk.trunk.") for name, p in model.named_parameters() if p.requires_grad}
+    assert trained and all(name.startswith(("blocks.6.", "blocks.7.", "head.")) for name in trained)
     optimizer = make_optimizer(model, row.config.study.fit)
-    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(taught)
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(trained)
     assert isinstance(model.trunk, FormedTrunk) and isinstance(model.trunk.trunk, ResNetTrunk)
     before = {name: buffer.clone() for name, buffer in model.named_buffers()}
     model(torch.rand(4, 1, 48, 48))

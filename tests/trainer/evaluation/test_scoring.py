@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from device.errors import ModelError
-from trainer.artifacts.predictor import Reader
+from trainer.artifacts.predictor import Predictor
 from trainer.data.corruptions import KINDS
 from trainer.data.dataset import LABELS, VOTES, Dataset, FaceSet
 from trainer.data.fer2013 import toy_dataset
@@ -26,8 +26,8 @@ def drawn_logits(faces: FaceSet, lean: float = 2.0, seed: int = 0) -> NDArray[np
     return (noise + lean * np.eye(len(LABELS))[faces.labels]).astype(np.float32)
 
 
-def exam(new: NDArray[np.bool_] | None = None, votes: NDArray[np.uint8] | None = None) -> scoring.Exam:
-    return scoring.Exam("public_test", FaceSet(FACES.images, FACES.labels, votes), new)
+def exam(new: NDArray[np.bool_] | None = None, votes: NDArray[np.uint8] | None = None) -> scoring.EvaluationSet:
+    return scoring.EvaluationSet("public_test", FaceSet(FACES.images, FACES.labels, votes), new)
 
 
 def test_faces_that_stand_in_training_are_told_apart() -> None:
@@ -45,7 +45,7 @@ def test_faces_that_stand_in_training_are_told_apart() -> None:
 def test_the_headline_is_the_single_view_on_all_faces_and_on_the_new_ones() -> None:
     logits, new = drawn_logits(FACES), np.arange(70) >= 20
     found = scoring.single_view(exam(new), logits, 1.5)
-    apart = scoring.single_view(scoring.Exam("public_test", FACES.take(new), None), logits[new], 1.5)
+    apart = scoring.single_view(scoring.EvaluationSet("public_test", FACES.take(new), None), logits[new], 1.5)
     assert found["n"] == 70 and found["temperature"] == 1.5 and "fer_plus" not in found
     assert {"split": "public_test", "temperature": 1.5} | found["without_duplicates"] == {
         key: value for key, value in apart.items() if key != "without_duplicates"
@@ -146,6 +146,6 @@ def test_columns_come_in_our_order(tmp_path: Path) -> None:
     backwards: Any = SimpleNamespace(
         labels=LABELS[::-1], logits=lambda faces: np.tile(np.arange(7, dtype=np.float32), (len(faces), 1))
     )
-    assert scoring.reading(cast(Reader, backwards), tmp_path)(FACES.images[:1]).tolist() == [[6, 5, 4, 3, 2, 1, 0]]
+    assert scoring.reading(cast(Predictor, backwards), tmp_path)(FACES.images[:1]).tolist() == [[6, 5, 4, 3, 2, 1, 0]]
     with pytest.raises(ModelError, match="the model says yes, no"):
-        scoring.reading(cast(Reader, SimpleNamespace(labels=("yes", "no"))), tmp_path)
+        scoring.reading(cast(Predictor, SimpleNamespace(labels=("yes", "no"))), tmp_path)

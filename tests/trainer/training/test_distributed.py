@@ -12,7 +12,7 @@ import torch
 
 from trainer.config import StudentConfig
 from trainer.models import build_student
-from trainer.training.distributed import ALONE, Group, SharedBatchNorm2d
+from trainer.training.distributed import ALONE, ProcessGroup, SharedBatchNorm2d
 
 # What each process runs: an epoch of a small student on drawn faces, five steps; the first writes what it found.
 # Steps drift apart by rounding alone, the more the larger they are: sums over 14 and over 28 faces round differently.
@@ -59,7 +59,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
 
 def test_shares_of_a_batch_are_the_batch() -> None:
     batch = torch.arange(7)
-    shares = [Group(rank, 3).share(batch) for rank in range(3)]
+    shares = [ProcessGroup(rank, 3).share(batch) for rank in range(3)]
     assert sorted(torch.cat(shares).tolist()) == batch.tolist()
 
 

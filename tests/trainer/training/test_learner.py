@@ -73,7 +73,7 @@ def test_the_correlation_loss_comes_on_top(dataset: Dataset, weight: float) -> N
 
 
 @pytest.fixture
-def taught(dataset: Dataset, tmp_path: Path) -> Task:
+def trained(dataset: Dataset, tmp_path: Path) -> Task:
     """A student whose teachers answer three views of each face, once."""
     torch.manual_seed(0)
     teacher = Network(build_student(config().student, 7).eval(), "teacher")
@@ -81,36 +81,36 @@ def taught(dataset: Dataset, tmp_path: Path) -> Task:
     return Task("student", replace(settings, runs=str(tmp_path)), dataset, (teacher,))
 
 
-def test_kept_views_hold_what_the_teachers_say_of_them(taught: Task) -> None:
-    learner = Learner(taught)
+def test_kept_views_hold_what_the_teachers_say_of_them(trained: Task) -> None:
+    learner = Learner(trained)
     learner.keep_views()
     kept = learner.kept
     assert kept is not None
     index = torch.randperm(140)[:28]
     batch = kept.batch(4, index)
-    assert batch.taught is not None and torch.allclose(learner.ask(batch.faces), batch.taught, atol=2e-3)
+    assert batch.trained is not None and torch.allclose(learner.ask(batch.faces), batch.trained, atol=2e-3)
     assert torch.allclose(batch.targets.sum(1), torch.ones(28), atol=2e-3)
     assert not torch.allclose(kept.batch(5, index).faces, batch.faces)
     rolled = kept.batch(1, index)  # of three, the fifth and the second are the same
-    assert torch.equal(rolled.targets, batch.targets) and torch.equal(rolled.taught, batch.taught)  # type: ignore[arg-type]
+    assert torch.equal(rolled.targets, batch.targets) and torch.equal(rolled.trained, batch.trained)  # type: ignore[arg-type]
 
 
-def test_runs_that_ask_the_same_share_the_views(taught: Task, tmp_path: Path) -> None:
-    Learner(taught).keep_views()
+def test_runs_that_ask_the_same_share_the_views(trained: Task, tmp_path: Path) -> None:
+    Learner(trained).keep_views()
     (file,) = tmp_path.glob("views-*.pt")
     written = file.stat().st_mtime_ns
-    fit = replace(taught.config.student.fit, seed=1)
-    other = replace(taught, config=replace(taught.config, student=replace(taught.config.student, fit=fit)))
+    fit = replace(trained.config.student.fit, seed=1)
+    other = replace(trained, config=replace(trained.config, student=replace(trained.config.student, fit=fit)))
     Learner(other).keep_views()
     assert file.stat().st_mtime_ns == written
-    hotter = replace(taught.config, distill=replace(taught.config.distill, temperature=2.0))
-    Learner(replace(taught, config=hotter)).keep_views()
+    hotter = replace(trained.config, distill=replace(trained.config.distill, temperature=2.0))
+    Learner(replace(trained, config=hotter)).keep_views()
     assert len(list(tmp_path.glob("views-*.pt"))) == 2
 
 
-def test_kept_views_cut_short_are_said(taught: Task, tmp_path: Path) -> None:
-    Learner(taught).keep_views()
+def test_kept_views_cut_short_are_said(trained: Task, tmp_path: Path) -> None:
+    Learner(trained).keep_views()
     (file,) = tmp_path.glob("views-*.pt")
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(RunError, match="delete the file"):
-        Learner(taught).keep_views()
+        Learner(trained).keep_views()

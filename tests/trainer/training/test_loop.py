@@ -34,7 +34,7 @@ def task(dataset: Dataset, **changes: object) -> Task:
     return Task("student", TrainConfig(student=student, threads=1, bf16=False), dataset)
 
 
-def teach(path: Path, job: Task, resume: bool = False) -> tuple[RunFolder, Progress]:
+def train(path: Path, job: Task, resume: bool = False) -> tuple[RunFolder, Progress]:
     run = RunFolder(path) if resume else new_run(job.config, job.kind, path)
     return run, fit(job, run, resume)
 
@@ -43,7 +43,7 @@ def test_it_learns_toy_faces(tmp_path: Path, dataset: Dataset) -> None:
     job = task(dataset, epochs=20, optimizer="adam", lr=5e-3)
     student = replace(job.config.student, channels=(16, 32, 32))
     gentle = AugmentConfig(rotate_deg=0, scale=0.05, shift=0.02, erase=0)
-    run, progress = teach(tmp_path / "run", replace(job, config=replace(job.config, student=student, augment=gentle)))
+    run, progress = train(tmp_path / "run", replace(job, config=replace(job.config, student=student, augment=gentle)))
     assert progress.best > 0.35  # chance is 1/7, with a standard error of 0.03
     assert run.finished and run.summary()["accuracy"] == progress.best
     best = load_checkpoint(run.best)
@@ -53,10 +53,10 @@ def test_it_learns_toy_faces(tmp_path: Path, dataset: Dataset) -> None:
 
 def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, dataset: Dataset) -> None:
     job = task(dataset, mixup=0.4)
-    whole, _ = teach(tmp_path / "whole", job)
+    whole, _ = train(tmp_path / "whole", job)
     with pytest.raises(KeyboardInterrupt):
         fit(cut_off_in_the_second_epoch(job), new_run(job.config, job.kind, tmp_path / "cut"))
-    cut, _ = teach(tmp_path / "cut", job, resume=True)
+    cut, _ = train(tmp_path / "cut", job, resume=True)
     a, b = (load_checkpoint(run.last).model.state_dict() for run in (whole, cut))
     assert all(torch.equal(a[key], b[key]) for key in a)
     assert [e["loss"] for e in whole.metrics()] == [e["loss"] for e in cut.metrics()]
@@ -81,7 +81,7 @@ def cut_off_in_the_second_epoch(job: Task) -> Task:
 
 def test_a_run_in_slices_is_the_run_in_one(tmp_path: Path, dataset: Dataset) -> None:
     job = task(dataset, epochs=3)
-    _, whole = teach(tmp_path / "whole", job)
+    _, whole = train(tmp_path / "whole", job)
     run = new_run(job.config, job.kind, tmp_path / "slices")
     for epochs in (1, 2, 3):
         assert fit(job, run, resume=True, minutes=0).epoch == epochs
@@ -91,14 +91,14 @@ def test_a_run_in_slices_is_the_run_in_one(tmp_path: Path, dataset: Dataset) -> 
 
 def test_other_data_is_not_resumed_on(tmp_path: Path, dataset: Dataset) -> None:
     job = task(dataset, epochs=1)
-    teach(tmp_path / "run", job)
+    train(tmp_path / "run", job)
     other = Dataset(dataset.splits | {"public_test": dataset["training"]}, "other")
     with pytest.raises(CheckpointError, match="other data"):
         fit(replace(job, dataset=other), RunFolder(tmp_path / "run"), resume=True)
 
 
 def test_early_stopping_keeps_the_best(tmp_path: Path, dataset: Dataset) -> None:
-    run, progress = teach(tmp_path / "run", task(dataset, epochs=30, lr=1e-6, ema=0.0, patience_epochs=2))
+    run, progress = train(tmp_path / "run", task(dataset, epochs=30, lr=1e-6, ema=0.0, patience_epochs=2))
     assert progress.epoch < 30 and progress.stale == 2
     assert load_checkpoint(run.best).epoch == progress.epoch - 2
 
@@ -134,7 +134,7 @@ def test_on_a_plateau_the_rate_falls_by_the_factor_that_is_set(
 ) -> None:
     monkeypatch.setattr(Learner, "score", lambda learner: {"accuracy": 0.5, "top5": 0.9, "loss_public": 1.0})
     settings = {"schedule": "plateau", "plateau_epochs": 2, "plateau_factor": 0.5, "warmup_epochs": 0.0}
-    run, progress = teach(tmp_path / "run", task(dataset, epochs=9, patience_epochs=5, lr=0.01, **settings))
+    run, progress = train(tmp_path / "run", task(dataset, epochs=9, patience_epochs=5, lr=0.01, **settings))
     assert [entry["lr"] for entry in run.metrics()] == pytest.approx([0.01, 0.01, 0.01, 0.005, 0.005, 0.0025])
     assert progress.epoch == 6 and run.finished  # one best, five stale
 
@@ -150,10 +150,10 @@ def test_checkpoints_may_be_rare_and_still_hold_the_best(
 
     monkeypatch.setattr("trainer.training.loop.save_checkpoint", save)
     job = task(dataset, epochs=4)
-    often, _ = teach(tmp_path / "often", job)
+    often, _ = train(tmp_path / "often", job)
     assert written.count("last.pt") == 4
     written.clear()
-    rarely, progress = teach(tmp_path / "rarely", replace(job, config=replace(job.config, checkpoint_s=3600.0)))
+    rarely, progress = train(tmp_path / "rarely", replace(job, config=replace(job.config, checkpoint_s=3600.0)))
     assert written == ["best.pt", "last.pt"] and len(rarely.metrics()) == 4
     best, same = (load_checkpoint(run.best) for run in (rarely, often))
     assert best.metrics["accuracy"] == progress.best and best.epoch == same.epoch
@@ -166,7 +166,7 @@ def test_a_run_learns_from_kept_views(tmp_path: Path, dataset: Dataset) -> None:
     distill = DistillConfig(kept_views=1)
     teacher = Network(build_student(job.config.student, 7).eval(), "teacher")
     settings = replace(job.config, distill=distill, runs=str(tmp_path))
-    _, progress = teach(tmp_path / "run", replace(job, config=settings, teachers=(teacher,)))
+    _, progress = train(tmp_path / "run", replace(job, config=settings, teachers=(teacher,)))
     assert progress.epoch == 2 and len(list(tmp_path.glob("views-*.pt"))) == 1
 
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from trainer.compare.studies.experiment import STILL, Row, row
+from trainer.compare.studies.experiment import STILL, Experiment, row
 from trainer.config import FitConfig
 
 STUDY = "compact"
@@ -32,7 +32,7 @@ RATES = {"adam": (1e-3, 1e-4), "sgd": (1e-1, 1e-2)}
 DROPOUTS, DECAYS = (0.0, 0.25, 0.5), (0.0, 1e-4)
 
 
-def _of_grid(network: str, optimizer: str, lr: float, dropout: float, decay: float) -> Row:
+def _of_grid(network: str, optimizer: str, lr: float, dropout: float, decay: float) -> Experiment:
     fit = replace(FIT, epochs=15, optimizer=optimizer, lr=lr, weight_decay=decay)
     name = f"{network}-{optimizer}-lr{lr:g}-dropout{dropout:g}-decay{decay:g}"
     return row("compact-grid", name, fit, AUGMENT, **FORM | {"network": network, "dropout": dropout})

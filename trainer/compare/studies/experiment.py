@@ -13,7 +13,7 @@ STILL = AugmentConfig(flip=0, rotate_deg=0, scale=0, shift=0, brightness=0, cont
 
 
 @dataclass(frozen=True)
-class Row:
+class Experiment:
     """One line of the comparison.
 
     Attributes:
@@ -37,22 +37,22 @@ class Row:
         """`se-resnet/vgg11`: unique over all studies."""
         return f"{self.study}/{self.name}"
 
-    def with_study(self, **changes: Any) -> Row:
+    def with_study(self, **changes: Any) -> Experiment:
         """The row with other settings of `trainer.config.StudyConfig`."""
         return replace(self, config=replace(self.config, study=replace(self.config.study, **changes)))
 
-    def with_epochs(self, epochs: int) -> Row:
+    def with_epochs(self, epochs: int) -> Experiment:
         """The row with another number of epochs, which its note then tells."""
         fit = self.config.study.fit
         changed = self.with_study(fit=replace(fit, epochs=epochs))
         return changed._noted("epochs", fit.epochs, epochs)
 
-    def with_protocol(self, protocol: str) -> Row:
+    def with_protocol(self, protocol: str) -> Experiment:
         """The row with another split, which its note then tells."""
         changed = self.with_study(protocol=protocol)
         return changed._noted("split", self.config.study.protocol, protocol)
 
-    def _noted(self, what: str, own: object, now: object) -> Row:
+    def _noted(self, what: str, own: object, now: object) -> Experiment:
         if own == now or self.model is not None:
             return self
         return replace(self, note=f"{self.note}; {what} {now} instead of {own}".removeprefix("; "))
@@ -60,8 +60,8 @@ class Row:
 
 def row(
     study: str, name: str, fit: FitConfig, augment: AugmentConfig, *, published: str = "", note: str = "", **form: Any
-) -> Row:
+) -> Experiment:
     """A row of a study; `form` are settings of `StudyConfig`, of which `network` is `name` unless told."""
     settings: dict[str, Any] = {"network": name, "fit": fit} | form
     config = TrainConfig(study=StudyConfig(**settings), augment=augment)
-    return Row(study, name, config, published, note)
+    return Experiment(study, name, config, published, note)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from device.inference.classifier import BUNDLED
-from trainer.compare.studies.experiment import Row
+from trainer.compare.studies.experiment import Experiment
 from trainer.config import TrainConfig
 
 STUDY = "this-project"
 ROWS = tuple(
-    Row(STUDY, path.stem, TrainConfig(), note="as committed; read by its int8 file", model=path)
+    Experiment(STUDY, path.stem, TrainConfig(), note="as committed; read by its int8 file", model=path)
     for path in sorted(BUNDLED.parent.glob("emotion*.tflite"))
 )

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from trainer.compare.studies.experiment import STILL, Row, row
+from trainer.compare.studies.experiment import STILL, Experiment, row
 from trainer.config import FitConfig
 
 STUDY = "transfer"
@@ -30,6 +30,6 @@ SCRATCH = "from scratch, all layers: no ImageNet weights were given"
 ROWS = tuple(row(STUDY, name, FIT, AUGMENT, note=SCRATCH, **FORM) for name in ("resnet18", "resnet34", "resnet50"))
 
 
-def from_imagenet(row: Row, weights: str) -> Row:
+def from_imagenet(row: Experiment, weights: str) -> Experiment:
     """The row as the study has it: ImageNet's weights from a file, the stem and three stages kept."""
     return replace(row.with_study(weights=weights, taught_from=4), note="from ImageNet, layer4 and fc taught")
