@@ -18,7 +18,7 @@ UpdateState = Literal["trial", "accepted", "rolled_back", "refused"]
 CameraState = Literal["starting", "running", "stalled", "frozen", "failed", "paused", "ended", "stopped"]
 
 
-def said(
+def documented(
     doc: str,
     *,
     digits: int = 4,
@@ -39,19 +39,21 @@ def said(
 class EmotionEvent:
     """A face appeared, its expression changed, or it left."""
 
-    id: str = said("unique name of the event, 32 hexadecimal digits", default_factory=lambda: uuid.uuid4().hex)
-    seq: int | None = said("grows by one an event, across restarts; null only inside the device", ge=1, default=None)
-    type: EventType = said("start: a face was confirmed; update: its expression changed; end: it left")
-    track: int = said("which face; ids are not reused while the device runs", ge=1)
-    ts: float = said("when it happened, UNIX seconds", digits=3, ge=0)
-    emotion: str = said("the steady reading: one of the model's labels, or unknown")
-    confidence: float = said("of the reading", ge=0, le=1)
-    scores: dict[str, float] = said("the steadied score of each of the model's labels", ge=0, le=1)
-    previous: str | None = said("the reading before this one; null where there was none", default=None)
-    box: tuple[float, float, float, float] | None = said(
+    id: str = documented("unique name of the event, 32 hexadecimal digits", default_factory=lambda: uuid.uuid4().hex)
+    seq: int | None = documented(
+        "grows by one an event, across restarts; null only inside the device", ge=1, default=None
+    )
+    type: EventType = documented("start: a face was confirmed; update: its expression changed; end: it left")
+    track: int = documented("which face; ids are not reused while the device runs", ge=1)
+    ts: float = documented("when it happened, UNIX seconds", digits=3, ge=0)
+    emotion: str = documented("the steady reading: one of the model's labels, or unknown")
+    confidence: float = documented("of the reading", ge=0, le=1)
+    scores: dict[str, float] = documented("the steadied score of each of the model's labels", ge=0, le=1)
+    previous: str | None = documented("the reading before this one; null where there was none", default=None)
+    box: tuple[float, float, float, float] | None = documented(
         "the face in the frame: x, y, width, height in pixels; null when it is not seen", digits=0, default=None
     )
-    replayed: bool = said("recorded before the connection that delivers it was made", default=False)
+    replayed: bool = documented("recorded before the connection that delivers it was made", default=False)
 
     def to_json(self) -> str:
         """The event as one line of JSON."""
@@ -70,12 +72,14 @@ class EmotionEvent:
 class TrackState:
     """How one face reads now."""
 
-    track: int = said("which face", ge=1)
-    ts: float = said("when it was read, UNIX seconds", digits=3, ge=0)
-    emotion: str = said("the steady reading: one of the model's labels, or unknown")
-    confidence: float = said("of the reading", ge=0, le=1)
-    scores: dict[str, float] = said("the steadied score of each of the model's labels", ge=0, le=1)
-    box: tuple[float, float, float, float] = said("the face in the frame: x, y, width, height in pixels", digits=0)
+    track: int = documented("which face", ge=1)
+    ts: float = documented("when it was read, UNIX seconds", digits=3, ge=0)
+    emotion: str = documented("the steady reading: one of the model's labels, or unknown")
+    confidence: float = documented("of the reading", ge=0, le=1)
+    scores: dict[str, float] = documented("the steadied score of each of the model's labels", ge=0, le=1)
+    box: tuple[float, float, float, float] = documented(
+        "the face in the frame: x, y, width, height in pixels", digits=0
+    )
 
     def to_json(self) -> str:
         """The state as one line of JSON."""
@@ -86,10 +90,10 @@ class TrackState:
 class Summary:
     """Everybody who is seen now, taken together."""
 
-    ts: float = said("UNIX seconds", digits=3, ge=0)
-    faces: int = said("how many faces are followed", ge=0)
-    counts: dict[str, int] = said("faces by reading: each of the model's labels, and unknown", ge=0)
-    mean_scores: dict[str, float] | None = said("mean score of each label; null when nobody is seen", ge=0, le=1)
+    ts: float = documented("UNIX seconds", digits=3, ge=0)
+    faces: int = documented("how many faces are followed", ge=0)
+    counts: dict[str, int] = documented("faces by reading: each of the model's labels, and unknown", ge=0)
+    mean_scores: dict[str, float] | None = documented("mean score of each label; null when nobody is seen", ge=0, le=1)
 
     def to_json(self) -> str:
         """The summary as one line of JSON."""
@@ -100,63 +104,69 @@ class Summary:
 class Stage:
     """How long one stage of the chain took, over its latest runs."""
 
-    p50_ms: float = said("half of the runs took at most this", digits=3, ge=0)
-    p95_ms: float = said("95 of 100 runs took at most this", digits=3, ge=0)
-    max_ms: float = said("the longest run", digits=3, ge=0)
-    n: int = said("runs that these numbers stand on", ge=0)
+    p50_ms: float = documented("half of the runs took at most this", digits=3, ge=0)
+    p95_ms: float = documented("95 of 100 runs took at most this", digits=3, ge=0)
+    max_ms: float = documented("the longest run", digits=3, ge=0)
+    n: int = documented("runs that these numbers stand on", ge=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FaceReads:
     """How often a face is read, over the last ten seconds; with many faces they take turns."""
 
-    rate_hz: float = said("readings a second of each face in view, on average", digits=2, ge=0)
-    longest_wait_s: float = said("the longest that a face in view waited for its next reading", digits=2, ge=0)
+    rate_hz: float = documented("readings a second of each face in view, on average", digits=2, ge=0)
+    longest_wait_s: float = documented("the longest that a face in view waited for its next reading", digits=2, ge=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Throttling:
     """What the Raspberry Pi's firmware holds back."""
 
-    now: tuple[str, ...] = said("under-voltage, frequency-capped, throttled, soft-temperature-limit")
-    since_boot: tuple[str, ...] = said("the same, for what happened at any time since boot")
+    now: tuple[str, ...] = documented("under-voltage, frequency-capped, throttled, soft-temperature-limit")
+    since_boot: tuple[str, ...] = documented("the same, for what happened at any time since boot")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutboxFigures:
     """Events that were recorded and not yet taken by the broker."""
 
-    depth: int = said("events waiting or under way", ge=0)
-    bytes: int = said("of the events on disk", ge=0, default=0)
-    dropped: int = said("events given up (too many, too much, too old) in the life of the state folder", ge=0)
-    oldest_age_s: float | None = said("age of the oldest waiting event; null when none waits", digits=1, ge=0)
-    held: int = said("events in memory alone, because the disk takes none; a power cut loses them", ge=0, default=0)
-    trouble: str | None = said("why the state folder cannot be written; null while it can", default=None)
-    damaged: int = said("times the file was found damaged and begun anew, since the process began", ge=0, default=0)
+    depth: int = documented("events waiting or under way", ge=0)
+    bytes: int = documented("of the events on disk", ge=0, default=0)
+    dropped: int = documented("events given up (too many, too much, too old) in the life of the state folder", ge=0)
+    oldest_age_s: float | None = documented("age of the oldest waiting event; null when none waits", digits=1, ge=0)
+    held: int = documented(
+        "events in memory alone, because the disk takes none; a power cut loses them", ge=0, default=0
+    )
+    trouble: str | None = documented("why the state folder cannot be written; null while it can", default=None)
+    damaged: int = documented(
+        "times the file was found damaged and begun anew, since the process began", ge=0, default=0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
     """How the device is doing."""
 
-    ts: float = said("UNIX seconds", digits=3, ge=0)
-    uptime_s: float = said("time since the process began", digits=1, ge=0)
-    fps: float | None = said("frames worked on a second, lately; null before the first second", digits=2, ge=0)
-    frames: int = said("frames worked on since the process began", ge=0)
-    skipped: int = said("frames that the camera gave and nobody had time for", ge=0)
-    last_frame_age_s: float | None = said(
+    ts: float = documented("UNIX seconds", digits=3, ge=0)
+    uptime_s: float = documented("time since the process began", digits=1, ge=0)
+    fps: float | None = documented("frames worked on a second, lately; null before the first second", digits=2, ge=0)
+    frames: int = documented("frames worked on since the process began", ge=0)
+    skipped: int = documented("frames that the camera gave and nobody had time for", ge=0)
+    last_frame_age_s: float | None = documented(
         "time since the last frame was worked on; null before the first", digits=1, ge=0
     )
-    camera_reopenings: int = said("how often the camera was opened after the first time", ge=0)
-    stages: dict[str, Stage] = said("timings of each stage of the chain")
-    face_reads: FaceReads | None = said(
+    camera_reopenings: int = documented("how often the camera was opened after the first time", ge=0)
+    stages: dict[str, Stage] = documented("timings of each stage of the chain")
+    face_reads: FaceReads | None = documented(
         "how often each face is read; null where none was read twice lately", default=None
     )
-    temperature_c: float | None = said("of the processor; null where the board does not tell", digits=1)
-    throttling: Throttling | None = said("null where the board does not tell")
-    memory_mb: float | None = said("resident memory of the process, 10^6 bytes; null where unknown", digits=1, ge=0)
-    outbox: OutboxFigures = said("events that wait")
-    reconnects: int = said("connections to the broker after the first", ge=0)
+    temperature_c: float | None = documented("of the processor; null where the board does not tell", digits=1)
+    throttling: Throttling | None = documented("null where the board does not tell")
+    memory_mb: float | None = documented(
+        "resident memory of the process, 10^6 bytes; null where unknown", digits=1, ge=0
+    )
+    outbox: OutboxFigures = documented("events that wait")
+    reconnects: int = documented("connections to the broker after the first", ge=0)
 
     def to_json(self) -> str:
         """The health message as one line of JSON."""
@@ -167,54 +177,54 @@ class Health:
 class ModelInfo:
     """Which network reads the faces."""
 
-    name: str = said("from the model card")
-    version: str = said("from the model card")
-    digest: str = said("sha256 of the .tflite, card included")
-    labels: tuple[str, ...] = said("what it can say, in the order of its outputs")
+    name: str = documented("from the model card")
+    version: str = documented("from the model card")
+    digest: str = documented("sha256 of the .tflite, card included")
+    labels: tuple[str, ...] = documented("what it can say, in the order of its outputs")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelName:
     """A model as it is spoken of."""
 
-    name: str | None = said("from the model card; null where there is none that can be read")
-    version: str | None = said("from the model card; null where there is none that can be read")
-    digest: str = said("sha256 of the .tflite, card included")
+    name: str | None = documented("from the model card; null where there is none that can be read")
+    version: str | None = documented("from the model card; null where there is none that can be read")
+    digest: str = documented("sha256 of the .tflite, card included")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelUpdate:
     """What came of the last model that was to be installed."""
 
-    state: UpdateState = said(
+    state: UpdateState = documented(
         "trial: it runs and is watched; accepted: it stays; rolled_back: the old one runs again; refused: it never ran"
     )
-    new: ModelName = said("the model that was to be installed")
-    old: ModelName = said("the one in force before")
-    reason: str | None = said("why it was refused or rolled back, one sentence; null where it was not")
-    since: float = said("when that became so, UNIX seconds", digits=3, ge=0)
+    new: ModelName = documented("the model that was to be installed")
+    old: ModelName = documented("the one in force before")
+    reason: str | None = documented("why it was refused or rolled back, one sentence; null where it was not")
+    since: float = documented("when that became so, UNIX seconds", digits=3, ge=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
     """What the device is and what it runs."""
 
-    ts: float = said("when this was said, UNIX seconds", digits=3, ge=0)
-    device: str = said("the device's id, as in the topics")
-    version: str = said("of emotion-edge")
-    python: str = said("version of the interpreter")
-    platform: str = said("kernel and machine")
-    board: str | None = said("the board's name; null where it does not tell")
-    model: ModelInfo = said("the network")
-    config_digest: str = said("sha256 of the settings in force; equal settings, equal digest")
-    camera: CameraState = said("what the camera does; docs/events.md explains each state")
-    camera_error: str | None = said("what is wrong with the camera, one sentence; null while nothing is")
-    purpose: str | None = said("what the readings are for: one of the words of docs/privacy.md")
-    purpose_note: str | None = said("the same in the operator's own words; null where there are none")
-    jurisdiction: str | None = said("whose law holds: eu or elsewhere")
-    aggregate: bool = said("nothing but summaries of groups leaves the device")
-    config_error: str | None = said("why settings that were read again are not in force; null when they are")
-    model_update: ModelUpdate | None = said(
+    ts: float = documented("when this was said, UNIX seconds", digits=3, ge=0)
+    device: str = documented("the device's id, as in the topics")
+    version: str = documented("of emotion-edge")
+    python: str = documented("version of the interpreter")
+    platform: str = documented("kernel and machine")
+    board: str | None = documented("the board's name; null where it does not tell")
+    model: ModelInfo = documented("the network")
+    config_digest: str = documented("sha256 of the settings in force; equal settings, equal digest")
+    camera: CameraState = documented("what the camera does; docs/events.md explains each state")
+    camera_error: str | None = documented("what is wrong with the camera, one sentence; null while nothing is")
+    purpose: str | None = documented("what the readings are for: one of the words of docs/privacy.md")
+    purpose_note: str | None = documented("the same in the operator's own words; null where there are none")
+    jurisdiction: str | None = documented("whose law holds: eu or elsewhere")
+    aggregate: bool = documented("nothing but summaries of groups leaves the device")
+    config_error: str | None = documented("why settings that were read again are not in force; null when they are")
+    model_update: ModelUpdate | None = documented(
         "what came of the last model that was to be installed; null where there was none", default=None
     )
 
@@ -227,7 +237,7 @@ class Status:
 class Request:
     """A command. The verb stands in the topic; an empty payload is as good as {}."""
 
-    transaction: str | None = said(
+    transaction: str | None = documented(
         "comes back in the answer; a request that comes twice with it is worked on once", default=None, optional=True
     )
 
@@ -236,10 +246,10 @@ class Request:
 class Answer:
     """What came of a command."""
 
-    status: Literal["ok", "error"] = said("ok; or error, then `error` says why")
-    data: dict[str, Any] | None = said("what the verb tells; null where it tells nothing")
-    error: str | None = said("one sentence; null where all is well")
-    transaction: str | None = said("the request's; null where it had none that could be read")
+    status: Literal["ok", "error"] = documented("ok; or error, then `error` says why")
+    data: dict[str, Any] | None = documented("what the verb tells; null where it tells nothing")
+    error: str | None = documented("one sentence; null where all is well")
+    transaction: str | None = documented("the request's; null where it had none that could be read")
 
     def to_json(self) -> str:
         """The answer as one line of JSON."""
