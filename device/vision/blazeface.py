@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.config.schema import DetectorConfig
-from device.inference.box import Box
+from device.inference.box import Box, iou_matrix, overlap_matrix
 from device.inference.litert import load_interpreter
 from device.inference.preprocess import to_bgr
 from device.vision.detection import Detection, _keep
@@ -141,21 +141,14 @@ def merge(found: NDArray[np.float64]) -> list[Detection]:
     left = found[np.lexsort((*found[:, :4].T, -found[:, 4]))]  # best first; the order of equals is settled too
     merged = []
     while len(left):
-        shared, areas = _overlaps(left), left[:, 2] * left[:, 3]
-        same = shared >= SAME_FACE_IOU * (areas[0] + areas - shared)
+        same = iou_matrix(left[:, :4], left[:1, :4])[:, 0] >= SAME_FACE_IOU
+        inside = overlap_matrix(left[:, :4], left[:1, :4])[:, 0] >= INSIDE * left[:, 2] * left[:, 3]
         box = left[same, 4] @ left[same, :4] / left[same, 4].sum()
         merged.append(Detection(Box(*map(float, box)), float(left[0, 4])))
-        left = left[~same & (shared < INSIDE * areas)]
+        left = left[~same & ~inside]
     return merged
 
 
 def _own(found: NDArray[np.float64], part: Tile) -> NDArray[np.float64]:
     """What a view found and believes."""
     return found[[part.believes(Box(*row[:4])) for row in found]] if len(found) else found
-
-
-def _overlaps(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Area that each box shares with the first, (n,), square pixels."""
-    starts, ends = boxes[:, :2], boxes[:, :2] + boxes[:, 2:4]
-    sides = np.minimum(ends, ends[0]) - np.maximum(starts, starts[0])
-    return np.asarray(np.prod(np.clip(sides, 0, None), axis=1), dtype=np.float64)

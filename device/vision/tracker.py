@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from device.config.schema import TrackerConfig
-from device.inference.box import Box
+from device.inference.box import Box, iou_matrix
 from device.vision.detection import Detection
 
 NO_ID = 0  # of a track that is not confirmed: false alarms use up no ids
@@ -95,7 +94,7 @@ class Tracker:
 
     def _match(self, detections: Sequence[Detection]) -> dict[int, int]:
         """Index of a track -> index of its detection: best overlaps first, confirmed tracks before the others."""
-        ious = overlaps([track.box for track in self._tracks], [found.box for found in detections])
+        ious = iou_matrix([track.box for track in self._tracks], [found.box for found in detections])
         pairs = [(int(t), int(d)) for t, d in np.argwhere(ious >= self._config.min_iou)]
         matched: dict[int, int] = {}
         taken: set[int] = set()
@@ -115,17 +114,6 @@ class Tracker:
             return track
         self._next_id += 1
         return dataclasses.replace(track, id=self._next_id - 1)
-
-
-def overlaps(boxes: Sequence[Box], others: Sequence[Box]) -> NDArray[np.float64]:
-    """Intersection over union of each box with each other one, (N, M)."""
-    a, b = (np.array(each, dtype=np.float64).reshape(-1, 4) for each in (boxes, others))
-    starts = np.maximum(a[:, np.newaxis, :2], b[np.newaxis, :, :2])
-    ends = np.minimum((a[:, :2] + a[:, 2:])[:, np.newaxis], (b[:, :2] + b[:, 2:])[np.newaxis])
-    shared = np.clip(ends - starts, 0, None).prod(axis=2)
-    union = a[:, 2:].prod(axis=1)[:, np.newaxis] + b[:, 2:].prod(axis=1) - shared
-    ious: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return ious
 
 
 def _found(track: Track, face: Detection, time_s: float) -> Track:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from device.config.schema import TrackerConfig
 from device.inference.box import Box
 from device.vision.detection import Detection
-from device.vision.tracker import Tracker, TrackUpdate, overlaps
+from device.vision.tracker import Tracker, TrackUpdate
 
 CONFIG = TrackerConfig(min_iou=0.3, confirm_frames=3, lost_s=1.0)
 FRAME_S = 0.1
@@ -157,15 +157,6 @@ def test_only_faces_nobody_looked_for_are_followed() -> None:
     follow(tracker, [[face(), face(x=400), face(x=700)]] * 3)
     tracker.update([face(x=702)], 0.3, lambda box: box.x < 300, note)
     assert asked == [[face(x=400).box]]
-
-
-def test_overlaps_are_those_of_the_boxes() -> None:
-    boxes = [Box(0, 0, 10, 10), Box(5, 5, 10, 20), Box(12, 8, 20, 6), Box(3, 3, 0, 0), Box(90, 90, 0.5, 0.5)]
-    table = overlaps(boxes, boxes)
-    for n, one in enumerate(boxes):
-        assert table[n].tolist() == pytest.approx([one.iou(other) for other in boxes])
-    assert overlaps([], boxes).shape == (0, 5)
-    assert overlaps(boxes, []).shape == (5, 0)
 
 
 # ---- who is matched with whom
