@@ -12,22 +12,23 @@ from device.config.schema import DetectorConfig
 from device.errors import ModelError
 from device.inference.box import Box
 from device.inference.preprocess import to_grey
-from device.vision.detection import Detection, _keep
-from device.vision.tiling import Tile, views
+from device.vision.detection import Detection, DetectorFactory, keep_largest
+from device.vision.tiling import Tile, tiles
 
-# FER2013's crops, pasted into frames, 160-240 px, n = 400: Haar's box has .95 of the crop's side and its centre at .497
-# of the crop's height, BlazeFace's .845 and .586. One crop margin in the card serves both after this correction.
+# Measured on FER2013's crops, pasted into frames, 160-240 px, n = 400: Haar's box has .95 of the
+# crop's side and its centre at .497 of the crop's height, BlazeFace's .845 and .586. After this
+# correction one crop margin in the card fits both.
 HAAR_SCALE = 0.845 / 0.95
-
-
 HAAR_DOWN = (0.586 - 0.497) / 0.95
 
 
 class HaarDetector:
-    """OpenCV's frontal-face cascade (Viola & Jones 2001); its boxes brought to BlazeFace's framing. All score 1.
+    """OpenCV's frontal-face cascade (Viola & Jones 2001).
+
+    Its boxes are corrected to BlazeFace's framing; all score 1.
 
     Raises:
-        ModelError: this OpenCV came without the cascade's file.
+        ModelError: this OpenCV has no file of the cascade.
     """
 
     def __init__(self, config: DetectorConfig) -> None:
@@ -39,9 +40,9 @@ class HaarDetector:
         if self._cascade.empty():
             raise ModelError(f"{path}: OpenCV cannot load this cascade; install opencv-python-headless below 5.")
 
-    def views(self, width: int, height: int) -> Sequence[Tile]:
-        """One, the whole frame: the cascade finds its own way."""
-        return views(width, height, "whole", 0)
+    def tiles(self, width: int, height: int) -> Sequence[Tile]:
+        """One, the whole frame: the cascade searches all positions and sizes itself."""
+        return tiles(width, height, "whole", 0)
 
     def look(self, image: NDArray[np.uint8], parts: Iterable[Tile]) -> list[Detection]:
         """See `Detector`."""
@@ -54,7 +55,7 @@ class HaarDetector:
             return []
         smallest = (self._config.min_face_px,) * 2
         boxes = self._cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5, minSize=smallest)
-        return _keep([Detection(_as_blazeface(*map(float, box)), 1.0) for box in boxes], self._config)
+        return keep_largest([Detection(_as_blazeface(*map(float, box)), 1.0) for box in boxes], self._config)
 
 
 def _as_blazeface(x: float, y: float, width: float, height: float) -> Box:
@@ -72,4 +73,7 @@ def _haar_file() -> Path:
     for path in paths:
         if path.is_file():
             return path
-    raise ModelError(f"{paths[0]}: OpenCV's face cascade is not there; install opencv-python-headless below version 5.")
+    raise ModelError(f"{paths[0]}: OpenCV's face cascade is missing; install opencv-python-headless below version 5.")
+
+
+DETECTOR: DetectorFactory = HaarDetector
