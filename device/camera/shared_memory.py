@@ -46,9 +46,8 @@ class SharedFrame:
         memory = self._mapped()
         with self._lock(fcntl.LOCK_EX) as locked:
             if locked:
-                HEADER.pack_into(
-                    memory, 0, 0, *frame[1:], *_three(shape)
-                )  # number 0: not readable, even if this process is killed now
+                # Number 0 makes it unreadable, even if this process is killed now.
+                HEADER.pack_into(memory, 0, 0, *frame[1:], *_three(shape))
                 np.ndarray(shape, np.uint8, memory, PIXELS_AT)[...] = frame.image
                 NUMBER.pack_into(memory, 0, number)
             return locked

@@ -78,9 +78,9 @@ class Tracker:
         seen = [self._confirmed(track) for track in found]
         missed = [track for t, track in enumerate(self._tracks) if t not in pairs]
         lost = [t for t in missed if covers(t.box) and time_s - t.last_s >= self._config.lost_s]
-        carried = _carried_on([track for track in missed if track not in lost], time_s, covers, follow)
+        continued = _continued([track for track in missed if track not in lost], time_s, covers, follow)
         known = {track.id for track in self._tracks}
-        self._tracks = seen + carried
+        self._tracks = seen + continued
         live = _confirmed_ones([track for track in self._tracks if track.last_s == time_s])
         started = [track for track in live if track.id not in known]
         return TrackUpdate(live, started, _confirmed_ones(lost))
@@ -123,7 +123,7 @@ def _found(track: Track, face: Detection, time_s: float) -> Track:
     return Track(track.id, face.box, face.score, track.first_s, time_s, track.frames + 1)
 
 
-def _carried_on(tracks: list[Track], time_s: float, covers: Covers, follow: Follow) -> list[Track]:
+def _continued(tracks: list[Track], time_s: float, covers: Covers, follow: Follow) -> list[Track]:
     """Tracks without a detection: moved by the flow where not searched, missing elsewhere."""
     uncovered = [track for track in tracks if not covers(track.box)]
     moved = dict(zip(map(id, uncovered), follow([track.box for track in uncovered]), strict=True))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.inference.box import Box
-from device.vision.face_scheduler import WINDOW_S, UNCERTAIN, FaceScheduler
+from device.vision.face_scheduler import UNCERTAIN, WINDOW_S, FaceScheduler
 from device.vision.tracker import Track
 
 

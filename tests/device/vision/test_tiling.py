@@ -63,7 +63,7 @@ def test_a_long_frame_is_searched_as_a_whole() -> None:
     assert len(tiles(int(1000 * MAX_ASPECT), 1000, "squares", 192)) == 5
 
 
-def test_a_tile_accepts_a_slightly_larger_face_but_not_one_of_its_neighbour() -> None:
+def test_a_tile_accepts_a_slightly_larger_face_but_not_one_of_its_neighbours() -> None:
     part = tiles(1920, 1080, "tiles", 192)[-1]
     assert part.accepts(Box(1850, 1010, 90, 90)) and not part.covers(Box(1850, 1010, 90, 90))
     assert not part.accepts(Box(1810, 980, 100, 100))
