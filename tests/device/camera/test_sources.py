@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from device.camera import sources
 from device.camera.camera import open_camera
-from device.camera.sources.registry import find_source, schemes
+from device.camera.sources.registry import find_source, open_source, schemes
 from device.config.schema import CameraConfig
 from tests.support.cameras import config, error_of
 from tests.support.picamera2_standin import Bench
@@ -35,6 +36,19 @@ def test_every_module_but_the_registry_is_a_source() -> None:
         source = find_source(CameraConfig(source=f"{scheme}://"))
         assert source.live
         assert source.example.startswith(f"{scheme}://")
+
+
+NEW_SOURCE = """
+from device.camera.source import Source
+SOURCE = Source(lambda address, config, pause: iter([address]), "new_kind://0", library="cv2")
+"""
+
+
+def test_a_new_module_is_a_new_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "new_kind.py").write_text(NEW_SOURCE)
+    monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path)])
+    assert list(open_source(CameraConfig(source="new_kind://garden/1"), lambda _: None)) == ["garden/1"]
+    assert "new_kind://0, picamera2://0, v4l2:///dev/video0" in error_of("unknown://0")
 
 
 def test_a_fault_makes_a_file_a_live_camera() -> None:
