@@ -18,7 +18,7 @@ from paho.mqtt.properties import Properties
 
 from device.messages import EmotionEvent
 from device.publishing.mqtt_publisher import MqttPublisher
-from device.publishing.status import Progress
+from device.publishing.reports import CameraReport, Progress
 from tests.soak.boards import LABELS, MODEL, config, name
 from tests.support.broker import needs_mosquitto, wait_for
 from tests.support.command import device
@@ -87,7 +87,7 @@ class Sites:
         scores = dict.fromkeys(LABELS, 1 / len(LABELS))
         for track in range(1, events + 1):
             event = EmotionEvent(type="start", track=track, ts=1.0, emotion="sad", confidence=0.5, scores=scores)
-            self.boards[number].observe([event], [])
+            self.boards[number].publish([event], [])
 
     def at_the_site(self, number: int) -> None:
         """Until the site's broker has taken every event."""
@@ -115,7 +115,7 @@ class Sites:
     def _board(self, number: int, broker: SiteBroker) -> MqttPublisher:
         board = MqttPublisher(config(number, broker.port, self._folder, ["device.report.health_s=1"]), MODEL)
         self._stack.callback(board.close)
-        board.camera("running")
+        board.report(CameraReport("running"))
         board.report(Progress(fps=15.0))
         return board
 

@@ -24,9 +24,9 @@ from device.config.schema import DeviceConfig, load_config
 from device.host import board
 from device.host.board import memory_mb
 from device.messages import EmotionEvent, ModelInfo, Stage, Throttling, TrackState
-from device.publishing import status
+from device.publishing import status_reporter
 from device.publishing.mqtt_publisher import MqttPublisher
-from device.publishing.status import Progress
+from device.publishing.reports import CameraReport, Progress
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 MODEL = ModelInfo(name="simulated", version="1", digest="5" * 64, labels=LABELS)
@@ -57,7 +57,7 @@ class Board:
     def connect(self) -> None:
         """Come to life; raises what `MqttPublisher` raises."""
         self._publisher = MqttPublisher(self._config, MODEL)
-        self._publisher.camera("running")
+        self._publisher.report(CameraReport("running"))
 
     def tick(self) -> None:
         """A second passes."""
@@ -65,7 +65,7 @@ class Board:
         events = self._happen()
         self._ticks += 1
         if events or self._face or self._ticks % QUIET == 0:
-            self._publisher.observe(events, [self._face] if self._face else [])
+            self._publisher.publish(events, [self._face] if self._face else [])
         if self._ticks % (2 * QUIET) == 1:
             frames = round(self._ticks * FPS * TICK_S)
             took = {"total": Stage(p50_ms=20.0, p95_ms=25.0, max_ms=40.0, n=100)}
@@ -174,7 +174,7 @@ def play_a_pi() -> None:
         return Throttling(now=(), since_boot=())
 
     board.throttling = throttling  # else `vcgencmd` is looked for with every health message
-    status.version = functools.cache(version)  # type: ignore[attr-defined]
+    status_reporter.version = functools.cache(version)  # type: ignore[attr-defined]
 
 
 def main(arguments: list[str]) -> int:

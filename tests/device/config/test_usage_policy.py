@@ -16,10 +16,12 @@ from device.config.schema import JURISDICTIONS, PURPOSES, DeviceConfig, PrivacyC
 from device.errors import ConfigError
 from device.messages import EmotionEvent, ModelInfo, TrackState
 from device.mqtt.topics import Message, Topics
-from device.publishing import home_assistant, status
+from device.publishing import home_assistant
 from device.publishing.face_states import AggregatePublisher, FaceStatePublisher, open_face_states
 from device.publishing.json_lines import SummaryLinesPublisher
 from device.publishing.publisher import open_publisher
+from device.publishing.reports import CameraReport
+from device.publishing.status_reporter import build_status
 from device.selftest import checks
 
 LABELS = ("happy", "sad")
@@ -125,14 +127,14 @@ def test_without_a_broker_the_lines_are_summaries(capsys: pytest.CaptureFixture[
     publisher = open_publisher(CONFIG, MODEL)
     assert isinstance(publisher, SummaryLinesPublisher)
     event = EmotionEvent(type="start", track=1, ts=1.0, emotion="happy", confidence=0.5, scores={})
-    publisher.observe([event], faces(4))
+    publisher.publish([event], faces(4))
     assert capsys.readouterr().out == ""
     publisher._face_states._summary_due_s = 0.0
-    publisher.observe([event], faces(5))
+    publisher.publish([event], faces(5))
     assert json.loads(capsys.readouterr().out)["faces"] == 5
 
 
 def test_home_assistant_is_offered_no_events_and_forgets_a_group_that_fell_silent() -> None:
-    entities = home_assistant.payload(CONFIG, TOPICS, status.status(CONFIG, MODEL, "running", None, None))["cmps"]
+    entities = home_assistant.payload(CONFIG, TOPICS, build_status(CONFIG, MODEL, CameraReport("running")))["cmps"]
     assert "event" not in entities
     assert entities["faces"]["expire_after"] == entities["mood"]["expire_after"] == 3
