@@ -72,7 +72,7 @@ def _rows(scores: dict[str, Any]) -> Iterator[str]:
     split, views = SPLITS[scores["split"]], scores.get("tta", {}).get("ten_views", {})
     yield _row(f"{split}, all", scores, views)
     if scores["without_duplicates"]:
-        name = f"{split}, without duplicates of Training"
+        name = f"{split}, no duplicates of Training"
         yield _row(name, scores["without_duplicates"], views.get("without_duplicates"))
 
 
