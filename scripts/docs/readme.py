@@ -1,7 +1,7 @@
-"""Write the README's figures from what measured them, so that nobody types a number.
+"""Write the README's figures from the measurements, so that nobody types a number.
 
-scripts/docs/readme.py demo                       runs `device demo`; writes its output, its picture to docs/demo.png
-scripts/docs/readme.py accuracy public.json ...   writes the table from what `trainer evaluate --json` printed
+scripts/docs/readme.py demo                   from `device demo`: its output, and docs/demo.png
+scripts/docs/readme.py accuracy scores.json   from the output of `trainer evaluate --json`
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ HOUSE = Path(__file__).resolve().parents[2]
 README = HOUSE / "README.md"
 SPLITS = {"training": "Training", "public_test": "PublicTest", "private_test": "PrivateTest"}
 PROTOCOL = """\
-`device/models/emotion.tflite`: {parameters:,} parameters, {macs:.1f} M multiply-adds a face, {size:.0f} kB. One view of
-each face, int8, through LiteRT, as `trainer evaluate --model device/models/emotion.tflite --data <FER2013> --json` says
-with `--split public_test`. ± is the standard error. PublicTest also chose the checkpoint and the temperature.
+`device/models/emotion.tflite`: {parameters:,} parameters, {macs:.1f} M multiply-adds a face, {size:.0f} kB.
+Measured in int8 through LiteRT, one view of each face, by `trainer evaluate --model
+device/models/emotion.tflite --data <FER2013> --split public_test --json`. ± is the standard error.
+PublicTest also selected the checkpoint and the temperature.
 """
 MORE = """\
-If it keeps silent on the fifth of {split} that it is least sure of, it reads {sure:.2%} of the rest right. Of faces
-spoilt in 15 ways at 5 severities (noise, blur, bad light, bad crops, masks, ...) it reads {mean:.2%} right (n = {n:,}):
-[each way, and all other figures](docs/training.md#how-the-committed-model-was-scored)."""
+Without the least certain fifth of {split}, accuracy is {sure:.2%}. On faces corrupted in 15 ways
+at 5 severities (noise, blur, bad light, bad crops, masks, ...) it is {mean:.2%} (n = {n:,}):
+[all figures](docs/training.md#how-the-committed-model-was-scored)."""
 
 
 def replaced(readme: str, name: str, text: str) -> str:
@@ -41,7 +42,7 @@ def replaced(readme: str, name: str, text: str) -> str:
 
 
 def demo() -> str:
-    """Run the demo as a newcomer does; its output, as a code block."""
+    """Run the demo as a new user does; return its output as a code block."""
     done = subprocess.run([Path(sys.executable).with_name("device"), "demo"], cwd=HOUSE, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(done.stdout + done.stderr)
@@ -50,7 +51,7 @@ def demo() -> str:
 
 
 def accuracy(evaluations: Sequence[dict[str, Any]]) -> str:
-    """The protocol, a line or two for each split, and what detector and crop cost where that was measured."""
+    """The protocol, one or two rows for each split, and the loss through the detector."""
     card = read_card(BUNDLED)
     size = BUNDLED.stat().st_size / 1000
     lines = [PROTOCOL.format(parameters=card.parameters, macs=card.macs / 1e6, size=size)]
@@ -71,7 +72,7 @@ def _rows(scores: dict[str, Any]) -> Iterator[str]:
     split, views = SPLITS[scores["split"]], scores.get("tta", {}).get("ten_views", {})
     yield _row(f"{split}, all", scores, views)
     if scores["without_duplicates"]:
-        name = f"{split}, without those whose pixels stand in Training"
+        name = f"{split}, no duplicates of Training"
         yield _row(name, scores["without_duplicates"], views.get("without_duplicates"))
 
 
@@ -84,27 +85,27 @@ def _row(name: str, scores: dict[str, Any], views: dict[str, Any] | None) -> str
 
 
 def _more(scores: dict[str, Any]) -> Iterator[str]:
-    """What it does when it may keep silent, and on bad pictures; docs/training.md has the tables."""
+    """Accuracy without the least certain faces, and on corrupted ones."""
     if "corruptions" not in scores:
         return
-    spoilt, sure = scores["corruptions"], scores["coverage"]
-    split, n = SPLITS[scores["split"]], 75 * spoilt["faces"]
-    yield "\n" + MORE.format(split=split, sure=sure["accuracy"], mean=spoilt["mean"], n=n)
+    corrupted, sure = scores["corruptions"], scores["coverage"]
+    split, n = SPLITS[scores["split"]], 75 * corrupted["faces"]
+    yield "\n" + MORE.format(split=split, sure=sure["accuracy"], mean=corrupted["mean"], n=n)
 
 
 def _through(scores: dict[str, Any]) -> Iterator[str]:
     if "detected" not in scores:
         return
     yield f"\nThrough detector, crop and network, faces of {SPLITS[scores['split']]} pasted into 640x480 frames:\n"
-    yield "| height of the face, pixels | n | found | accuracy of those | the same faces directly | points lost |"
+    yield "| face height (pixels) | n | found | accuracy of the found | without detector | points lost |"
     yield "|---|---|---|---|---|---|"
     for height, found in scores["detected"].items():
         through, direct, lost = (
             scores[key][height] for key in ("accuracy_through_detector", "accuracy_direct", "points_lost")
         )
         count = scores["faces_pasted"][height]
-        told = "- | - | -" if through is None else f"{through:.2%} | {direct:.2%} | {lost:.2f}"
-        yield f"| {height} | {count:,} | {found:.1%} | {told} |"
+        accuracies = "- | - | -" if through is None else f"{through:.2%} | {direct:.2%} | {lost:.2f}"
+        yield f"| {height} | {count:,} | {found:.1%} | {accuracies} |"
 
 
 def main(name: str, *files: str) -> None:

@@ -14,7 +14,9 @@ from tests.support.command import DEVICE
 HOUSE = Path(__file__).parents[2]
 README = (HOUSE / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
-    line for block in re.findall(r"<!-- run -->\n```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()
+    line
+    for block in re.findall(r"<!-- run -->\n```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.replace("\\\n", " ").splitlines()
 ]
 
 
