@@ -12,9 +12,9 @@ import torch
 
 from device.config.loader import from_dict, to_dict
 from device.errors import ConfigError
-from trainer.artifacts.run_dir import save_whole
+from trainer.artifacts.run_dir import replacing
 from trainer.config import TrainConfig
-from trainer.errors import CheckpointError
+from trainer.errors import CheckpointError, RunError
 from trainer.models import ExpressionNet, build_student, build_study, build_teacher
 
 FORMAT, VERSION = "emotion-edge", 1
@@ -75,7 +75,26 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: Mapping[str, An
         "weights": dict(weights),
         "training": checkpoint.training,
     }
-    save_whole(path, content, "the checkpoint", "; the one before stays readable")
+    save_tensors(path, content, "the checkpoint")
+
+
+def save_tensors(path: Path, content: object, what: str) -> None:
+    """Write tensors to a file atomically.
+
+    Args:
+        path: of the file.
+        content: what `torch.save` can write.
+        what: the file in words, for the error.
+
+    Raises:
+        RunError: the file cannot be written (disk full); the old file stays.
+    """
+    try:
+        with replacing(path) as temporary:
+            torch.save(content, temporary)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as either
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "is the disk full?"
+        raise RunError(f"{path}: {what} cannot be written: {reason}; the old file stays.") from error
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

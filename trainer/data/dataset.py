@@ -71,3 +71,13 @@ def duplicate_mask(faces: FaceSet, others: FaceSet) -> NDArray[np.bool_]:
     """Which of `faces` stand, pixel for pixel, among `others`: bool (len(faces),)."""
     seen = {image.tobytes() for image in others.images}
     return np.fromiter((image.tobytes() in seen for image in faces.images), bool, len(faces))
+
+
+def fixed_sample(size: int, count: int | None) -> NDArray[np.int64]:
+    """A random sample of the indices 0 to `size` - 1, the same at every call, in ascending order.
+
+    Args:
+        size: number of items to draw from.
+        count: number of items to draw, at most `size`; None takes all.
+    """
+    return np.sort(np.random.default_rng(0).permutation(size)[:count])

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from trainer.artifacts.run_dir import save_whole
+from trainer.artifacts.checkpoint import save_tensors
 from trainer.config import AugmentConfig, FitConfig
 from trainer.data.augment import Augment, mixup
 from trainer.errors import RunError
@@ -144,7 +144,7 @@ def kept_or(
         return _read(path, device)
     parts = draw_them()
     if group.leads:
-        save_whole(path, parts, "the file of kept views")
+        save_tensors(path, parts, "the file of kept views")
     return parts
 
 

@@ -126,7 +126,7 @@ class CheckpointWriter:
             "optimizer": self.learner.optimizer.state_dict(),
         }
         save_checkpoint(self.run.last, _checkpoint(self.learner, self.progress, training), averaged)
-        self.run.keep_metrics(self.progress.history)
+        self.run.write_metrics(self.progress.history)
         self.best, self.written = None, time.monotonic()
 
 

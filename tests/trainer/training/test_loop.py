@@ -118,7 +118,7 @@ def test_newest_run_is_found_by_kind_and_state(tmp_path: Path, dataset: Dataset)
     assert newest_run(tmp_path, "student") is None and newest_run(tmp_path, "teacher", finished=False) is None
     found = newest_run(tmp_path, "student", finished=False)
     assert found is not None and found.path == begun.path
-    with pytest.raises(RunError, match="already there"):
+    with pytest.raises(RunError, match="holds a run already"):
         new_run(config, "student", begun.path)
 
 

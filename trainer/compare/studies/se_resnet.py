@@ -12,7 +12,6 @@ rotation by up to 10 degrees, then random erasing.
 
 from __future__ import annotations
 
-
 from trainer.compare.studies.experiment import row
 from trainer.config import FitConfig
 
