@@ -37,14 +37,14 @@ def summarise(scores: Scores, labels: Labels, names: Sequence[str]) -> dict[str,
         n, accuracy, macro_f1, weighted_f1, top5, ece, brier, nll, aurc, coverage (of the most confident 80 % of
         faces), per_class {name: {precision, recall, f1, auc, support}}, confusion (rows are the truth).
     """
-    matrix = confusion(scores.argmax(1), labels, len(names))
-    classes = per_class(scores, labels, matrix)
-    f1 = np.array([c["f1"] for c in classes])
-    support = matrix.sum(1)
+    predicted = scores.argmax(1)
+    matrix = confusion(predicted, labels, len(names))
+    classes = per_class(scores, labels)
+    f1, support = (np.array([values[key] for values in classes]) for key in ("f1", "support"))
     point = operating_point(scores, labels)
     return {
         "n": len(labels),
-        "accuracy": float(np.trace(matrix) / len(labels)),
+        "accuracy": float((predicted == labels).mean()),
         "macro_f1": float(f1[support > 0].mean()),
         "weighted_f1": float((f1 * support).sum() / support.sum()),
         "top5": top_k(scores, labels, 5),
@@ -59,26 +59,30 @@ def summarise(scores: Scores, labels: Labels, names: Sequence[str]) -> dict[str,
 
 
 def confusion(predicted: Labels, labels: Labels, classes: int) -> NDArray[np.int64]:
-    """Counts (K, K): row is the truth, column what was read."""
-    cells = np.bincount(labels * classes + predicted, minlength=classes * classes)
-    return np.asarray(cells.reshape(classes, classes), np.int64)
+    """Counts (K, K): rows are the true classes, columns the predicted ones."""
+    from sklearn.metrics import confusion_matrix
+
+    return np.asarray(confusion_matrix(labels, predicted, labels=range(classes)), np.int64)
 
 
-def per_class(scores: Scores, labels: Labels, matrix: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """Precision, recall, F1, one-against-rest AUC and support of each class; undefined ones are 0, or None for AUC."""
-    hits = np.diag(matrix)
-    precision = hits / np.maximum(matrix.sum(0), 1)
-    recall = hits / np.maximum(matrix.sum(1), 1)
-    f1 = 2 * hits / np.maximum(matrix.sum(0) + matrix.sum(1), 1)
+def per_class(scores: Scores, labels: Labels) -> list[dict[str, Any]]:
+    """Precision, recall, F1, one-vs-rest AUC and support of each class.
+
+    An undefined precision, recall or F1 is 0, an undefined AUC None.
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    classes = range(scores.shape[1])
+    found = precision_recall_fscore_support(labels, scores.argmax(1), labels=classes, zero_division=0)
     return [
         {
-            "precision": float(precision[k]),
-            "recall": float(recall[k]),
-            "f1": float(f1[k]),
+            "precision": float(precision),
+            "recall": float(recall),
+            "f1": float(f1),
             "auc": auc(scores[:, k], labels == k),
-            "support": int(matrix[k].sum()),
+            "support": int(support),
         }
-        for k in range(len(matrix))
+        for k, (precision, recall, f1, support) in enumerate(zip(*found, strict=True))
     ]
 
 
@@ -92,7 +96,11 @@ def auc(score: Scores, positive: NDArray[np.bool_]) -> float | None:
 
 
 def top_k(scores: Scores, labels: Labels, k: int) -> float:
-    """Share of faces whose true class is among the k highest scores."""
+    """Share of faces whose true class is among the k highest scores.
+
+    Scores that equal the true class's score do not count against it. An int8 network often gives
+    equal scores; scikit-learn's `top_k_accuracy_score` orders them by the number of the class.
+    """
     true = np.take_along_axis(scores, labels[:, np.newaxis], 1)
     return float(((scores > true).sum(1) < k).mean())
 
