@@ -203,5 +203,5 @@ def test_a_teacher_that_is_not_there_is_told(folder: Path) -> None:
 def test_a_start_of_another_architecture_is_told(folder: Path) -> None:
     teacher = next((folder / "runs").glob("teacher-*"))
     arguments = ["distill", "--data", "fer2013.csv", "--teacher", teacher, "--start", teacher, *TINY]
-    refused(trainer(*arguments, cwd=folder), "has other layers than the network to teach")
+    refused(trainer(*arguments, cwd=folder), "has other layers than the network to train")
     assert not list((folder / "runs").glob("student-*/best.pt"))[1:]

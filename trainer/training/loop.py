@@ -56,8 +56,8 @@ def fit(
     keeper = CheckpointWriter(learner, run, progress)
     faces = learner.steps_per_epoch * task.fit.batch_size
     deadline = time.monotonic() + 60 * (math.inf if minutes is None else minutes)
-    learner.keep_views()
-    with TrainingProgress(task.title, task.fit.epochs, progress.epoch, faces, task.judged, group.leads) as shown:
+    learner.cache_views()
+    with TrainingProgress(task.title, task.fit.epochs, progress.epoch, faces, task.validation, group.leads) as shown:
         while not _over(progress, task.fit):
             began = time.monotonic()
             entry: dict[str, Any] = learner.epoch(progress.epoch, progress.lr_factor, shown.step)

@@ -43,13 +43,13 @@ class TrainingProgress(Shown):
         epochs: how many there are in all.
         done: how many were done before this start.
         faces: faces an epoch.
-        judged: the split on which each epoch is judged.
+        validation: the split on which each epoch is evaluated.
         shown: whether to show anything at all.
     """
 
-    def __init__(self, kind: str, epochs: int, done: int, faces: int, judged: str, shown: bool = True) -> None:
+    def __init__(self, kind: str, epochs: int, done: int, faces: int, validation: str, shown: bool = True) -> None:
         super().__init__(shown)
-        self.epochs, self.kind, self.judged = epochs, kind, judged
+        self.epochs, self.kind, self.validation = epochs, kind, validation
         if self.bars is not None:
             self.total = self.bars.add_task(f"{kind}, whole run", total=epochs * faces, completed=done * faces)
             self.current = self.bars.add_task("this epoch", total=faces)
@@ -66,7 +66,7 @@ class TrainingProgress(Shown):
             return
         line = (
             f"{self.kind} epoch {entry['epoch']}/{self.epochs}  loss {entry['loss']:.4f}"
-            f"  {self.judged} {entry['accuracy']:.4f} (best {best:.4f})"
+            f"  {self.validation} {entry['accuracy']:.4f} (best {best:.4f})"
             f"  {entry['images_per_s']:.0f} images/s  {entry['seconds']:.0f} s"
         )
         if self.bars is None:
@@ -76,27 +76,27 @@ class TrainingProgress(Shown):
             self.bars.console.print(line)
 
 
-class TurnsProgress(Shown):
-    """How far the teachers are with the views that are kept, on stderr.
+class CachedViewsProgress(Shown):
+    """The progress of the teachers on the cached views, on stderr.
 
     Args:
-        turns: views of each face.
-        faces: that there are.
+        count: number of views of each face.
+        faces: number of faces.
         shown: whether to show anything at all.
     """
 
-    def __init__(self, turns: int, faces: int, shown: bool = True) -> None:
+    def __init__(self, count: int, faces: int, shown: bool = True) -> None:
         super().__init__(shown)
-        self.turns, self.faces = turns, faces
+        self.count, self.faces = count, faces
         if self.bars is not None:
-            self.task = self.bars.add_task("views for the teachers", total=turns * faces)
+            self.task = self.bars.add_task("views for the teachers", total=count * faces)
 
-    def turn(self, done: int) -> None:
-        """So many views of each face are answered."""
+    def done(self, count: int) -> None:
+        """So many views of each face are done."""
         if self.bars is not None:
-            self.bars.update(self.task, completed=done * self.faces)
+            self.bars.update(self.task, completed=count * self.faces)
         elif self.shown:
-            print(f"the teachers have answered {done} of {self.turns} views of each face", file=sys.stderr, flush=True)
+            print(f"teachers: {count} of {self.count} views of each face done", file=sys.stderr, flush=True)
 
 
 def _bars() -> Progress | None:

@@ -21,7 +21,7 @@ from trainer.errors import CheckpointError
 from trainer.export.card import blank_card
 from trainer.export.litert_export import to_float_tflite
 from trainer.models import build_student
-from trainer.training.learner import begin_with
+from trainer.training.init_weights import copy_weights
 
 SHIPPED = Path(__file__).parents[3] / "device/models/emotion.tflite"
 FORMS = (
@@ -99,7 +99,7 @@ def test_a_run_begins_with_the_weights_it_is_given(faces: torch.Tensor) -> None:
     start = load_network(SHIPPED, toy_dataset())
     _, config, _ = recover(SHIPPED, faces)
     model = build_student(config, len(LABELS), votes=10).eval()
-    begin_with(model, start)
+    copy_weights(model, start)
     with torch.no_grad():
         assert torch.equal(model(faces), start.model(faces))
 
@@ -107,5 +107,5 @@ def test_a_run_begins_with_the_weights_it_is_given(faces: torch.Tensor) -> None:
 @pytest.mark.parametrize("other", [{"tail": 96}, {"tail": 0}, {"se": True}])
 def test_weights_of_another_architecture_are_refused(faces: torch.Tensor, other: dict[str, object]) -> None:
     _, config, _ = recover(SHIPPED, faces)
-    with pytest.raises(CheckpointError, match="than the network to teach"):
-        begin_with(build_student(replace(config, **other), 7), load_network(SHIPPED, toy_dataset()))  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match="than the network to train"):
+        copy_weights(build_student(replace(config, **other), 7), load_network(SHIPPED, toy_dataset()))  # type: ignore[arg-type]
