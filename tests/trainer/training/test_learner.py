@@ -1,4 +1,4 @@
-"""What a learner makes of its settings before and while it teaches."""
+"""What the learner does with its settings before and during training."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_head_may_begin_with_the_frequencies(dataset: Dataset) -> None:
     assert torch.softmax(learner.model.head.bias, 0).detach().numpy() == pytest.approx(shares, abs=1e-6)
 
 
-def test_mirrored_teachers_say_the_same_of_a_face_and_its_mirror_image(dataset: Dataset) -> None:
+def test_mirrored_teachers_give_a_face_and_its_mirror_image_the_same_output(dataset: Dataset) -> None:
     torch.manual_seed(0)
     teacher = Network(build_student(config().student, 7).eval(), "teacher")
     once, twice = (
@@ -59,7 +59,7 @@ def test_mirrored_teachers_say_the_same_of_a_face_and_its_mirror_image(dataset: 
 
 
 @pytest.mark.parametrize("weight", [0.0, 2.0])
-def test_the_correlation_loss_comes_on_top(dataset: Dataset, weight: float) -> None:
+def test_the_correlation_loss_is_added(dataset: Dataset, weight: float) -> None:
     torch.manual_seed(0)
     teacher = Network(build_student(config().student, 7).eval(), "teacher")
     losses = []
@@ -73,16 +73,16 @@ def test_the_correlation_loss_comes_on_top(dataset: Dataset, weight: float) -> N
 
 
 @pytest.fixture
-def trained(dataset: Dataset, tmp_path: Path) -> Task:
-    """A student whose teachers answer three views of each face, once."""
+def distilled(dataset: Dataset, tmp_path: Path) -> Task:
+    """A student with a teacher and three cached views of each face."""
     torch.manual_seed(0)
     teacher = Network(build_student(config().student, 7).eval(), "teacher")
     settings = config(DistillConfig(kept_views=3, mirror=True), mixup=0.4, mixup_share=0.5)
     return Task("student", replace(settings, runs=str(tmp_path)), dataset, (teacher,))
 
 
-def test_kept_views_hold_what_the_teachers_say_of_them(trained: Task) -> None:
-    learner = Learner(trained)
+def test_cached_views_hold_the_teachers_output_for_them(distilled: Task) -> None:
+    learner = Learner(distilled)
     learner.cache_views()
     kept = learner.cached
     assert kept is not None
@@ -97,22 +97,22 @@ def test_kept_views_hold_what_the_teachers_say_of_them(trained: Task) -> None:
     assert torch.equal(rolled.targets, batch.targets) and torch.equal(rolled.teacher_shares, batch.teacher_shares)  # type: ignore[arg-type]
 
 
-def test_runs_that_ask_the_same_share_the_views(trained: Task, tmp_path: Path) -> None:
-    Learner(trained).cache_views()
+def test_runs_with_the_same_key_share_the_views(distilled: Task, tmp_path: Path) -> None:
+    Learner(distilled).cache_views()
     (file,) = tmp_path.glob("views-*.pt")
     written = file.stat().st_mtime_ns
-    fit = replace(trained.config.student.fit, seed=1)
-    other = replace(trained, config=replace(trained.config, student=replace(trained.config.student, fit=fit)))
+    fit = replace(distilled.config.student.fit, seed=1)
+    other = replace(distilled, config=replace(distilled.config, student=replace(distilled.config.student, fit=fit)))
     Learner(other).cache_views()
     assert file.stat().st_mtime_ns == written
-    hotter = replace(trained.config, distill=replace(trained.config.distill, temperature=2.0))
-    Learner(replace(trained, config=hotter)).cache_views()
+    hotter = replace(distilled.config, distill=replace(distilled.config.distill, temperature=2.0))
+    Learner(replace(distilled, config=hotter)).cache_views()
     assert len(list(tmp_path.glob("views-*.pt"))) == 2
 
 
-def test_kept_views_cut_short_are_said(trained: Task, tmp_path: Path) -> None:
-    Learner(trained).cache_views()
+def test_a_truncated_file_of_cached_views_is_reported(distilled: Task, tmp_path: Path) -> None:
+    Learner(distilled).cache_views()
     (file,) = tmp_path.glob("views-*.pt")
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(RunError, match="delete the file"):
-        Learner(trained).cache_views()
+        Learner(distilled).cache_views()
