@@ -56,7 +56,7 @@ class Augment:
 
 
 def geometry(faces: Tensor, config: AugmentConfig, random: Random) -> Tensor:
-    """Flip, rotation, scale, shift and crop in one resampling; the border is replicated, as on the device."""
+    """Flip, rotation, scale, shift and crop in one resampling; the border is replicated."""
     n = len(faces)
     angle = random.uniform(n) * math.radians(config.rotate_deg)
     zoom = 1 + random.uniform(n) * config.scale
@@ -72,7 +72,7 @@ def geometry(faces: Tensor, config: AugmentConfig, random: Random) -> Tensor:
 
 
 def _crop(n: int, config: AugmentConfig, random: Random) -> tuple[Tensor, Tensor, Tensor]:
-    """Side of a square inside each face, as a share, and its centre x and y, from -1 to 1: (N,) each."""
+    """Side of a square in each face, as a share, and its centre x and y, -1 to 1: (N,) each."""
     side = random.uniform(n, config.crop_area, 1.0).sqrt()
     side = torch.where(random.uniform(n, 0.0) < config.crop, side, 1.0)
     x, y = (random.uniform(n) * (1 - side) for _ in range(2))
@@ -98,7 +98,7 @@ def noise(faces: Tensor, config: AugmentConfig, random: Random) -> Tensor:
 
 
 def erase(faces: Tensor, config: AugmentConfig, random: Random) -> Tensor:
-    """Random erasing (Zhong et al. 2017, arXiv:1708.04896): a rectangle of the face becomes one grey."""
+    """Random erasing of a rectangle (Zhong et al. 2017, arXiv:1708.04896)."""
     n, side = len(faces), faces.shape[-1]
     area = random.uniform(n, 0.02, max(0.02, config.erase_area)) * (random.uniform(n, 0.0) < config.erase)
     ratio = torch.exp(random.uniform(n) * math.log(3.0))
@@ -123,7 +123,7 @@ def mixup(
     generator: torch.Generator,
     cpu_generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Blend each face, its target and its votes with another's (Zhang et al. 2017, arXiv:1710.09412).
+    """Blend each face, target and votes with another's (Zhang et al. 2017, arXiv:1710.09412).
 
     Args:
         faces: (N, 1, S, S).

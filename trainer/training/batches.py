@@ -60,7 +60,7 @@ class Views:
         return torch.randperm(len(self.labels), generator=self.generator, device=self.labels.device)
 
     def batch(self, index: Tensor) -> Batch:
-        """Views of the faces at `index` (N,), mixed with one another where the settings ask for it."""
+        """Views of the faces at `index` (N,), mixed with one another where the config says so."""
         targets = targets_of(self.labels[index], self.classes, self.fit.label_smoothing)
         votes = None if self.votes is None else self.votes[index]
         faces = self.augment(self.faces[index])

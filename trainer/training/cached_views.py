@@ -138,7 +138,7 @@ def _classified(batch: Batch, classify: Callable[[Tensor], Tensor]) -> dict[str,
 def load_or_draw(
     path: Path, draw: Callable[[], dict[str, Tensor]], device: torch.device, group: ProcessGroup = ALONE
 ) -> dict[str, Tensor]:
-    """The parts of `CachedViews` from a file; where it is missing, they are drawn and written to it.
+    """The parts of `CachedViews` from a file; if it is missing, they are drawn and saved there.
 
     Raises:
         RunError: the file cannot be written or read.

@@ -35,7 +35,7 @@ def build_model(kind: str, config: TrainConfig, training: FaceSet, votes: int, s
 
 @torch.no_grad()
 def set_bias_from_frequencies(model: ExpressionNet, faces: FaceSet) -> None:
-    """Set the head's bias to the log of the class frequencies, the best output for an unseen face."""
+    """Set the head's bias to the log of the class frequencies."""
     counts = torch.bincount(torch.from_numpy(faces.labels), minlength=len(LABELS)).clamp_min(1)
     model.head.bias.copy_((counts / counts.sum()).log())
 

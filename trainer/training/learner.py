@@ -162,7 +162,7 @@ class Learner:
             return draw_views(self.views, count, self.classify, shown.done)
 
     def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Take one optimiser step; returns the loss and the accuracy on the batch, both without gradient."""
+        """Take one optimiser step; returns the loss and the batch accuracy, without gradient."""
         with self.autocast():
             logits, vote_logits = self.heads(batch.faces)
         loss = self.loss(batch, logits, vote_logits)
@@ -244,6 +244,6 @@ def _to_device(model: M, device: torch.device) -> M:
 
 
 def _tensors(faces: FaceSet, device: torch.device) -> tuple[Tensor, Tensor]:
-    """All faces of a split as network inputs (N, 1, 48, 48), and their labels (N,), on the training device."""
+    """A split as network inputs (N, 1, 48, 48) and labels (N,), on the training device."""
     tensor = torch.from_numpy(to_input(faces.images, INPUT)).permute(0, 3, 1, 2)
     return channels_last(tensor).to(device), torch.from_numpy(faces.labels).to(device)

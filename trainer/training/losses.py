@@ -77,7 +77,7 @@ def votes_term(inputs: LossInputs, fit: FitConfig, distill: DistillConfig) -> Te
 
 
 def targets_of(labels: Tensor, classes: int, smoothing: float) -> Tensor:
-    """Target shares (N, K) of labels (N,): one-hot, with `smoothing` of it spread over all classes."""
+    """Target shares (N, K) of labels (N,): one-hot, with `smoothing` spread over all classes."""
     hot = functional.one_hot(labels, classes).float()
     return hot * (1 - smoothing) + smoothing / classes
 

@@ -1,7 +1,7 @@
-"""How long work shows itself: bars with images a second and time left on a terminal, a line an epoch elsewhere.
+"""Progress of long work: bars with images a second and time left, or a line for each epoch.
 
-Bars are drawn by rich. A machine that has nothing but PyTorch and the device's own few packages gets the lines, and so
-does one of several processes that work side by side, which would draw over one another.
+rich draws the bars, on a terminal. Without rich there are lines, and also in parallel processes,
+whose bars would overwrite one another.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Shown:
-    """Bars where they can be drawn; who has none prints lines, if anything is to be shown at all."""
+    """Bars where they can be drawn; otherwise lines, if anything is shown at all."""
 
     def __init__(self, shown: bool) -> None:
         alone = multiprocessing.parent_process() is None
@@ -39,10 +39,10 @@ class TrainingProgress(Shown):
     """The progress of one training run, on stderr.
 
     Args:
-        kind: what is taught.
-        epochs: how many there are in all.
-        done: how many were done before this start.
-        faces: faces an epoch.
+        kind: name of the network.
+        epochs: number of epochs of the whole run.
+        done: epochs done before this start.
+        faces: faces in an epoch.
         validation: the split on which each epoch is evaluated.
         shown: whether to show anything at all.
     """
@@ -55,13 +55,13 @@ class TrainingProgress(Shown):
             self.current = self.bars.add_task("this epoch", total=faces)
 
     def step(self, faces: int) -> None:
-        """Some faces of the epoch are done."""
+        """Advance by a number of faces."""
         if self.bars is not None:
             self.bars.advance(self.total, faces)
             self.bars.advance(self.current, faces)
 
     def epoch(self, entry: dict[str, Any], best: float) -> None:
-        """An epoch is done: say how it went."""
+        """Show the result of an epoch."""
         if not self.shown:
             return
         line = (
@@ -92,7 +92,7 @@ class CachedViewsProgress(Shown):
             self.task = self.bars.add_task("views for the teachers", total=count * faces)
 
     def done(self, count: int) -> None:
-        """So many views of each face are done."""
+        """Show that `count` views of each face are done."""
         if self.bars is not None:
             self.bars.update(self.task, completed=count * self.faces)
         elif self.shown:

@@ -151,7 +151,7 @@ def test_a_row_that_cannot_be_taught_does_not_stop_the_others(capsys: pytest.Cap
     (folder / "summary.json").unlink()
     (folder / "last.pt").write_text("no checkpoint")
     assert main([*options, "--jobs", "2"]) == 1
-    assert f"trainer: {folder / 'last.pt'}: this is not a checkpoint of ours" in capsys.readouterr().err
+    assert f"trainer: {folder / 'last.pt'}: this is not a checkpoint of this trainer" in capsys.readouterr().err
     assert Path("runs/compare/second/grown-7178/summary.json").is_file()
 
 

@@ -124,7 +124,7 @@ def damaged(lines: list[str], kind: str) -> list[str]:
         ("code", "emotion code is '7'"),
         ("usage", "usage is 'Elsewhere'"),
         ("empty class", "labelled happy"),
-        ("no rows", "not one face"),
+        ("no rows", "there is no face"),
     ],
 )
 def test_damaged_csv_says_what_is_wrong(tmp_path: Path, faces: Dataset, kind: str, says: str) -> None:

@@ -116,5 +116,5 @@ def test_faces_of_another_set_come_before_copies(dataset: Dataset, tmp_path: Pat
 def test_a_folder_of_no_use_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         read_more(tmp_path / "absent")
-    with pytest.raises(DataError, match="not one picture"):
+    with pytest.raises(DataError, match="there is no image"):
         read_more(tmp_path)

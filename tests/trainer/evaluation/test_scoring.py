@@ -147,5 +147,5 @@ def test_columns_come_in_our_order(tmp_path: Path) -> None:
         labels=LABELS[::-1], logits=lambda faces: np.tile(np.arange(7, dtype=np.float32), (len(faces), 1))
     )
     assert scoring.reading(cast(Predictor, backwards), tmp_path)(FACES.images[:1]).tolist() == [[6, 5, 4, 3, 2, 1, 0]]
-    with pytest.raises(ModelError, match="the model says yes, no"):
+    with pytest.raises(ModelError, match="the model has the labels yes, no"):
         scoring.reading(cast(Predictor, SimpleNamespace(labels=("yes", "no"))), tmp_path)
