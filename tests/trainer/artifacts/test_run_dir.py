@@ -50,7 +50,9 @@ def test_a_stopped_student_counts_once_it_has_weights(tmp_path: Path) -> None:
     stopped = run_folder(tmp_path / "student-stopped", age_s=10, finished=False)
     assert newest_student(tmp_path, "a checkpoint").path == stopped.path
     stopped.best.unlink()
-    with pytest.raises(CheckpointError, match="no student is here; .* or name a checkpoint"):
+    with pytest.raises(
+        CheckpointError, match="no student is here; train one with `trainer distill`, or name a checkpoint"
+    ):
         newest_student(tmp_path, "a checkpoint")
 
 

@@ -1,4 +1,4 @@
-"""A finished file becomes a network again: the same function, and batch-norms with which teaching can go on."""
+"""A .tflite becomes a network again: the same function, with batch-norms to train further."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_the_network_in_a_float_file_is_the_one_that_was_exported(
         assert torch.allclose(found(faces), model(faces), atol=1e-3)
 
 
-def test_batch_norms_are_fit_to_teach_with(faces: torch.Tensor) -> None:
-    """In training mode a batch-norm takes the batch's own statistics: on the faces it was measured on, the same."""
+def test_batch_norms_can_be_trained_further(faces: torch.Tensor) -> None:
+    """In training mode a batch-norm uses the batch's statistics: here those that were measured."""
     model, _, _ = recover(SHIPPED, faces)
     model.dropout.p = 0.0
     with torch.no_grad():
@@ -63,7 +63,7 @@ def test_batch_norms_are_fit_to_teach_with(faces: torch.Tensor) -> None:
     assert all(not m._forward_pre_hooks for m in model.modules())
 
 
-def test_the_shipped_file_reads_as_its_int8_self() -> None:
+def test_the_shipped_file_classifies_like_its_int8_form() -> None:
     data = toy_dataset()
     network = load_network(SHIPPED, data)
     images = data["public_test"].images
@@ -74,15 +74,15 @@ def test_the_shipped_file_reads_as_its_int8_self() -> None:
     assert "PublicTest" in network.name
 
 
-def test_on_the_cpu_a_file_teaches_as_the_device_runs_it() -> None:
+def test_on_the_cpu_a_teacher_file_is_run_as_on_the_device() -> None:
     data = toy_dataset()
     images = data["public_test"].images
     inputs = torch.from_numpy(to_input(images, InputSpec(48))).permute(0, 3, 1, 2)
     teacher = load_teacher(SHIPPED, data, torch.device("cpu"))
-    said = teacher.model(inputs)
-    assert torch.equal(said, torch.from_numpy(ModelFileReader(SHIPPED).logits(images)))
+    logits = teacher.model(inputs)
+    assert torch.equal(logits, torch.from_numpy(ModelFileReader(SHIPPED).logits(images)))
     assert teacher.name == load_network(SHIPPED, data).name
-    assert not any(True for _ in teacher.model.parameters())  # nothing in it could learn
+    assert not any(True for _ in teacher.model.parameters())  # nothing to train
 
 
 def test_a_face_detector_is_no_student(tmp_path: Path, faces: torch.Tensor) -> None:
@@ -95,7 +95,7 @@ def test_a_face_detector_is_no_student(tmp_path: Path, faces: torch.Tensor) -> N
         recover(file, faces)
 
 
-def test_a_run_begins_with_the_weights_it_is_given(faces: torch.Tensor) -> None:
+def test_a_run_starts_with_the_weights_it_is_given(faces: torch.Tensor) -> None:
     start = load_network(SHIPPED, toy_dataset())
     _, config, _ = recover(SHIPPED, faces)
     model = build_student(config, len(LABELS), votes=10).eval()

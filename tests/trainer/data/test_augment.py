@@ -1,4 +1,4 @@
-"""Augmentation keeps shape and range, repeats with its seed, and does what each setting says."""
+"""Augmentation keeps shape and range, repeats with its seed, and applies each setting."""
 
 from __future__ import annotations
 
