@@ -71,9 +71,8 @@ def _layers(interpreter: Any) -> list[Layer]:
         if op["op_name"] in WEIGHTED:
             weight, bias = (_values(interpreter, details[int(i)]) for i in op["inputs"][1:3])
             if weight.ndim == 4:
-                depthwise = (
-                    op["op_name"] == "DEPTHWISE_CONV_2D"
-                )  # a convolution of a one-channel input is converted to this
+                # The converter turns a convolution of a one-channel input into a depthwise one.
+                depthwise = op["op_name"] == "DEPTHWISE_CONV_2D"
                 weight = weight.transpose(3, 0, 1, 2) if depthwise else weight.transpose(0, 3, 1, 2)
             shape = details[int(op["outputs"][0])]["shape"]
             found.append(Layer(weight, bias, int(shape[1]) if len(shape) == 4 else 1))
