@@ -94,7 +94,7 @@ def bad_rows(rows: list[str], kind: str) -> list[str]:
     ("kind", "says"),
     [
         ("wrong columns", "line 1: the column .*emotion"),
-        ("truncated", "line 57: .*cut short|line 57: there are"),
+        ("truncated", "line 57: .*incomplete|line 57: there are"),
         ("pixels", "line 2: there are 2305 pixels, but must be 2304"),
         ("code", "line 2: the emotion code is '9'"),
         ("empty class", "labelled disgust"),
@@ -133,10 +133,10 @@ def spoil(path: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
-        ("cut short", "cut short"),
+        ("cut short", "truncated"),
         ("other format", "not written by"),
-        ("no checkpoint", "not a checkpoint of ours"),
-        ("other architecture", "of another architecture"),
+        ("no checkpoint", "not a checkpoint of this trainer"),
+        ("other architecture", "do not fit the architecture"),
     ],
 )
 def test_bad_checkpoint(tmp_path: Path, folder: Path, kind: str, says: str) -> None:
@@ -190,7 +190,7 @@ def test_interrupt_keeps_the_last_checkpoint(folder: Path, tmp_path: Path, signu
 
 
 def test_nothing_to_resume(tmp_path: Path) -> None:
-    refused(trainer("distill", "--resume", "--data", "toy", cwd=tmp_path), "no student run here that was cut off")
+    refused(trainer("distill", "--resume", "--data", "toy", cwd=tmp_path), "no stopped student run here")
 
 
 def test_a_teacher_that_is_not_there_is_told(folder: Path) -> None:
@@ -203,5 +203,5 @@ def test_a_teacher_that_is_not_there_is_told(folder: Path) -> None:
 def test_a_start_of_another_architecture_is_told(folder: Path) -> None:
     teacher = next((folder / "runs").glob("teacher-*"))
     arguments = ["distill", "--data", "fer2013.csv", "--teacher", teacher, "--start", teacher, *TINY]
-    refused(trainer(*arguments, cwd=folder), "has other layers than the network to teach")
+    refused(trainer(*arguments, cwd=folder), "has other layers than the network to train")
     assert not list((folder / "runs").glob("student-*/best.pt"))[1:]

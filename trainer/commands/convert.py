@@ -8,10 +8,9 @@ import json
 from pathlib import Path
 
 from trainer.artifacts.checkpoint import load_checkpoint
-from trainer.artifacts.run_dir import newest_run, open_run, write_bytes
+from trainer.artifacts.run_dir import newest_student, open_run, write_bytes
 from trainer.config import TrainConfig
 from trainer.data.fer2013 import load_dataset
-from trainer.errors import CheckpointError
 from trainer.export.convert import Converted, convert
 
 EPILOG = """examples:
@@ -33,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Convert, write, and print the path of what was written."""
-    path = args.checkpoint or (open_run(args.run).best if args.run else newest_student(config))
+    path = args.checkpoint or (
+        open_run(args.run).best if args.run else newest_student(Path(config.runs), "a checkpoint").best
+    )
     checkpoint = load_checkpoint(path)
     dataset = load_dataset(config.data or checkpoint.config.data)
     converted = convert(checkpoint, dataset, config, args.as_float)
@@ -41,19 +42,6 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     write_bytes(out, converted.model)
     print(_as_json(out, converted) if args.json else out)
     return 0
-
-
-def newest_student(config: TrainConfig) -> Path:
-    """The best weights of the newest student.
-
-    Raises:
-        CheckpointError: there is no student.
-    """
-    runs = Path(config.runs)
-    found = newest_run(runs, "student") or newest_run(runs, "student", finished=False)
-    if found is None or not found.best.is_file():
-        raise CheckpointError(f"{runs}: no student is here; teach one with `trainer distill`, or name a checkpoint.")
-    return found.best
 
 
 def _as_json(path: Path, converted: Converted) -> str:

@@ -18,12 +18,11 @@ from rich.progress import track
 from device.errors import UsageError
 from device.inference.model_card import digest
 from trainer.artifacts.predictor import Predictor, open_reader
-from trainer.artifacts.run_dir import BEST, CONFIG, newest_run, write_bytes, write_text
+from trainer.artifacts.run_dir import CONFIG, newest_student, write_bytes, write_text
 from trainer.config import TrainConfig, load_config
 from trainer.data.corruptions import KINDS
-from trainer.data.dataset import SPLITS, FaceSet
+from trainer.data.dataset import SPLITS, FaceSet, fixed_sample
 from trainer.data.fer2013 import load_dataset
-from trainer.errors import CheckpointError
 from trainer.evaluation import scoring
 from trainer.evaluation.end_to_end import fit_margin, open_face_detector, read_through
 from trainer.reporting.tables import print_scores
@@ -102,7 +101,7 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
 
 def some(faces: FaceSet, count: int | None) -> FaceSet:
     """So many of the faces, drawn at random but always the same ones, in their order; None takes all."""
-    return faces.take(np.sort(np.random.default_rng(0).permutation(len(faces))[:count]))
+    return faces.take(fixed_sample(len(faces), count))
 
 
 def shown(things: Collection[T], text: str) -> Iterable[T]:
@@ -117,11 +116,9 @@ def newest_model(runs: Path) -> Path:
     Raises:
         CheckpointError: there is no student.
     """
-    found = newest_run(runs, "student") or newest_run(runs, "student", finished=False)
-    for name in (MODEL, BEST):
-        if found is not None and (found.path / name).is_file():
-            return found.path / name
-    raise CheckpointError(f"{runs}: no student is here; teach one with `trainer distill`, or name a file with --model.")
+    folder = newest_student(runs, "a file with --model")
+    converted = folder.path / MODEL
+    return converted if converted.is_file() else folder.best
 
 
 def data_of(path: Path) -> str | None:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from device.errors import UsageError
 from trainer.artifacts.checkpoint import load_checkpoint
-from trainer.artifacts.run_dir import RunFolder, newest_run, open_run, write_text
+from trainer.artifacts.run_dir import RunFolder, newest_student, open_run, write_text
 from trainer.config import TrainConfig
-from trainer.data.dataset import SIDE, SPLITS, FaceSet
+from trainer.data.dataset import SIDE, SPLITS, FaceSet, fixed_sample
 from trainer.data.fer2013 import load_dataset
 from trainer.errors import CheckpointError
 from trainer.evaluation import metrics
@@ -64,7 +64,9 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
         return compare_runs(folders or sorted(Path(config.runs).glob("*")), args)
     if len(folders) > 1:
         raise UsageError("Several runs are compared with --table or --curves F; a report is of one run.")
-    return report_on(open_run(folders[0]) if folders else _newest(Path(config.runs)), args, config)
+    return report_on(
+        open_run(folders[0]) if folders else newest_student(Path(config.runs), "a run with --run"), args, config
+    )
 
 
 def report_on(folder: RunFolder, args: argparse.Namespace, config: TrainConfig) -> int:
@@ -116,15 +118,6 @@ def compare_runs(paths: Sequence[Path], args: argparse.Namespace) -> int:
     return 0
 
 
-def _newest(runs: Path) -> RunFolder:
-    found = newest_run(runs, "student") or newest_run(runs, "student", finished=False)
-    if found is None:
-        raise CheckpointError(
-            f"{runs}: no student is here; teach one with `trainer distill`, or name a run with --run."
-        )
-    return found
-
-
 def evaluated(folder: RunFolder, split: str) -> tuple[dict[str, Any], NDArray[np.float32]]:
     """What `trainer evaluate` left: its scores and the logits (N, 7); of the .tflite, or of the checkpoint.
 
@@ -163,7 +156,7 @@ def draw(
     """Draw all pictures for which there are figures into `out`; their names."""
     title = f"{Path(scores['model']).name}, {scores['split']}, n = {scores['n']:,}, {100 * scores['accuracy']:.2f} %"
     values = metrics.softmax(logits, scores["temperature"])
-    chosen = np.sort(np.random.default_rng(0).permutation(len(faces))[:TSNE_FACES])
+    chosen = fixed_sample(len(faces), TSNE_FACES)
     figures = {
         "learning.png": plots.learning_curves(folder.metrics(), folder.path.name),
         "confusion.png": plots.confusion(np.array(scores["confusion"]), title),

@@ -20,7 +20,7 @@ from device.inference.preprocess import to_input
 from trainer.artifacts.checkpoint import Checkpoint
 from trainer.artifacts.predictor import CheckpointReader, ModelFileReader
 from trainer.config import ConvertConfig, TrainConfig
-from trainer.data.dataset import SIDE, Dataset
+from trainer.data.dataset import SIDE, Dataset, fixed_sample
 from trainer.errors import GateError
 from trainer.evaluation.end_to_end import fit_margin, open_face_detector
 from trainer.export import card as cards
@@ -142,8 +142,7 @@ def _loaded(model: bytes) -> Any:
 
 def _some(faces: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
     """At most `count` faces, drawn over the whole set; always the same ones."""
-    chosen = np.random.default_rng(0).permutation(len(faces))[:count]
-    return faces[np.sort(chosen)]
+    return faces[fixed_sample(len(faces), count)]
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""A finished file becomes a network again: the same function, and batch-norms with which teaching can go on."""
+"""A .tflite becomes a network again: the same function, with batch-norms to train further."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trainer.errors import CheckpointError
 from trainer.export.card import blank_card
 from trainer.export.litert_export import to_float_tflite
 from trainer.models import build_student
-from trainer.training.learner import begin_with
+from trainer.training.init_weights import copy_weights
 
 SHIPPED = Path(__file__).parents[3] / "device/models/emotion.tflite"
 FORMS = (
@@ -53,8 +53,8 @@ def test_the_network_in_a_float_file_is_the_one_that_was_exported(
         assert torch.allclose(found(faces), model(faces), atol=1e-3)
 
 
-def test_batch_norms_are_fit_to_teach_with(faces: torch.Tensor) -> None:
-    """In training mode a batch-norm takes the batch's own statistics: on the faces it was measured on, the same."""
+def test_batch_norms_can_be_trained_further(faces: torch.Tensor) -> None:
+    """In training mode a batch-norm uses the batch's statistics: here those that were measured."""
     model, _, _ = recover(SHIPPED, faces)
     model.dropout.p = 0.0
     with torch.no_grad():
@@ -63,7 +63,7 @@ def test_batch_norms_are_fit_to_teach_with(faces: torch.Tensor) -> None:
     assert all(not m._forward_pre_hooks for m in model.modules())
 
 
-def test_the_shipped_file_reads_as_its_int8_self() -> None:
+def test_the_shipped_file_classifies_like_its_int8_form() -> None:
     data = toy_dataset()
     network = load_network(SHIPPED, data)
     images = data["public_test"].images
@@ -74,15 +74,15 @@ def test_the_shipped_file_reads_as_its_int8_self() -> None:
     assert "PublicTest" in network.name
 
 
-def test_on_the_cpu_a_file_teaches_as_the_device_runs_it() -> None:
+def test_on_the_cpu_a_teacher_file_is_run_as_on_the_device() -> None:
     data = toy_dataset()
     images = data["public_test"].images
     inputs = torch.from_numpy(to_input(images, InputSpec(48))).permute(0, 3, 1, 2)
     teacher = load_teacher(SHIPPED, data, torch.device("cpu"))
-    said = teacher.model(inputs)
-    assert torch.equal(said, torch.from_numpy(ModelFileReader(SHIPPED).logits(images)))
+    logits = teacher.model(inputs)
+    assert torch.equal(logits, torch.from_numpy(ModelFileReader(SHIPPED).logits(images)))
     assert teacher.name == load_network(SHIPPED, data).name
-    assert not any(True for _ in teacher.model.parameters())  # nothing in it could learn
+    assert not any(True for _ in teacher.model.parameters())  # nothing to train
 
 
 def test_a_face_detector_is_no_student(tmp_path: Path, faces: torch.Tensor) -> None:
@@ -95,11 +95,11 @@ def test_a_face_detector_is_no_student(tmp_path: Path, faces: torch.Tensor) -> N
         recover(file, faces)
 
 
-def test_a_run_begins_with_the_weights_it_is_given(faces: torch.Tensor) -> None:
+def test_a_run_starts_with_the_weights_it_is_given(faces: torch.Tensor) -> None:
     start = load_network(SHIPPED, toy_dataset())
     _, config, _ = recover(SHIPPED, faces)
     model = build_student(config, len(LABELS), votes=10).eval()
-    begin_with(model, start)
+    copy_weights(model, start)
     with torch.no_grad():
         assert torch.equal(model(faces), start.model(faces))
 
@@ -107,5 +107,5 @@ def test_a_run_begins_with_the_weights_it_is_given(faces: torch.Tensor) -> None:
 @pytest.mark.parametrize("other", [{"tail": 96}, {"tail": 0}, {"se": True}])
 def test_weights_of_another_architecture_are_refused(faces: torch.Tensor, other: dict[str, object]) -> None:
     _, config, _ = recover(SHIPPED, faces)
-    with pytest.raises(CheckpointError, match="than the network to teach"):
-        begin_with(build_student(replace(config, **other), 7), load_network(SHIPPED, toy_dataset()))  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match="than the network to train"):
+        copy_weights(build_student(replace(config, **other), 7), load_network(SHIPPED, toy_dataset()))  # type: ignore[arg-type]

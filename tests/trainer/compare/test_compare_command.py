@@ -19,7 +19,7 @@ from trainer.cli import main
 from trainer.commands import compare
 from trainer.compare import result, selection
 from trainer.compare.studies import Experiment
-from trainer.compare.studies.experiment import STILL, row
+from trainer.compare.studies.experiment import row
 from trainer.compare.studies.project import ROWS
 from trainer.compare.studies.residual import FIT
 from trainer.data.dataset import Dataset
@@ -27,9 +27,9 @@ from trainer.data.fer2013 import toy_dataset
 
 TINY = replace(FIT, epochs=2, batch_size=28)
 TOY_STUDIES: dict[str, tuple[Experiment, ...]] = {
-    "first": (row("first", "small", TINY, STILL, network="compact", options=("channels=[8, 8, 8]", "tail=0")),),
+    "first": (row("first", "small", TINY, {}, network="compact", options=("channels=[8, 8, 8]", "tail=0")),),
     "second": (
-        row("second", "grown", TINY, replace(STILL, flip=0.5, crop=0.5), network="residual_cnn", channels=3,
+        row("second", "grown", TINY, {"flip": 0.5, "crop": 0.5}, network="residual_cnn", channels=3,
             options=("blocks=2", "pooled=true"), scaling="signed", balance_to=25, dropout=0.2, protocol="7178"),
     ),
     "this-project": tuple(one for one in ROWS if one.name == "emotion"),
@@ -151,7 +151,7 @@ def test_a_row_that_cannot_be_taught_does_not_stop_the_others(capsys: pytest.Cap
     (folder / "summary.json").unlink()
     (folder / "last.pt").write_text("no checkpoint")
     assert main([*options, "--jobs", "2"]) == 1
-    assert f"trainer: {folder / 'last.pt'}: this is not a checkpoint of ours" in capsys.readouterr().err
+    assert f"trainer: {folder / 'last.pt'}: this is not a checkpoint of this trainer" in capsys.readouterr().err
     assert Path("runs/compare/second/grown-7178/summary.json").is_file()
 
 

@@ -23,7 +23,7 @@ def planted(path: Path, accuracies: list[float], kind: str = "student", finished
     config = TrainConfig()
     section = replace(getattr(config, kind), fit=replace(getattr(config, kind).fit, **{"epochs": 3} | fit))
     folder = new_run(replace(config, **{kind: section}), kind, path)
-    folder.keep_metrics(
+    folder.write_metrics(
         [
             {"epoch": n, "accuracy": accuracy, "seconds": 10.0, "images_per_s": 100.0 * n, "train_accuracy": 0.5,
              "loss": 1.0, "loss_public": 1.0}

@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from trainer.compare.studies.experiment import STILL, Experiment, row
+from trainer.compare.studies.experiment import Experiment, row
 from trainer.config import FitConfig
 
 STUDY = "compact"
@@ -24,7 +24,7 @@ FIT = FitConfig(
     epochs=40, batch_size=64, optimizer="adam", lr=1e-3, weight_decay=1e-4, schedule="plateau", plateau_epochs=3,
     plateau_factor=0.1, patience_epochs=6, warmup_epochs=0, ema=0,
 )  # fmt: skip
-AUGMENT = replace(STILL, flip=0.5, rotate_deg=10, scale=0.1, shift=0.08)
+AUGMENT = {"flip": 0.5, "rotate_deg": 10, "scale": 0.1, "shift": 0.08}
 FORM: dict[str, Any] = {"scaling": "signed", "balance_to": 4500, "dropout": 0.25}
 ROWS = tuple(row(STUDY, name, FIT, AUGMENT, **FORM) for name in ("light_resnet", "light_mobilenet", "vgg16"))
 

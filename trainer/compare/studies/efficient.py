@@ -13,14 +13,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from trainer.compare.studies.experiment import STILL, row
+from trainer.compare.studies.experiment import row
 from trainer.config import FitConfig
 
 STUDY = "efficient"
 FIT = FitConfig(
     epochs=400, batch_size=64, optimizer="adamw", lr=1e-5, weight_decay=0.01, schedule="cosine", warmup_epochs=0, ema=0
 )
-AUGMENT = replace(STILL, flip=0.5)
+AUGMENT = {"flip": 0.5}
 PUBLISHED_STEM: dict[str, Any] = {"options": ("imagenet_stem=true",), "protocol": "811"}
 ROWS = (
     row(STUDY, "resnet50", FIT, AUGMENT, **PUBLISHED_STEM),

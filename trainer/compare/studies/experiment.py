@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from trainer.config import AugmentConfig, FitConfig, StudyConfig, TrainConfig
-
-STILL = AugmentConfig(flip=0, rotate_deg=0, scale=0, shift=0, brightness=0, contrast=0, erase=0)
-"""No augmentation at all; a study names what it adds."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +57,24 @@ class Experiment:
 
 
 def row(
-    study: str, name: str, fit: FitConfig, augment: AugmentConfig, *, published: str = "", note: str = "", **form: Any
+    study: str,
+    name: str,
+    fit: FitConfig,
+    augment: Mapping[str, float],
+    *,
+    published: str = "",
+    note: str = "",
+    **form: Any,
 ) -> Experiment:
-    """A row of a study; `form` are settings of `StudyConfig`, of which `network` is `name` unless told."""
+    """A row of a study.
+
+    Args:
+        study, name: as in `Experiment`.
+        fit: the training settings.
+        augment: the augmentations the row uses, by their names in `AugmentConfig`; all others are off.
+        published, note: as in `Experiment`.
+        form: settings of `StudyConfig`; `network` is `name` where it is left out.
+    """
     settings: dict[str, Any] = {"network": name, "fit": fit} | form
-    config = TrainConfig(study=StudyConfig(**settings), augment=augment)
+    config = TrainConfig(study=StudyConfig(**settings), augment=AugmentConfig.only(**augment))
     return Experiment(study, name, config, published, note)

@@ -12,9 +12,7 @@ rotation by up to 10 degrees, then random erasing.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from trainer.compare.studies.experiment import STILL, row
+from trainer.compare.studies.experiment import row
 from trainer.config import FitConfig
 
 STUDY = "se-resnet"
@@ -22,7 +20,7 @@ FIT = FitConfig(
     epochs=50, batch_size=64, optimizer="adam", lr=3e-4, weight_decay=0, schedule="plateau", plateau_epochs=4,
     plateau_factor=0.1, warmup_epochs=0, class_weights=True, bias_from_frequencies=True, ema=0,
 )  # fmt: skip
-AUGMENT = replace(STILL, flip=0.5, crop=0.5)
+AUGMENT = {"flip": 0.5, "crop": 0.5, "crop_area": 0.64}
 NETWORKS = (
     *("vgg11", "vgg13", "vgg16", "vgg19", "resnet18", "resnet34", "resnet50", "se_resnet18", "se_resnet34"),
     *("se_resnet50", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small"),
@@ -33,10 +31,10 @@ ROWS = tuple(row(STUDY, name, FIT, AUGMENT, published=PUBLISHED.get(name, "")) f
 EXTRA = tuple(
     row("se-resnet-augmentation", f"se_resnet34-{name}", FIT, augment, network="se_resnet34")
     for name, augment in {
-        "none": STILL,
-        "flip": replace(STILL, flip=0.5),
-        "flip-crop-rotation": replace(AUGMENT, rotate_deg=10),
-        "flip-crop-erasing": replace(AUGMENT, erase=0.5),
-        "flip-crop-rotation-erasing": replace(AUGMENT, rotate_deg=10, erase=0.5),
+        "none": {},
+        "flip": {"flip": 0.5},
+        "flip-crop-rotation": AUGMENT | {"rotate_deg": 10},
+        "flip-crop-erasing": AUGMENT | {"erase": 0.5, "erase_area": 0.2},
+        "flip-crop-rotation-erasing": AUGMENT | {"rotate_deg": 10, "erase": 0.5, "erase_area": 0.2},
     }.items()
 )

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from trainer.compare.studies.experiment import STILL, Experiment, row
+from trainer.compare.studies.experiment import Experiment, row
 from trainer.config import FitConfig
 
 STUDY = "transfer"
@@ -24,7 +24,7 @@ FIT = FitConfig(
     epochs=30, batch_size=64, optimizer="adam", lr=1e-4, weight_decay=0, schedule="plateau", plateau_epochs=3,
     plateau_factor=0.1, warmup_epochs=0, ema=0,
 )  # fmt: skip
-AUGMENT = replace(STILL, flip=0.5, rotate_deg=10, scale=0.1, shift=0.1, brightness=0.2, contrast=0.2)
+AUGMENT = {"flip": 0.5, "rotate_deg": 10, "scale": 0.1, "shift": 0.1, "brightness": 0.2, "contrast": 0.2}
 FORM: dict[str, Any] = {"options": ("imagenet_stem=true",), "channels": 3, "scaling": "imagenet", "protocol": "7178"}
 SCRATCH = "from scratch, all layers: no ImageNet weights were given"
 ROWS = tuple(row(STUDY, name, FIT, AUGMENT, note=SCRATCH, **FORM) for name in ("resnet18", "resnet34", "resnet50"))
