@@ -18,11 +18,11 @@ class Experiment:
 
     Attributes:
         study: the study that it comes from, a key of `STUDIES`.
-        name: by which it is known there.
-        config: everything about data, network and teaching; `study` and `augment` are the parts that matter.
-        published: what the study says of it, with the split it says it of; empty where we do not have the figure.
-        note: what a reader must know: what we decided where the study says nothing.
-        model: a finished .tflite, which is scored as it is and not taught.
+        name: its name there.
+        config: all settings of data, network and training; `study` and `augment` are the parts that count.
+        published: the study's figure, with its split; empty where we do not have one.
+        note: what a reader must know, such as what we decided.
+        model: a finished .tflite, which is evaluated as it is and not trained.
     """
 
     study: str
@@ -42,13 +42,13 @@ class Experiment:
         return replace(self, config=replace(self.config, study=replace(self.config.study, **changes)))
 
     def with_epochs(self, epochs: int) -> Experiment:
-        """The row with another number of epochs, which its note then tells."""
+        """The row with another number of epochs, noted in its `note`."""
         fit = self.config.study.fit
         changed = self.with_study(fit=replace(fit, epochs=epochs))
         return changed._noted("epochs", fit.epochs, epochs)
 
     def with_protocol(self, protocol: str) -> Experiment:
-        """The row with another split, which its note then tells."""
+        """The row with another split, noted in its `note`."""
         changed = self.with_study(protocol=protocol)
         return changed._noted("split", self.config.study.protocol, protocol)
 
@@ -61,7 +61,7 @@ class Experiment:
 def row(
     study: str, name: str, fit: FitConfig, augment: AugmentConfig, *, published: str = "", note: str = "", **form: Any
 ) -> Experiment:
-    """A row of a study; `form` are settings of `StudyConfig`, of which `network` is `name` unless told."""
+    """A row of a study; `form` are settings of `StudyConfig`, of which `network` is `name` unless given."""
     settings: dict[str, Any] = {"network": name, "fit": fit} | form
     config = TrainConfig(study=StudyConfig(**settings), augment=augment)
     return Experiment(study, name, config, published, note)
