@@ -185,7 +185,7 @@ def test_interrupt_keeps_the_last_checkpoint(folder: Path, tmp_path: Path, signu
     process.send_signal(signum)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1 and "Traceback" not in stderr
-    assert "go on with --resume" in stderr.splitlines()[-1]
+    assert "continue with --resume" in stderr.splitlines()[-1]
     assert load_checkpoint(tmp_path / "run" / "last.pt").epoch >= 1
 
 

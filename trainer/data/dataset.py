@@ -71,3 +71,8 @@ def duplicate_mask(faces: FaceSet, others: FaceSet) -> NDArray[np.bool_]:
     """Which of `faces` stand, pixel for pixel, among `others`: bool (len(faces),)."""
     seen = {image.tobytes() for image in others.images}
     return np.fromiter((image.tobytes() in seen for image in faces.images), bool, len(faces))
+
+
+def fixed_sample(total: int, count: int | None) -> NDArray[np.int64]:
+    """`count` of the indices below `total`, drawn over all, ascending, always the same; None takes all."""
+    return np.sort(np.random.default_rng(0).permutation(total)[:count])

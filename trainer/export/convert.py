@@ -25,7 +25,7 @@ from device.inference.preprocess import to_input
 from trainer.artifacts.checkpoint import Checkpoint
 from trainer.artifacts.predictor import CheckpointReader, ModelFileReader
 from trainer.config import ConvertConfig, TrainConfig
-from trainer.data.dataset import SIDE, Dataset
+from trainer.data.dataset import SIDE, Dataset, fixed_sample
 from trainer.errors import GateError
 from trainer.evaluation.end_to_end import fit_margin, open_face_detector
 from trainer.export import card as cards
@@ -146,7 +146,8 @@ def calibrate(source: Source, exported: Candidate) -> Calibrated:
         GateError: an activation is dead.
     """
     limits = source.limits
-    inputs = to_input(_sample(source.dataset["training"].images, limits.calibration_faces), cards.INPUT)
+    faces = source.dataset["training"].images
+    inputs = to_input(faces[fixed_sample(len(faces), limits.calibration_faces)], cards.INPUT)
     _report(f"calibrating on {len(inputs):,} training faces")
     ranges = activation_ranges(exported.model, inputs, limits.clip_percentile)
     found = gates.check(gates.Calibration(ranges), limits)
@@ -207,7 +208,7 @@ def card(source: Source, candidate: Candidate) -> Converted:
 
 def measure_margin(faces: NDArray[np.uint8], config: ConvertConfig) -> CropMargin:
     """The crop margin, measured with the device's detector; the default if it finds no faces."""
-    chosen = _sample(faces, config.margin_faces)
+    chosen = faces[fixed_sample(len(faces), config.margin_faces)]
     _report(f"measuring the crop margin on {len(chosen):,} faces of PublicTest")
     fit = fit_margin(chosen, open_face_detector())
     if not fit.measured:
@@ -234,12 +235,6 @@ def _loaded(model: bytes) -> Any:
             return load_interpreter(Path(file.name))
         except ModelError as error:
             raise GateError(f"no model is written, LiteRT does not load it: {error}") from error
-
-
-def _sample(faces: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
-    """At most `count` faces, drawn over the whole set; always the same ones."""
-    chosen = np.random.default_rng(0).permutation(len(faces))[:count]
-    return faces[np.sort(chosen)]
 
 
 def _report_gates(found: Iterable[Gate]) -> None:

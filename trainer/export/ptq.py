@@ -21,7 +21,7 @@ from device.inference.preprocess import to_input
 from trainer.artifacts.checkpoint import Checkpoint
 from trainer.artifacts.predictor import ModelFileReader
 from trainer.config import ConvertConfig
-from trainer.data.dataset import SIDE, Dataset
+from trainer.data.dataset import SIDE, Dataset, fixed_sample
 from trainer.errors import GateError
 from trainer.export import card as cards
 from trainer.export import gates
@@ -81,8 +81,7 @@ def _exported(checkpoint: Checkpoint) -> bytes:
 
 
 def _int8(plain: bytes, images: NDArray[np.uint8], faces: int, limits: ConvertConfig) -> tuple[bytes, tuple[Gate, ...]]:
-    chosen = np.random.default_rng(0).permutation(len(images))[:faces]
-    ranges = activation_ranges(plain, to_input(images[np.sort(chosen)], cards.INPUT))
+    ranges = activation_ranges(plain, to_input(images[fixed_sample(len(images), faces)], cards.INPUT))
     found = gates.check(gates.Calibration(ranges), limits)
     try:
         return to_int8_tflite(plain, ranges), found
