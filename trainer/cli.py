@@ -1,4 +1,4 @@
-"""`trainer`: makes the network that the device runs. Heavy libraries are imported by the command that needs them."""
+"""The command line of `trainer`; each command imports the heavy libraries that it needs."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""Write what `trainer compare` found on FER2013 into docs/studies.md and the README, so that nobody types a figure.
+"""Write the figures of `trainer compare` into docs/studies.md and the README.
 
-    python -m scripts.docs.studies runs/compare      the folder that `trainer compare` wrote
-    python -m scripts.docs.studies rows.json         or the untrained rows, from `trainer compare --list --json`
+    python -m scripts.docs.studies runs/compare      the folder that `trainer compare` wrote python
+    -m scripts.docs.studies rows.json         or the untrained rows, from `trainer compare --list
+    --json`
 
-Replaces the part of docs/studies.md between <!-- rows:begin --> and <!-- rows:end -->. Where two rows have figures, it
-also copies the Pareto plots to docs/pictures/ and puts one into the README. Figures of synthetic faces are refused.
+Replaces the part of docs/studies.md between <!-- rows:begin --> and <!-- rows:end -->. Where two
+rows have figures, it also copies the Pareto plots to docs/pictures/ and puts one into the README.
+Figures of synthetic faces are refused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The trainer's share of the bad input that users really have: each gets one sentence, and loses nothing."""
+"""Bad input that users really have: each is one sentence on stderr, and no file is lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEADER = "emotion,pixels,Usage"
 
 
 def trainer(*arguments: object, cwd: Path, limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the real command; `limit` is the largest file it may write, in bytes, as a full disk would have it."""
+    """Run the real command; `limit` is the largest file it may write, in bytes, as on a full disk."""
 
     def full_disk() -> None:
         if limit is not None:
@@ -116,7 +116,7 @@ def test_unknown_setting(tmp_path: Path) -> None:
     refused(result, "did you mean width", code=2)
 
 
-def spoil(path: Path, kind: str) -> None:
+def damage(path: Path, kind: str) -> None:
     """Damage a checkpoint in place."""
     if kind == "cut short":
         path.write_bytes(path.read_bytes()[:5000])
@@ -143,7 +143,7 @@ def test_bad_checkpoint(tmp_path: Path, folder: Path, kind: str, says: str) -> N
     best = next((folder / "runs").glob("student-*/best.pt"))
     copy = tmp_path / "copy.pt"
     copy.write_bytes(best.read_bytes())
-    spoil(copy, kind)
+    damage(copy, kind)
     refused(
         trainer("evaluate", "--model", copy, "--data", folder / "fer2013.csv", "--split", "public_test", cwd=tmp_path),
         says,
@@ -193,14 +193,14 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
     refused(trainer("distill", "--resume", "--data", "toy", cwd=tmp_path), "no student run here that was cut off")
 
 
-def test_a_teacher_that_is_not_there_is_told(folder: Path) -> None:
+def test_a_missing_teacher_is_an_error(folder: Path) -> None:
     refused(trainer("distill", "--data", "fer2013.csv", "--teacher", "absent.pt", *TINY, cwd=folder), "absent.pt")
     refused(
         trainer("distill", "--data", "fer2013.csv", "--teacher", "absent.tflite", *TINY, cwd=folder), "absent.tflite"
     )
 
 
-def test_a_start_of_another_architecture_is_told(folder: Path) -> None:
+def test_a_start_of_another_architecture_is_an_error(folder: Path) -> None:
     teacher = next((folder / "runs").glob("teacher-*"))
     arguments = ["distill", "--data", "fer2013.csv", "--teacher", teacher, "--start", teacher, *TINY]
     refused(trainer(*arguments, cwd=folder), "has other layers than the network to teach")

@@ -74,7 +74,7 @@ def _add_mode(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
-    """Train and evaluate what is left, as far as time allows; write tables and plots, print their path."""
+    """Train and evaluate what is left in the time; write tables and plots, print the path."""
     from trainer.compare.experiment_run import untrained_result
     from trainer.compare.planning import Limits, remaining_work, result_so_far, workspaces
     from trainer.compare.scheduler import one_by_one, side_by_side

@@ -1,4 +1,4 @@
-"""`trainer convert`: a student to a full-int8 .tflite with its card, written if it passes all gates."""
+"""`trainer convert`: a student to an int8 .tflite with its card, if it passes all gates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trainer evaluate`: scores a checkpoint or a .tflite on a split, directly and through the whole chain."""
+"""`trainer evaluate`: scores a checkpoint or a .tflite on a split, alone and in the whole chain."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ EPILOG = """what is always measured, on all faces and on those without an exact 
 
 what is measured on request:
   --tta               the mean of 2 and of 10 views, beside the single view, which stays the headline
-  --against OTHER     the same faces classified by another model: paired difference, its 95 % interval, McNemar's exact p
+  --against OTHER     another model on the same faces: paired difference, its 95 % interval, McNemar's exact p
   --corruptions       15 corruptions in 5 severities (`trainer data --corrupted F` shows them)
   --through-detector  faces pasted into frames, detected, cropped and classified
 
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Models:
-    """The model to score: its predictor and its logits; and the logits of the one to compare with."""
+    """The model to score, as predictor and as function; and the one to compare with."""
 
     predictor: Predictor
     read: scoring.Read
@@ -150,7 +150,8 @@ def through_detector(reader: Predictor, faces: FaceSet, sizes: Iterable[int], fi
     """Scores of the whole chain, by face size in the frame; see `trainer.evaluation.end_to_end`.
 
     Returns:
-        crop_margin; and faces_pasted, detected, accuracy_through_detector, accuracy_direct, points_lost by size.
+        crop_margin; and faces_pasted, detected, accuracy_through_detector, accuracy_direct,
+        points_lost by size.
     """
     detector = open_face_detector()
     result: dict[str, Any] = {"crop_margin": {"used": dataclasses.asdict(reader.margin)}}

@@ -94,7 +94,7 @@ def _saved(result: ExperimentResult, row: Experiment, workspace: Workspace) -> E
 
 
 def _scored(data: Dataset, logits: NDArray[np.float32], temperature: float = 1.0) -> TestScores:
-    """`scoring.single_view` of the test faces without its lists, and the means that the studies report."""
+    """`scoring.single_view` of the test faces without its lists, with the studies' means."""
     scores = scoring.single_view(scoring.set_exam(data, TEST), logits, temperature)
     for part in (scores, scores["without_duplicates"] or {}):
         for name in LISTS:
@@ -103,7 +103,7 @@ def _scored(data: Dataset, logits: NDArray[np.float32], temperature: float = 1.0
 
 
 def averages(per_class: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Precision and recall, each emotion by its number of faces, and the plain mean of the areas under the curve."""
+    """Precision and recall weighted by support, and the unweighted mean AUC."""
     rows = [values for values in per_class.values() if values["support"]]
     support = [values["support"] for values in rows]
     weighted = {

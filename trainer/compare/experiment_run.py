@@ -159,7 +159,8 @@ def train(row: Experiment, workspace: Workspace, minutes: float | None, group: P
         group: the processes that train it together.
 
     Raises:
-        RunError, CheckpointError: see `trainer.training.loop.fit`; or the ImageNet weights do not fit.
+        RunError, CheckpointError: see `trainer.training.loop.fit`; or the ImageNet weights do not
+            fit.
     """
     folder, config = workspace.folder_of(row), _config(row, workspace.machine)
     run = RunFolder(

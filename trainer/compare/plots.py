@@ -40,7 +40,8 @@ COSTS = {
 def points(results: Sequence[ExperimentResult], cost: str) -> list[Point]:
     """The evaluated rows with this cost (a key of `COSTS`).
 
-    With `latency`, accuracy is that of the file that was timed; else that of the network as trained.
+    With `latency`, accuracy is that of the file that was timed; else that of the network as
+    trained.
     """
     found = []
     for result in results:

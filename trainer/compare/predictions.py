@@ -1,7 +1,7 @@
 """A trained row's predictions on its test faces; they can be saved beside the weights.
 
-Weights may be too heavy to copy from a rented machine. A row that comes without them then still has all
-its figures except those of its file.
+Weights may be too heavy to copy from a rented machine. A row that comes without them then still has
+all its figures except those of its file.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _saved(path: Path) -> Predictions:
 def predict(
     model: ExpressionNet, images: NDArray[np.uint8], machine: TrainConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logits (N, K) of faces (N, S, S), and the penultimate features (M, C) of the first ones, for a plot.
+    """Logits (N, K) of faces (N, S, S), and penultimate features (M, C) of the first ones.
 
     On the training device, in bfloat16 where the settings choose it, as each epoch was validated.
     """

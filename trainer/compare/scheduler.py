@@ -32,7 +32,8 @@ class Work:
         place: of the row in the table.
         row: the row.
         workspace: where.
-        evaluate: score, convert and time it after training; else only train it and save its predictions.
+        evaluate: score, convert and time it after training; else only train it and save its
+            predictions.
         cost: of its training, in multiply-accumulates; the cheapest rows come first.
     """
 
@@ -95,7 +96,7 @@ def _raise(failed: Future[ExperimentResult]) -> None:
 
 @contextmanager
 def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that end with this one. They ignore Ctrl-C, which reaches them too: we stop them."""
+    """Processes that end with this one; they ignore Ctrl-C, and this one stops them."""
     context = multiprocessing.get_context("spawn")  # a fork would inherit threads, and a GPU it cannot use
     pool = ProcessPoolExecutor(jobs, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
     try:

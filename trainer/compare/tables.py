@@ -16,7 +16,7 @@ Columns = dict[str, Callable[[ExperimentResult], str]]
 
 
 def tables(results: Sequence[ExperimentResult]) -> list[ScoreTable]:
-    """All tables that have a row: every result is in the one of accuracies, the others need figures."""
+    """All tables that have a row; every result is in the table of accuracies."""
     return [table for table in (published(results), accuracy(results), learning(results), files(results)) if table.rows]
 
 
@@ -130,7 +130,7 @@ def status(result: ExperimentResult) -> str:
 
 
 def _has_schedule(result: ExperimentResult) -> bool:
-    """Whether the row is trained here; a finished file has no schedule, and its card's figure is ours."""
+    """Whether the row is trained here; a finished file has no schedule."""
     return result.epochs.planned is not None
 
 

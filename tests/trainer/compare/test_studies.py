@@ -1,4 +1,4 @@
-"""Every row of the comparison: its network is built, its settings survive YAML and match the study."""
+"""Every row of the comparison: the network is built, the settings match the study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a row of the comparison is: data form, network, optimiser, schedule, augmentation and split, nothing hidden."""
+"""A row of the comparison: data, network, optimiser, schedule, augmentation and split."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Experiment:
     Attributes:
         study: the study that it comes from, a key of `STUDIES`.
         name: its name there.
-        config: all settings of data, network and training; `study` and `augment` are the parts that count.
+        config: all settings of data, network and training; `study` and `augment` are the parts that
+            count.
         published: the study's figure, with its split; empty where we do not have one.
         note: what a reader must know, such as what we decided.
         model: a finished .tflite, which is evaluated as it is and not trained.
@@ -61,7 +62,7 @@ class Experiment:
 def row(
     study: str, name: str, fit: FitConfig, augment: AugmentConfig, *, published: str = "", note: str = "", **form: Any
 ) -> Experiment:
-    """A row of a study; `form` are settings of `StudyConfig`, of which `network` is `name` unless given."""
+    """A row of a study; `form` are settings of `StudyConfig`; `network` is `name` unless given."""
     settings: dict[str, Any] = {"network": name, "fit": fit} | form
     config = TrainConfig(study=StudyConfig(**settings), augment=augment)
     return Experiment(study, name, config, published, note)
