@@ -1,4 +1,4 @@
-"""docs/training.md has the figures of `trainer evaluate --json`, measured with the committed models."""
+"""docs/training.md has the figures of `trainer evaluate --json` on the committed models."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def evaluated(house: Path) -> dict[str, Any]:
-    """What `trainer evaluate` says of that model, on some toy faces of which some stand in Training."""
+    """Scores of that model by `trainer evaluate`, on toy faces with some duplicates."""
     model = house / "device/models/tiny.tflite"
     toy = toy_dataset()
     faces = toy["public_test"].take(slice(0, 60))

@@ -1,4 +1,4 @@
-"""docs/studies.md and the README take figures from what `trainer compare` wrote, and none of synthetic faces."""
+"""docs/studies.md and the README get figures from `trainer compare`, none of synthetic faces."""
 
 from __future__ import annotations
 

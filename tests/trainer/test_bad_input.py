@@ -26,7 +26,7 @@ HEADER = "emotion,pixels,Usage"
 
 
 def trainer(*arguments: object, cwd: Path, limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the real command; `limit` is the largest file it may write, in bytes, as on a full disk."""
+    """Run the real command; `limit` is the largest file in bytes, as on a full disk."""
 
     def full_disk() -> None:
         if limit is not None:
@@ -46,12 +46,12 @@ def trainer(*arguments: object, cwd: Path, limit: int | None = None) -> subproce
     )
 
 
-def refused(result: subprocess.CompletedProcess[str], says: str, code: int = 1) -> None:
+def refused(result: subprocess.CompletedProcess[str], sentence: str, code: int = 1) -> None:
     """One sentence on stderr, no traceback, the right exit code."""
     last = result.stderr.strip().splitlines()[-1]
     assert result.returncode == code, result.stderr
     assert "Traceback" not in result.stderr
-    assert last.startswith("trainer: ") and re.search(says, last), last
+    assert last.startswith("trainer: ") and re.search(sentence, last), last
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def bad_rows(rows: list[str], kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"),
+    ("kind", "sentence"),
     [
         ("wrong columns", "line 1: the column .*emotion"),
         ("truncated", "line 57: .*cut short|line 57: there are"),
@@ -100,9 +100,9 @@ def bad_rows(rows: list[str], kind: str) -> list[str]:
         ("empty class", "labelled disgust"),
     ],
 )
-def test_damaged_data(tmp_path: Path, rows: list[str], kind: str, says: str) -> None:
+def test_damaged_data(tmp_path: Path, rows: list[str], kind: str, sentence: str) -> None:
     (tmp_path / "bad.csv").write_text("\n".join(bad_rows(rows, kind)) + "\n")
-    refused(trainer("teacher", "--data", "bad.csv", *TINY, cwd=tmp_path), says)
+    refused(trainer("teacher", "--data", "bad.csv", *TINY, cwd=tmp_path), sentence)
     assert not (tmp_path / "runs").exists()
 
 
@@ -131,7 +131,7 @@ def damage(path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"),
+    ("kind", "sentence"),
     [
         ("cut short", "cut short"),
         ("other format", "not written by"),
@@ -139,14 +139,14 @@ def damage(path: Path, kind: str) -> None:
         ("other architecture", "of another architecture"),
     ],
 )
-def test_bad_checkpoint(tmp_path: Path, folder: Path, kind: str, says: str) -> None:
+def test_bad_checkpoint(tmp_path: Path, folder: Path, kind: str, sentence: str) -> None:
     best = next((folder / "runs").glob("student-*/best.pt"))
     copy = tmp_path / "copy.pt"
     copy.write_bytes(best.read_bytes())
     damage(copy, kind)
     refused(
         trainer("evaluate", "--model", copy, "--data", folder / "fer2013.csv", "--split", "public_test", cwd=tmp_path),
-        says,
+        sentence,
     )
 
 

@@ -1,4 +1,4 @@
-"""The study of compact networks below 500 thousand parameters: light ResNet and MobileNetV2, and VGG16.
+"""The study of networks below 500 thousand parameters: light ResNet and MobileNetV2, and VGG16.
 
 What the study reports: input in [-1, 1]; before training every class is brought to 4,500 faces by
 geometric transforms, online augmentation on top; a grid over Adam and SGD, dropout, learning rate
