@@ -1,4 +1,4 @@
-"""The trainer's share of the bad input that users really have: each gets one sentence, and loses nothing."""
+"""Bad input that users really have: each is one sentence on stderr, and no file is lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEADER = "emotion,pixels,Usage"
 
 
 def trainer(*arguments: object, cwd: Path, limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the real command; `limit` is the largest file it may write, in bytes, as a full disk would have it."""
+    """Run the real command; `limit` is the largest file in bytes, as on a full disk."""
 
     def full_disk() -> None:
         if limit is not None:
@@ -46,12 +46,12 @@ def trainer(*arguments: object, cwd: Path, limit: int | None = None) -> subproce
     )
 
 
-def refused(result: subprocess.CompletedProcess[str], says: str, code: int = 1) -> None:
+def refused(result: subprocess.CompletedProcess[str], sentence: str, code: int = 1) -> None:
     """One sentence on stderr, no traceback, the right exit code."""
     last = result.stderr.strip().splitlines()[-1]
     assert result.returncode == code, result.stderr
     assert "Traceback" not in result.stderr
-    assert last.startswith("trainer: ") and re.search(says, last), last
+    assert last.startswith("trainer: ") and re.search(sentence, last), last
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def bad_rows(rows: list[str], kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"),
+    ("kind", "sentence"),
     [
         ("wrong columns", "line 1: the column .*emotion"),
         ("truncated", "line 57: .*incomplete|line 57: there are"),
@@ -100,9 +100,9 @@ def bad_rows(rows: list[str], kind: str) -> list[str]:
         ("empty class", "labelled disgust"),
     ],
 )
-def test_damaged_data(tmp_path: Path, rows: list[str], kind: str, says: str) -> None:
+def test_damaged_data(tmp_path: Path, rows: list[str], kind: str, sentence: str) -> None:
     (tmp_path / "bad.csv").write_text("\n".join(bad_rows(rows, kind)) + "\n")
-    refused(trainer("teacher", "--data", "bad.csv", *TINY, cwd=tmp_path), says)
+    refused(trainer("teacher", "--data", "bad.csv", *TINY, cwd=tmp_path), sentence)
     assert not (tmp_path / "runs").exists()
 
 
@@ -116,7 +116,7 @@ def test_unknown_setting(tmp_path: Path) -> None:
     refused(result, "did you mean width", code=2)
 
 
-def spoil(path: Path, kind: str) -> None:
+def damage(path: Path, kind: str) -> None:
     """Damage a checkpoint in place."""
     if kind == "cut short":
         path.write_bytes(path.read_bytes()[:5000])
@@ -131,7 +131,7 @@ def spoil(path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"),
+    ("kind", "sentence"),
     [
         ("cut short", "truncated"),
         ("other format", "not written by"),
@@ -139,14 +139,14 @@ def spoil(path: Path, kind: str) -> None:
         ("other architecture", "do not fit the architecture"),
     ],
 )
-def test_bad_checkpoint(tmp_path: Path, folder: Path, kind: str, says: str) -> None:
+def test_bad_checkpoint(tmp_path: Path, folder: Path, kind: str, sentence: str) -> None:
     best = next((folder / "runs").glob("student-*/best.pt"))
     copy = tmp_path / "copy.pt"
     copy.write_bytes(best.read_bytes())
-    spoil(copy, kind)
+    damage(copy, kind)
     refused(
         trainer("evaluate", "--model", copy, "--data", folder / "fer2013.csv", "--split", "public_test", cwd=tmp_path),
-        says,
+        sentence,
     )
 
 
@@ -185,7 +185,7 @@ def test_interrupt_keeps_the_last_checkpoint(folder: Path, tmp_path: Path, signu
     process.send_signal(signum)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1 and "Traceback" not in stderr
-    assert "go on with --resume" in stderr.splitlines()[-1]
+    assert "continue with --resume" in stderr.splitlines()[-1]
     assert load_checkpoint(tmp_path / "run" / "last.pt").epoch >= 1
 
 
@@ -193,14 +193,14 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
     refused(trainer("distill", "--resume", "--data", "toy", cwd=tmp_path), "no stopped student run here")
 
 
-def test_a_teacher_that_is_not_there_is_told(folder: Path) -> None:
+def test_a_missing_teacher_is_an_error(folder: Path) -> None:
     refused(trainer("distill", "--data", "fer2013.csv", "--teacher", "absent.pt", *TINY, cwd=folder), "absent.pt")
     refused(
         trainer("distill", "--data", "fer2013.csv", "--teacher", "absent.tflite", *TINY, cwd=folder), "absent.tflite"
     )
 
 
-def test_a_start_of_another_architecture_is_told(folder: Path) -> None:
+def test_a_start_of_another_architecture_is_an_error(folder: Path) -> None:
     teacher = next((folder / "runs").glob("teacher-*"))
     arguments = ["distill", "--data", "fer2013.csv", "--teacher", teacher, "--start", teacher, *TINY]
     refused(trainer(*arguments, cwd=folder), "has other layers than the network to train")

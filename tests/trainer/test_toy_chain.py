@@ -1,6 +1,7 @@
-"""`trainer distill --data toy && trainer convert && trainer evaluate --json && trainer report`, as a person types it.
+"""`trainer distill --data toy`, `convert`, `evaluate --json` and `report`, as a user types them.
 
-The folder's config.yaml makes the networks small and the run short; everything else is as with real faces.
+The folder's config.yaml makes the networks small and the run short; everything else is as with real
+faces.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def done(*args: object, cwd: Path) -> str:
 
 
 def refusal(*args: object, cwd: Path) -> str:
-    """The sentence, on the last line of stderr, of a command that must fail with 1."""
+    """The last line of stderr of a command that must fail with 1: one sentence."""
     result = trainer(*args, cwd=cwd)
     assert result.returncode == 1 and "Traceback" not in result.stderr, result.stderr
     sentence = result.stderr.strip().splitlines()[-1]
@@ -60,29 +61,29 @@ def refusal(*args: object, cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which a student was taught on toy faces."""
-    folder = tmp_path_factory.mktemp("house")
-    (folder / "config.yaml").write_text(CONFIG)
-    done("distill", "--data", "toy", cwd=folder)
-    return folder
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a student trained on toy faces."""
+    path = tmp_path_factory.mktemp("chain")
+    (path / "config.yaml").write_text(CONFIG)
+    done("distill", "--data", "toy", cwd=path)
+    return path
 
 
 @pytest.fixture(scope="module")
-def model(house: Path) -> Path:
-    return house / done("convert", cwd=house).strip()
+def model(folder: Path) -> Path:
+    return folder / done("convert", cwd=folder).strip()
 
 
 @pytest.fixture(scope="module")
-def scores(house: Path, model: Path) -> dict[str, Any]:
+def scores(folder: Path, model: Path) -> dict[str, Any]:
     options = ("--through-detector", "--faces", 12, "--sizes", 160, 240, "--fit-margin")
     more = ("--tta", "--corruptions", "--against", model.with_name("best.pt"))
-    result: dict[str, Any] = json.loads(done("evaluate", *options, *more, "--json", cwd=house))
-    assert house / result["model"] == model
+    result: dict[str, Any] = json.loads(done("evaluate", *options, *more, "--json", cwd=folder))
+    assert folder / result["model"] == model
     return result
 
 
-def test_the_card_tells_everything(model: Path) -> None:
+def test_the_card_is_complete(model: Path) -> None:
     card = Classifier(model).card
     assert model.name == "emotion.tflite" and model.stat().st_size < 600_000
     assert card.labels == LABELS and card.input.size == 48
@@ -95,14 +96,14 @@ def test_the_card_tells_everything(model: Path) -> None:
     assert {"split": "public_test", "n": 350}.items() <= card.metrics[0].items() and card.metrics[0]["protocol"]
 
 
-def test_evaluate_says_what_it_promises(scores: dict[str, Any], model: Path) -> None:
+def test_evaluate_has_every_promised_key(scores: dict[str, Any], model: Path) -> None:
     headline = {"n", "accuracy", "macro_f1", "weighted_f1", "per_class", "confusion", "top5", "ece"}
     assert {"model", "split", "without_duplicates"} | headline <= set(scores)
     assert headline <= set(scores["without_duplicates"])
     assert list(scores["per_class"]) == list(LABELS)
     assert set(scores["per_class"]["happy"]) == {"precision", "recall", "f1", "auc", "support"}
     assert scores["n"] == sum(map(sum, scores["confusion"])) == 350
-    assert scores["accuracy"] > 0.9, "the toy student learnt nothing"
+    assert scores["accuracy"] > 0.9, "the toy student is not trained"
 
 
 def test_card_and_evaluate_agree(scores: dict[str, Any], model: Path) -> None:
@@ -118,27 +119,28 @@ def test_evaluate_through_the_detector(scores: dict[str, Any]) -> None:
     assert {"margin", "boxes", "measured"} == set(scores["crop_margin"]["fitted"])
 
 
-def test_evaluate_on_request_says_more(scores: dict[str, Any]) -> None:
-    ten, compared, spoilt = scores["tta"]["ten_views"], scores["against"], scores["corruptions"]
+def test_evaluate_measures_more_on_request(scores: dict[str, Any]) -> None:
+    ten, compared, corrupted = scores["tta"]["ten_views"], scores["against"], scores["corruptions"]
     assert ten["views"] == 10 and ten["n"] == 350 and ten["accuracy"] > 0.9
     assert compared["n"] == 350 and compared["accuracy"] == pytest.approx(scores["accuracy"])
-    assert compared["p"] > 0.05, "the checkpoint reads otherwise than the model that it became"
-    assert spoilt["faces"] == 12 and len(spoilt["kinds"]) == 15 and spoilt["mean"] < spoilt["accuracy"]
+    assert compared["p"] > 0.05, "the checkpoint differs from the model that it became"
+    assert corrupted["faces"] == 12 and len(corrupted["kinds"]) == 15
+    assert corrupted["mean"] < corrupted["accuracy"]
 
 
-def test_the_checkpoint_scores_like_the_model_it_became(house: Path, model: Path, scores: dict[str, Any]) -> None:
-    best = model.with_name("best.pt").relative_to(house)
-    direct = json.loads(done("evaluate", "--model", best, "--json", cwd=house))
+def test_the_checkpoint_scores_like_the_model_it_became(folder: Path, model: Path, scores: dict[str, Any]) -> None:
+    best = model.with_name("best.pt").relative_to(folder)
+    direct = json.loads(done("evaluate", "--model", best, "--json", cwd=folder))
     assert direct["n"] == 350 and direct["accuracy"] == pytest.approx(scores["accuracy"], abs=0.0031)
 
 
-def test_evaluate_without_json_is_a_table(house: Path, model: Path) -> None:
-    text = done("evaluate", "--split", "private_test", cwd=house)
+def test_evaluate_without_json_is_a_table(folder: Path, model: Path) -> None:
+    text = done("evaluate", "--split", "private_test", cwd=folder)
     assert "private_test" in text and "surprise" in text and "without the duplicates" in text
 
 
-def test_report_draws_and_writes(house: Path, scores: dict[str, Any]) -> None:
-    path = house / done("report", cwd=house).strip()
+def test_report_draws_and_writes(folder: Path, scores: dict[str, Any]) -> None:
+    path = folder / done("report", cwd=folder).strip()
     text = path.read_text()
     assert f"{100 * scores['accuracy']:.2f} %" in text and "resnet18" in text
     for name in PICTURES:
@@ -147,12 +149,12 @@ def test_report_draws_and_writes(house: Path, scores: dict[str, Any]) -> None:
         assert f"({name}.png)" in text
 
 
-def test_report_before_evaluate_says_so(house: Path, model: Path) -> None:
-    assert "run `trainer evaluate` first" in refusal("report", "--split", "training", cwd=house)
+def test_report_needs_evaluate_first(folder: Path, model: Path) -> None:
+    assert "run `trainer evaluate` first" in refusal("report", "--split", "training", cwd=folder)
 
 
-def test_the_float_form_can_be_had(house: Path, model: Path) -> None:
-    path = house / done("convert", "--float", cwd=house).strip()
+def test_the_float_form_can_be_had(folder: Path, model: Path) -> None:
+    path = folder / done("convert", "--float", cwd=folder).strip()
     assert path.name == "emotion-float.tflite"
     plain, int8 = Classifier(path), Classifier(model)
     assert plain.card.quantisation.dtype == "float32"
@@ -160,27 +162,27 @@ def test_the_float_form_can_be_had(house: Path, model: Path) -> None:
     assert (plain.logits(faces).argmax(1) == int8.logits(faces).argmax(1)).mean() >= 0.98
 
 
-def test_a_failed_gate_is_named_and_nothing_is_written(house: Path, model: Path) -> None:
+def test_a_failed_gate_is_named_and_nothing_is_written(folder: Path, model: Path) -> None:
     before = model.read_bytes()
-    said = refusal("convert", "--set", "trainer.convert.max_parameters=1000", cwd=house)
-    assert said.endswith("no model is written, it fails parameters (520,135, at most 1,000).")
+    error = refusal("convert", "--set", "trainer.convert.max_parameters=1000", cwd=folder)
+    assert error.endswith("no model is written, it fails parameters (520,135, at most 1,000).")
     assert model.read_bytes() == before and not list(model.parent.glob("*.tmp"))
 
 
-def test_the_sheet_of_toy_faces(house: Path) -> None:
-    found = json.loads(done("data", "--data", "toy", "--sheet", "faces.png", "--json", cwd=house))
+def test_the_sheet_of_toy_faces(folder: Path) -> None:
+    found = json.loads(done("data", "--data", "toy", "--sheet", "faces.png", "--json", cwd=folder))
     assert found["splits"]["training"]["n"] == 1400
-    done("data", "--data", "toy", "--corrupted", "spoilt.png", cwd=house)
-    assert cv2.imread(str(house / "faces.png")) is not None and cv2.imread(str(house / "spoilt.png")) is not None
+    done("data", "--data", "toy", "--corrupted", "corrupted.png", cwd=folder)
+    assert cv2.imread(str(folder / "faces.png")) is not None and cv2.imread(str(folder / "corrupted.png")) is not None
 
 
-def test_what_cannot_be_converted_or_scored_is_told(house: Path, model: Path, tmp_path: Path) -> None:
-    assert "no student is here" in refusal("convert", "--runs", "nowhere", cwd=house)
-    assert "not a run folder" in refusal("convert", "--run", "nowhere", cwd=house)
-    assert "no student is here" in refusal("evaluate", "--runs", "nowhere", cwd=house)
+def test_what_cannot_be_converted_or_scored_is_refused(folder: Path, model: Path, tmp_path: Path) -> None:
+    assert "no student is here" in refusal("convert", "--runs", "nowhere", cwd=folder)
+    assert "not a run folder" in refusal("convert", "--run", "nowhere", cwd=folder)
+    assert "no student is here" in refusal("evaluate", "--runs", "nowhere", cwd=folder)
     other = write_tiny(tmp_path / "other.tflite", ("yes", "no"))
-    assert "the model has the labels yes, no" in refusal("evaluate", "--model", other, "--data", "toy", cwd=house)
-    assert "the model has the labels yes, no" in refusal("evaluate", "--against", other, cwd=house)
+    assert "the model has the labels yes, no" in refusal("evaluate", "--model", other, "--data", "toy", cwd=folder)
+    assert "the model has the labels yes, no" in refusal("evaluate", "--against", other, cwd=folder)
     (tmp_path / "cut.tflite").write_bytes(model.read_bytes()[:300_000])
-    assert "cut short" in refusal("evaluate", "--model", tmp_path / "cut.tflite", "--data", "toy", cwd=house)
-    assert "no data set is named" in refusal("evaluate", "--model", write_tiny(tmp_path / "tiny.tflite"), cwd=house)
+    assert "cut short" in refusal("evaluate", "--model", tmp_path / "cut.tflite", "--data", "toy", cwd=folder)
+    assert "no data set is named" in refusal("evaluate", "--model", write_tiny(tmp_path / "tiny.tflite"), cwd=folder)

@@ -1,4 +1,4 @@
-"""`trainer convert`: the student -> a full-int8 .tflite with its card, written only if it passes every gate."""
+"""`trainer convert`: a student to an int8 .tflite with its card, if it passes all gates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainer.export.convert import Converted, convert
 EPILOG = """examples:
   trainer convert                                 the newest student; writes emotion.tflite into its run folder
   trainer convert --run runs/student-1 --out device/models/emotion.tflite
-  trainer convert --float                         the same network in float32, to compare with"""
+  trainer convert --float                         the same network in float32, for comparison"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
-    """Convert, write, and print the path of what was written."""
+    """Convert, write the file, and print its path."""
     path = args.checkpoint or (
         open_run(args.run).best if args.run else newest_student(Path(config.runs), "a checkpoint").best
     )
@@ -45,5 +45,5 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
 
 
 def _as_json(path: Path, converted: Converted) -> str:
-    proofs = [dataclasses.asdict(gate) for gate in converted.gates]
-    return json.dumps({"path": str(path), "gates": proofs, "card": dataclasses.asdict(converted.card)}, indent=2)
+    found = [dataclasses.asdict(gate) for gate in converted.gates]
+    return json.dumps({"path": str(path), "gates": found, "card": dataclasses.asdict(converted.card)}, indent=2)

@@ -1,4 +1,4 @@
-"""What a row of the comparison is: data form, network, optimiser, schedule, augmentation and split, nothing hidden."""
+"""A row of the comparison: data, network, optimiser, schedule, augmentation and split."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ class Experiment:
 
     Attributes:
         study: the study that it comes from, a key of `STUDIES`.
-        name: by which it is known there.
-        config: everything about data, network and teaching; `study` and `augment` are the parts that matter.
-        published: what the study says of it, with the split it says it of; empty where we do not have the figure.
-        note: what a reader must know: what we decided where the study says nothing.
-        model: a finished .tflite, which is scored as it is and not taught.
+        name: its name there.
+        config: all settings of data, network and training; `study` and `augment` are the parts that
+            count.
+        published: the study's figure, with its split; empty where we do not have one.
+        note: what a reader must know, such as what we decided.
+        model: a finished .tflite, which is evaluated as it is and not trained.
     """
 
     study: str
@@ -40,13 +41,13 @@ class Experiment:
         return replace(self, config=replace(self.config, study=replace(self.config.study, **changes)))
 
     def with_epochs(self, epochs: int) -> Experiment:
-        """The row with another number of epochs, which its note then tells."""
+        """The row with another number of epochs, noted in its `note`."""
         fit = self.config.study.fit
         changed = self.with_study(fit=replace(fit, epochs=epochs))
         return changed._noted("epochs", fit.epochs, epochs)
 
     def with_protocol(self, protocol: str) -> Experiment:
-        """The row with another split, which its note then tells."""
+        """The row with another split, noted in its `note`."""
         changed = self.with_study(protocol=protocol)
         return changed._noted("split", self.config.study.protocol, protocol)
 

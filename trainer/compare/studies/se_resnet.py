@@ -1,13 +1,14 @@
-"""The SE-ResNet comparison: VGGs, ResNets with and without squeeze-and-excitation, and MobileNets on FER2013.
+"""The SE-ResNet comparison: VGGs, ResNets with and without SE, and MobileNets on FER2013.
 
-What the study tells: grey faces of 48 pixels in [0, 1]; Adam at 3e-4, a tenth of it after 4 epochs without a better
-validation accuracy, 50 epochs, batches of 64, the best weights kept; classes weighed by their inverse frequency, the
-output's bias begins at the frequencies; mirror images, and at probability one half a random crop, resized. VGGs end in
-the mean over the map instead of their 4,096 units; the first and the last stride of the MobileNets are 1. Official
-splits. Its best row, SE-ResNet34, is given with 70.80 %.
+What the study reports: grey faces of 48 pixels in [0, 1]; Adam at 3e-4, a tenth of it after 4
+epochs without a better validation accuracy, 50 epochs, batches of 64, the best weights kept;
+classes weighted by their inverse frequency, the output's bias starts at the frequencies; mirror
+images, and at probability one half a random crop, resized. VGGs end in the mean over the map
+instead of their 4,096 units; the first and the last stride of the MobileNets are 1. Official
+splits. Its best row is SE-ResNet34 with 70.80 %.
 
-What we decided: the crop keeps at least 64 % of the face; no weight decay. Its augmentation table (`EXTRA`) adds
-rotation by up to 10 degrees, then random erasing.
+What we decided: the crop keeps at least 64 % of the face; no weight decay. Its augmentation table
+(`EXTRA`) adds rotation by up to 10 degrees, then random erasing.
 """
 
 from __future__ import annotations
