@@ -12,7 +12,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,6 +70,16 @@ def load(cls: type[T], name: str, path: Path | None = None, overrides: Iterable[
     for text in overrides:
         config = _override(config, text, name)
     return config
+
+
+def keys(cls: type, name: str) -> Iterator[str]:
+    """The full name of every setting, such as device.mqtt.port."""
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        if dataclasses.is_dataclass(hints[field.name]):
+            yield from keys(hints[field.name], f"{name}.{field.name}")
+        else:
+            yield f"{name}.{field.name}"
 
 
 def to_dict(config: Any) -> dict[str, Any]:

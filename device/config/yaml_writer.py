@@ -15,7 +15,7 @@ from device.config.loader import allowed
 WIDTH = 120  # columns of a comment line
 
 
-def render(sections: Mapping[str, Any]) -> str:
+def render(sections: Mapping[str, Any], advanced: bool = False) -> str:
     """YAML text of settings that `device.config.loader.load` reads back to the same values.
 
     Args:

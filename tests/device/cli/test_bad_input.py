@@ -181,7 +181,7 @@ def test_a_wrong_model_is_not_installed(tmp_path: Path, name: str) -> None:
         ),
         (["install", "good.tflite", "--set", "device.state_dir=good.tflite"], 1, "the installed models cannot be used"),
         (["list", "--set", "device.state_dir=good.tflite"], 1, "the installed models cannot be used"),
-        (["rollback"], 1, "the bundled model is in force; there is none before it to go back to"),
+        (["rollback"], 1, "the bundled model is in force; there is no previous one to go back to"),
         (["rollback", "--set", "device.model.path=mine"], 2, "device.model.path is mine"),
         (["good.tflite.txt"], 1, "good.tflite.txt: the model cannot be read: No such file"),
     ],

@@ -32,7 +32,9 @@ def test_wrong_usage_is_exit_code_2(argv: list[str], capsys: pytest.CaptureFixtu
     assert "usage: device" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["run", "selftest", "demo", "model", "replay", "fleet", "check-config"])
+@pytest.mark.parametrize(
+    "command", ["run", "selftest", "demo", "model", "replay", "fleet", "check-config", "completion"]
+)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main([command, "--help"])
