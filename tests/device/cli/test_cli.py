@@ -1,4 +1,4 @@
-"""The `device` command's own part: usage, configs, the model's card. What it starts is tested where that is tested."""
+"""The `device` command: usage, configs, the model's card."""
 
 from __future__ import annotations
 
@@ -80,6 +80,14 @@ def test_what_check_config_prints_is_a_config(tmp_path: Path, capsys: pytest.Cap
     Path("mine.yaml").write_text(text)
     assert main(["check-config", "--config", "mine.yaml"]) == 0
     assert "changed from the defaults: 3" in capsys.readouterr().out
+
+
+def test_check_config_prints_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-config", "--all", *DECLARED]) == 0
+    everything = yaml.safe_load(capsys.readouterr().out)["device"]
+    assert everything["fleet"]["flaps"] == 2
+    assert main(["check-config", "--print", *DECLARED, "--set", "device.tracker.lost_s=2"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["device"]["tracker"] == {"lost_s": 2}
 
 
 def test_check_config_prints_a_file_to_begin_with_and_says_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
