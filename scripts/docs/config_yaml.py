@@ -1,6 +1,6 @@
 """Write config.yaml, docs/configuration.md and the purposes in docs/privacy.md from the code.
 
-Run it after changing a setting or a purpose.
+Run it after changing a setting or a purpose: python -m scripts.docs.config_yaml
 
 The device's part of config.yaml shows the defaults. The trainer's part keeps the values of the
 file, because the committed model was made with them; a setting that no longer exists must be

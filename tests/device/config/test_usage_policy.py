@@ -82,7 +82,7 @@ def test_the_self_test_fails_on_a_prohibited_purpose_and_only_mentions_a_missing
 
 def test_the_table_of_purposes_is_current() -> None:
     text = PRIVACY.read_text(encoding="utf-8")
-    assert text == current_privacy(), "run: PYTHONPATH=. .venv/bin/python scripts/docs/config_yaml.py"
+    assert text == current_privacy(), "run: .venv/bin/python -m scripts.docs.config_yaml"
     assert "| `workplace` | employees, applicants, a call centre, a cab | groups only | prohibited, see below |" in text
 
 
