@@ -1,4 +1,4 @@
-"""The strict loader: what it accepts, and that every mistake becomes one sentence that says where."""
+"""The strict loader: what it accepts, and one error sentence with the place for every mistake."""
 
 from __future__ import annotations
 

@@ -30,9 +30,7 @@ SETTINGS = list(settings_of(DeviceConfig, "device"))
 
 
 def test_config_yaml_is_current() -> None:
-    assert CONFIG.read_text(encoding="utf-8") == current(), (
-        "run: .venv/bin/python -m scripts.docs.config_yaml"
-    )
+    assert CONFIG.read_text(encoding="utf-8") == current(), "run: .venv/bin/python -m scripts.docs.config_yaml"
     assert PAGE.read_text(encoding="utf-8") == current_page(), "run the same"
 
 
