@@ -75,7 +75,7 @@ def to_broker(port: int) -> list[str]:
 
 
 def hashed(passwords: Path) -> Path:
-    """Mosquitto wants its password file hashed; its own tool does it in place."""
+    """Mosquitto requires a hashed password file; its own tool hashes it in place."""
     tool = shutil.which("mosquitto_passwd") or pytest.skip("mosquitto_passwd is not installed")
     subprocess.run([str(tool), "-U", passwords], check=True)
     return passwords

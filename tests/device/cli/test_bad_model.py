@@ -65,8 +65,8 @@ def test_a_wrong_model(tmp_path: Path, name: str) -> None:
     path = make(tmp_path / "m.tflite")
     picture = write_picture(tmp_path / "p.png", np.zeros((48, 48), np.uint8))
     done = device("run", *DECLARED, "--fast", "--source", picture, "--set", f"device.model.path={path}", cwd=tmp_path)
-    said = refusal(done, 1)
-    assert sentence in said and str(path) in said
+    message = refusal(done, 1)
+    assert sentence in message and str(path) in message
     assert done.stdout == ""
 
 
@@ -75,8 +75,8 @@ def test_a_wrong_model_is_not_installed(tmp_path: Path, name: str) -> None:
     make, sentence = MODELS[name]
     path = make(tmp_path / "m.tflite")
     absent = name == "absent"
-    said = refusal(device("model", "install", path, "--allow-worse", cwd=tmp_path), 2 if absent else 1)
-    assert ("the file cannot be read: No such file" if absent else sentence) in said and str(path) in said
+    message = refusal(device("model", "install", path, "--allow-worse", cwd=tmp_path), 2 if absent else 1)
+    assert ("the file cannot be read: No such file" if absent else sentence) in message and str(path) in message
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_config_yaml_shows_the_defaults_of_the_device() -> None:
 
 
 @pytest.mark.parametrize(("key", "hint", "field"), SETTINGS, ids=[key for key, _, _ in SETTINGS])
-def test_every_setting_says_what_it_means_and_has_a_default_it_allows(
+def test_every_setting_has_a_meaning_and_a_default_it_allows(
     key: str, hint: Any, field: dataclasses.Field[Any]
 ) -> None:
     assert field.metadata["doc"]

@@ -1,4 +1,4 @@
-"""Which purposes may run where, and what is said where only groups may be spoken of."""
+"""Which purposes may run where, and what is published where only groups may be."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def faces(count: int, emotion: str = "happy") -> list[TrackState]:
 
 
 @pytest.mark.parametrize(("purpose", "jurisdiction"), list(itertools.product(PURPOSES, JURISDICTIONS)))
-def test_only_school_and_work_in_the_eu_are_refused(purpose: str, jurisdiction: str) -> None:
+def test_only_education_and_workplace_in_the_eu_are_refused(purpose: str, jurisdiction: str) -> None:
     config = declared(purpose, jurisdiction)
     if jurisdiction == "eu" and purpose in ("education", "workplace"):
         with pytest.raises(ConfigError, match=r"Article 5\(1\)\(f\) of the EU AI Act .* prohibits inferring emotions"):
@@ -91,31 +91,31 @@ def group_sizes(messages: Sequence[Message]) -> list[int]:
     return [json.loads(message.payload)["faces"] for message in messages]
 
 
-def test_a_crowd_says_nothing_of_few_and_the_summary_of_many() -> None:
-    crowd = AggregatePublisher(TOPICS, LABELS, ReportConfig(summary_s=1.0), min_group=3)
-    assert group_sizes(crowd.observe(faces(2), [], 0.0)) == []
-    assert group_sizes(crowd.announce(0.5)) == []
-    assert group_sizes(crowd.observe(faces(3), [], 1.0)) == [3]
-    assert group_sizes(crowd.observe(faces(3, "sad"), [], 1.5)) == [], "nobody's change is told"
-    assert group_sizes(crowd.announce(1.6)) == [3]
-    assert group_sizes(crowd.observe([], [1], 2.0)) == []
-    assert group_sizes(crowd.observe([], [2, 3], 3.0)) == []
+def test_a_summary_is_published_for_large_groups_only() -> None:
+    publisher = AggregatePublisher(TOPICS, LABELS, ReportConfig(summary_s=1.0), min_group=3)
+    assert group_sizes(publisher.observe(faces(2), [], 0.0)) == []
+    assert group_sizes(publisher.announce(0.5)) == []
+    assert group_sizes(publisher.observe(faces(3), [], 1.0)) == [3]
+    assert group_sizes(publisher.observe(faces(3, "sad"), [], 1.5)) == [], "no single change is published"
+    assert group_sizes(publisher.announce(1.6)) == [3]
+    assert group_sizes(publisher.observe([], [1], 2.0)) == []
+    assert group_sizes(publisher.observe([], [2, 3], 3.0)) == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.sets(st.integers(1, 8))), max_size=60), st.integers(2, 6))
-def test_whatever_happens_a_crowd_speaks_of_groups_only(steps: list[tuple[int, set[int]]], min_group: int) -> None:
-    crowd = AggregatePublisher(TOPICS, LABELS, ReportConfig(summary_s=0.5), min_group)
+def test_the_aggregate_publisher_only_publishes_groups(steps: list[tuple[int, set[int]]], min_group: int) -> None:
+    publisher = AggregatePublisher(TOPICS, LABELS, ReportConfig(summary_s=0.5), min_group)
     for n, (count, ended) in enumerate(steps):
-        for messages in (crowd.observe(faces(count), ended, n / 10), crowd.announce(n / 10)):
+        for messages in (publisher.observe(faces(count), ended, n / 10), publisher.announce(n / 10)):
             assert all(size >= min_group for size in group_sizes(messages))
 
 
-def test_a_crowd_clears_what_a_presence_left_at_the_broker() -> None:
+def test_the_aggregate_publisher_clears_the_states_of_faces() -> None:
     stale = AggregatePublisher(TOPICS, LABELS, ReportConfig(), 3).correction(f"{ROOT}/tracks/9/state", b"{}")
     assert stale is not None and (stale.payload, stale.retain) == ("", True)
 
 
-def test_the_settings_choose_the_presence() -> None:
+def test_the_settings_choose_the_publisher() -> None:
     assert isinstance(open_face_states(CONFIG, TOPICS, LABELS), AggregatePublisher)
     assert type(open_face_states(declared("art", "eu"), TOPICS, LABELS)) is FaceStatePublisher
 
@@ -131,7 +131,7 @@ def test_without_a_broker_the_lines_are_summaries(capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out)["faces"] == 5
 
 
-def test_home_assistant_is_offered_no_events_and_forgets_a_group_that_fell_silent() -> None:
+def test_home_assistant_gets_no_events_and_its_summary_expires() -> None:
     entities = home_assistant.payload(CONFIG, TOPICS, status.status(CONFIG, MODEL, "running", None, None))["cmps"]
     assert "event" not in entities
     assert entities["faces"]["expire_after"] == entities["mood"]["expire_after"] == 3
