@@ -109,7 +109,7 @@ def test_a_good_one_stays_and_bad_ones_go(mosquitto: Mosquitto, tmp_path: Path) 
 
         assert device("model", "rollback", cwd=tmp_path).returncode == 0
         wait_status(listener, bundled, "rolled_back")
-        assert "there is none before it" in refusal(device("model", "rollback", cwd=tmp_path), 1)
+        assert "there is no previous one" in refusal(device("model", "rollback", cwd=tmp_path), 1)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         _, complaints = process.communicate(timeout=60)
