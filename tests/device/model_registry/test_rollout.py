@@ -109,7 +109,7 @@ def test_a_good_one_stays_and_bad_ones_go(mosquitto: Mosquitto, tmp_path: Path) 
 
         assert device("model", "rollback", cwd=tmp_path).returncode == 0
         wait_status(listener, bundled, "rolled_back")
-        assert "there is none before it" in refusal(device("model", "rollback", cwd=tmp_path), 1)
+        assert "there is no previous one" in refusal(device("model", "rollback", cwd=tmp_path), 1)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         _, complaints = process.communicate(timeout=60)
@@ -189,6 +189,6 @@ def test_a_signed_one_by_standard_input_where_signatures_are_asked_for(tmp_path:
     listed = device("model", "list", cwd=tmp_path).stdout
     promised = read_card(BUNDLED).metrics[0]["accuracy"]
     assert (
-        f"signed  {promised:.1%}  current, trial" in listed and "is on trial; before it ran emotion-student" in listed
+        f"signed  {promised:.1%}  current, trial" in listed and "is on trial; the previous model is emotion-student" in listed
     )
     assert "emotion-student signed" in device("model", cwd=tmp_path).stdout, "the card of the model in force"

@@ -1,4 +1,4 @@
-"""A model card for a person to read."""
+"""Formats a model card as text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from device.inference.model_card import ModelCard
 
 
 def describe(card: ModelCard, path: Path, sha256: str) -> str:
-    """The card as aligned lines; what the card leaves empty is left out.
+    """The card as aligned lines, without its empty fields.
 
     Args:
-        card: what the file says about itself.
-        path: the file, for its name and size.
-        sha256: of the whole file.
+        card: the model's card.
+        path: the model file, for its name and size.
+        sha256: digest of the whole file, hexadecimal.
     """
     rows = [
         *_running(card),
@@ -27,7 +27,7 @@ def describe(card: ModelCard, path: Path, sha256: str) -> str:
 
 
 def _running(card: ModelCard) -> Iterator[tuple[str, str]]:
-    """What it takes to run it."""
+    """What a program must know to run the model."""
     spec, quantisation, point = card.input, card.quantisation, card.operating_point
     yield "labels", ", ".join(card.labels)
     yield "input", f"{spec.size}x{spec.size} {spec.colour}, (pixel - {spec.offset:g}) * {spec.scale:.6g}"
@@ -35,12 +35,12 @@ def _running(card: ModelCard) -> Iterator[tuple[str, str]]:
     yield "runs in", f"{quantisation.dtype}, {card.parameters:,} parameters, {card.macs / 1e6:.1f} M multiply-adds"
     yield "temperature", f"{card.temperature:g}"
     if point.min_confidence:
-        told = f"{point.coverage:.1%} of faces, {point.accuracy:.1%} of them right ({point.split})"
-        yield "confidence", f"{point.min_confidence:g} or more on {told}"
+        share = f"{point.coverage:.1%} of faces, {point.accuracy:.1%} of them right ({point.split})"
+        yield "confidence", f"{point.min_confidence:g} or more on {share}"
 
 
 def _origin(card: ModelCard) -> Iterator[tuple[str, str]]:
-    """Where it comes from and how good it is."""
+    """Where the model comes from and how accurate it is."""
     for metrics in card.metrics:
         yield "scored", ", ".join(f"{name} {_number(value)}" for name, value in metrics.items())
     yield "teachers", ", ".join(card.teachers)
