@@ -120,7 +120,7 @@ def rollback(args: argparse.Namespace, configured: Configured) -> int:
     store = installable(configured(args))
     if (current := store.record().current) is None:
         raise StateError("the bundled model is in force; there is none before it to go back to.")
-    return _done(args, store.change(store.rolled_back(current, "asked for with `device model rollback`")), True)
+    return _done(args, store.roll_back(current, "asked for with `device model rollback`"), True)
 
 
 def list_models(args: argparse.Namespace, configured: Configured) -> int:

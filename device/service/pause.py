@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from device.host.atomic_file import remove_file, write_file
+
 FILE = "paused"
+NOTE = b"paused by a command; `resume`, or deleting this file, ends it\n"
 
 
 class Pause:
@@ -25,24 +27,7 @@ class Pause:
         if self._path is None:
             return False
         try:
-            _write(self._path) if on else self._path.unlink(missing_ok=True)
-            _settle(self._path.parent)
+            write_file(self._path, NOTE) if on else remove_file(self._path)
         except OSError:
             return False
         return True
-
-
-def _write(path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write("paused by a command; `resume`, or deleting this file, ends it\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _settle(folder: Path) -> None:
-    """That a file came or went is on the medium too."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
