@@ -165,7 +165,7 @@ def test_a_wrong_model_is_not_installed(tmp_path: Path, name: str) -> None:
         (
             ["install", "good.tflite", "--set", "device.model.path=mine"],
             2,
-            "device.model.path is mine, so nothing that",
+            "device.model.path is mine, so an installed model",
         ),
         (["install", "good.tflite", "--set", "device.model.public_keys=[RW]"], 2, "'RW' is not a minisign key"),
         (
