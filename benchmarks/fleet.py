@@ -1,4 +1,4 @@
-"""A thousand boards at one Mosquitto: what they cost, whether any flaps, and what `device fleet` says of them.
+"""A thousand boards at one Mosquitto: their cost, their connections, and the report of `device fleet`.
 
     python -m benchmarks.fleet [--boards 1000] [--each 100] [--steady 95] [--json]
 

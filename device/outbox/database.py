@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sqlite3
 from pathlib import Path
 
 from device.errors import StateError
+from device.host.atomic_file import write_file
 
 log = logging.getLogger(__name__)
 
@@ -92,12 +92,7 @@ def raise_ceiling(folder: Path, seq: int) -> int:
     """Note, outside the database, that numbers somewhat above `seq` may have been given; returns how far."""
     ceiling = seq + STRIDE
     with contextlib.suppress(OSError):  # a full disk: the database is what counts, this is for the day it breaks
-        partial = folder / f"{CEILING}.part"
-        with partial.open("w", encoding="ascii") as file:
-            file.write(f"{ceiling}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / CEILING)
+        write_file(folder / CEILING, f"{ceiling}\n".encode("ascii"))
     return ceiling
 
 

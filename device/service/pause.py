@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from device.host.atomic_file import remove_file, write_file
+
 FILE = "paused"
+NOTE = b"paused by a command; `resume`, or deleting this file, ends it\n"
 
 
 class Pause:
@@ -23,24 +25,7 @@ class Pause:
         """Turn it on or off. Returns whether the disk has it, so that it survives a restart."""
         self.on = on
         try:
-            _write(self._path) if on else self._path.unlink(missing_ok=True)
-            _sync_folder(self._path.parent)
+            write_file(self._path, NOTE) if on else remove_file(self._path)
         except OSError:
             return False
         return True
-
-
-def _write(path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write("paused by a command; `resume`, or deleting this file, ends it\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make sure that the folder's entry is on the medium too."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

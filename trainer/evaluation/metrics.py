@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from device.inference import classifier
 from device.inference.model_card import OperatingPoint
 
 ECE_BINS = 15
@@ -20,9 +21,7 @@ Labels = NDArray[np.int64]
 
 def softmax(logits: Scores, temperature: float = 1.0) -> NDArray[np.float64]:
     """Probabilities (N, K) of logits (N, K) divided by the temperature."""
-    scaled = logits.astype(np.float64) / temperature
-    powers = np.exp(scaled - scaled.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True), np.float64)
+    return classifier.softmax(logits.astype(np.float64), temperature)
 
 
 def summarise(scores: Scores, labels: Labels, names: Sequence[str]) -> dict[str, Any]:

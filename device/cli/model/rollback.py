@@ -28,5 +28,5 @@ def run(args: argparse.Namespace) -> int:
     store = installable(load_settings(args))
     if (current := store.record().current) is None:
         raise StateError("the bundled model is in force; there is no previous one to go back to.")
-    record = store.change(store.rolled_back(current, "asked for with `device model rollback`"))
+    record = store.roll_back(current, "asked for with `device model rollback`")
     return print_success(record, True, args.json)
