@@ -82,7 +82,7 @@ class CachedViews:
     device, 2.4 kB a view, pixels rounded to what a camera gives; and in a file, for runs that learn the same.
 
     Args:
-        parts: "faces" uint8 (T, N, 1, S, S), "targets" and "taught" (T, N, K), perhaps "votes" (T, N, V), in half
+        parts: "faces" uint8 (T, N, 1, S, S), "targets" and "trained" (T, N, K), perhaps "votes" (T, N, V), in half
             precision, on the training device.
         mirrored: the teachers answered the mean for a view and its mirror image, so either may be shown.
         generator: of what is drawn, on that device.
@@ -121,7 +121,7 @@ def draw(
         for index in torch.cat([order, order[: -count % chunk]]).split(chunk):  # all of one size, which compiles once
             batch = views.batch(index)
             drawn = {"faces": (batch.faces * 255).round().to(torch.uint8), "targets": batch.targets.half()}
-            drawn["taught"] = ask(batch.faces).half()
+            drawn["trained"] = ask(batch.faces).half()
             if batch.votes is not None:
                 drawn["votes"] = batch.votes.half()
             for name, values in drawn.items():

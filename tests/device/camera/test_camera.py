@@ -152,7 +152,7 @@ def test_a_video_cut_short_is_told_in_our_words_alone(tmp_path: Path) -> None:
     # In a process of its own: FFmpeg reads how loud it may be only once, and the test has written a video already.
     script = f"""
 from device.camera import open_camera
-from device.config import CameraConfig
+from device.config.schema import CameraConfig
 from device.errors import SourceError, StuckError
 try:
     open_camera(CameraConfig(source={str(path)!r}))
@@ -288,9 +288,9 @@ def test_a_camera_whose_process_is_killed_says_so(clip: Path) -> None:
 AGENT = """
 import sys, time
 from device.camera import open_camera
-from device.config import CameraConfig
+from device.config.schema import CameraConfig
 camera = open_camera(CameraConfig(source=sys.argv[1], loop=True, fault=sys.argv[2] or None, fault_frame=2))
-print(camera._taker._process.pid, flush=True)
+print(camera._reader._process.pid, flush=True)
 time.sleep(600)
 """
 

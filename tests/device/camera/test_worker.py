@@ -18,7 +18,7 @@ from device.camera.fault_injection import with_fault
 from device.camera.frame import RawFrame
 from device.camera.freeze import with_still_time
 from device.camera.shared_memory import SharedFrame
-from device.camera.sources import registry
+from device.camera.sources import registry, v4l2
 from device.camera.worker import END, FAILURE, FRAME, HELLO, Server
 from device.config.schema import CameraConfig
 from device.errors import SourceError
@@ -43,7 +43,7 @@ def serve(config: CameraConfig, slots: list[SharedFrame]) -> list[bytes]:
 
 def outcome(monkeypatch: pytest.MonkeyPatch, source: Callable[[], Generator[Any, None, None]]) -> bytes:
     """The last word on a source that is made up."""
-    monkeypatch.setattr(worker, "shoot", lambda *_: source())
+    monkeypatch.setattr(worker, "open_source", lambda *_: source())
     slots = [SharedFrame.create(), SharedFrame.create()]
     try:
         return serve(dataclasses.replace(FAST, source="made-up"), slots)[-1]
@@ -98,7 +98,7 @@ def test_when_the_agent_has_gone_the_source_is_freed() -> None:
 def test_a_frame_goes_elsewhere_while_its_slot_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     busy, free = SharedFrame.create(), SharedFrame.create()
     monkeypatch.setattr(busy, "write", lambda *_: False)
-    monkeypatch.setattr(worker, "shoot", lambda *_: shots(1, 2))
+    monkeypatch.setattr(worker, "open_source", lambda *_: shots(1, 2))
     assert serve(dataclasses.replace(FAST, source="made-up"), [busy, free])[1:3] == [FRAME + b"\1", FRAME + b"\1"]
     busy.close()
     free.close()
@@ -154,7 +154,7 @@ def test_a_few_broken_frames_are_passed_over_and_many_are_the_end(
     monkeypatch: pytest.MonkeyPatch, bad: set[int], frames: int
 ) -> None:
     capture = Jolted(bad | set(range(12, 100)))
-    monkeypatch.setattr(registry, "_open_v4l2", lambda *_: capture)
+    monkeypatch.setattr(v4l2, "_open_v4l2", lambda *_: capture)
     given = []
     with pytest.raises(SourceError, match="stopped giving frames"):
         for shot in registry.open_source(CameraConfig(source="v4l2:///dev/video0"), lambda _: None):
@@ -171,7 +171,7 @@ def test_a_frame_that_opencv_cannot_decode_is_one_sentence(monkeypatch: pytest.M
         return True, numbered(1)
 
     monkeypatch.setattr(capture, "read", fail)
-    monkeypatch.setattr(registry, "_open_v4l2", lambda *_: capture)
+    monkeypatch.setattr(v4l2, "_open_v4l2", lambda *_: capture)
     with pytest.raises(SourceError, match=r"/dev/video0: the camera gave a frame that cannot be decoded: .*"):
         next(registry.open_source(CameraConfig(source="v4l2:///dev/video0"), lambda _: None))
     assert capture.released

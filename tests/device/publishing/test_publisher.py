@@ -159,7 +159,7 @@ def test_of_a_retained_topic_the_newest_waits_for_room_and_an_answer_waits_for_i
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     line = cast(Connection, Line())
-    monkeypatch.setattr("device.mqtt.client.dial", lambda *_: line)
+    monkeypatch.setattr("device.mqtt.client.connect", lambda *_: line)
     link = ReconnectingClient(load_config().mqtt, "porch", Message("will", "offline"), lambda _: None)
     link.say(Message("status", "before there is a connection", qos=1, retain=True))
     link.open()

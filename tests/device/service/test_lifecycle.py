@@ -18,7 +18,7 @@ from tests.support.broker import Listener, Mosquitto, free_port, needs_mosquitto
 
 HANGING = """
 import sys, time
-from device import pipeline
+from device.vision import pipeline
 from device.cli.app import main
 
 process = pipeline.Pipeline.process

@@ -38,7 +38,7 @@ BIN = "/opt/emotion-edge/venv/bin"
 DEVICE = "rehearsal"
 # The same kernels in the same order give the same integers, so nothing less than equality will do.
 SAME = """\
-from device import golden
+from device.inference import golden
 from device.inference.classifier import BUNDLED, Classifier
 stored, here = golden.read(BUNDLED), golden.measure(BUNDLED, Classifier(BUNDLED))
 assert stored is not None

@@ -37,14 +37,15 @@ TOY_STUDIES: dict[str, tuple[Experiment, ...]] = {
 # What each of two processes runs: the first row, one epoch, on the same few faces.
 PROGRAM = """
 import sys
-from trainer import compare, row_choice
 from trainer.cli import main
+from trainer.commands import compare
+from trainer.compare import selection
 from trainer.data.fer2013 import Dataset, toy_dataset
 from tests.trainer.compare.test_compare_command import TOY_STUDIES
 
 splits = {name: split.take(slice(0, 140)) for name, split in toy_dataset().splits.items()}
 compare.load_dataset = lambda source: Dataset(splits, "toy")
-row_choice.STUDIES = TOY_STUDIES
+selection.STUDIES = TOY_STUDIES
 options = ["--models", "small", "--epochs", "1", "--set", "trainer.threads=1", "--set", "trainer.accelerator=cpu"]
 sys.exit(main(["compare", "--data", "toy", *options]))
 """
