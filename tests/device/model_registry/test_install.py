@@ -144,7 +144,7 @@ def test_a_card_that_promises_less_is_refused_unless_that_is_meant(
 
 def test_a_slow_one_is_refused(config: DeviceConfig, store: ModelStore) -> None:
     proven(config, store, tiny())
-    said = refused(config, ModelFile("new.tflite", attach(tiny_model(size=512), tiny_card(size=512))))
+    said = refused(config, ModelFile("new.tflite", attach(tiny_model(size=1024), tiny_card(size=1024))))
     assert "at most 1.5 times as long may be (device.model.max_slower)" in said
 
 
