@@ -1,4 +1,4 @@
-"""docs/training.md says of the committed models what `trainer evaluate --json` said, and of these very files."""
+"""docs/training.md shows what `trainer evaluate --json` measured on the committed models."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def evaluated(house: Path) -> dict[str, Any]:
-    """What `trainer evaluate` says of that model, on some toy faces of which some stand in Training."""
+    """Scores of that model on toy faces, some of which are in Training too."""
     model = house / "device/models/tiny.tflite"
     toy = toy_dataset()
     faces = toy["public_test"].take(slice(0, 60))

@@ -1,4 +1,4 @@
-"""The trainer's share of the bad input that users really have: each gets one sentence, and loses nothing."""
+"""Bad input to the trainer: each kind gets one sentence, and loses nothing."""
 
 from __future__ import annotations
 

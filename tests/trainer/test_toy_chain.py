@@ -66,7 +66,7 @@ def refusal(*args: object, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which a student was taught on toy faces."""
+    """A folder in which a student was trained on toy faces."""
     folder = tmp_path_factory.mktemp("house")
     (folder / "config.yaml").write_text(CONFIG)
     typed("distill", "--data", "toy", cwd=folder)
@@ -107,7 +107,7 @@ def test_evaluate_says_what_it_promises(scores: dict[str, Any], model: Path) -> 
     assert list(scores["per_class"]) == list(LABELS)
     assert set(scores["per_class"]["happy"]) == {"precision", "recall", "f1", "auc", "support"}
     assert scores["n"] == sum(map(sum, scores["confusion"])) == 350
-    assert scores["accuracy"] > 0.9, "the toy student learnt nothing"
+    assert scores["accuracy"] > 0.9, "the toy student learned nothing"
 
 
 def test_card_and_evaluate_agree(scores: dict[str, Any], model: Path) -> None:
@@ -127,7 +127,7 @@ def test_evaluate_on_request_says_more(scores: dict[str, Any]) -> None:
     ten, compared, spoilt = scores["tta"]["ten_views"], scores["against"], scores["corruptions"]
     assert ten["views"] == 10 and ten["n"] == 350 and ten["accuracy"] > 0.9
     assert compared["n"] == 350 and compared["accuracy"] == pytest.approx(scores["accuracy"])
-    assert compared["p"] > 0.05, "the checkpoint reads otherwise than the model that it became"
+    assert compared["p"] > 0.05, "the checkpoint and the model made from it predict differently"
     assert spoilt["faces"] == 12 and len(spoilt["kinds"]) == 15 and spoilt["mean"] < spoilt["accuracy"]
 
 
