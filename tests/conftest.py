@@ -16,8 +16,6 @@ from tests.support.tiny_models import write_tiny
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
 
-PRIVATE = {"mosquitto", "model"}  # fixtures of a module that are made at once, in any process
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Use one PyTorch thread in each of several test processes, and in what they start."""
@@ -25,29 +23,15 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with slow files, and keep tests in one process where they share an expensive fixture.
-
-    pytest-xdist (`--dist loadgroup`) sends all others to whichever process is free.
-    """
-    slow: dict[Path, bool] = {}
-    for item in items:
-        slow[item.path] = slow.get(item.path, False) or item.get_closest_marker("slow") is not None
-        if shared_fixtures(item):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
-    items.sort(key=lambda item: not slow[item.path])  # stable: else as collected
-
-
-def shared_fixtures(item: pytest.Item) -> set[str]:
-    """The fixtures of a test that are made once for its whole file."""
-    found = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
-    return {name for name, definitions in found.items() if definitions[-1].scope == "module"} - PRIVATE
+    """Begin with the files that hold slow tests, so that no process works on one alone at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow)  # stable: else as collected
 
 
 @pytest.fixture(scope="module")
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    """A broker, one a module of tests (and a process, where they are spread over several)."""
+    """A broker, one a module of tests."""
     broker = Mosquitto(tmp_path_factory.mktemp("mosquitto")).start()
     yield broker
     broker.kill()
