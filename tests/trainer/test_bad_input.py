@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.trainer_command import call_trainer as trainer
 from trainer.artifacts.checkpoint import load_checkpoint
 from trainer.data.fer2013 import toy_dataset
 
@@ -25,12 +26,11 @@ TINY = [
 HEADER = "emotion,pixels,Usage"
 
 
-def trainer(*arguments: object, cwd: Path, limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the real command; `limit` is the largest file in bytes, as on a full disk."""
+def on_full_disk(*arguments: object, cwd: Path, limit: int) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process that may write no file larger than `limit` bytes."""
 
     def full_disk() -> None:
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     command = [sys.executable, "-m", "trainer.cli", *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -158,7 +158,7 @@ def test_full_disk_keeps_the_last_checkpoint(folder: Path) -> None:
     config = folder / "small" / "config.yaml"
     config.write_text(config.read_text().replace("epochs: 1\n", "epochs: 2\n"))
     before = (folder / "small" / "last.pt").read_bytes()
-    refused(trainer("teacher", "--resume", "--run", "small", cwd=folder, limit=20_000), "cannot be written")
+    refused(on_full_disk("teacher", "--resume", "--run", "small", cwd=folder, limit=20_000), "cannot be written")
     assert (folder / "small" / "last.pt").read_bytes() == before
     assert load_checkpoint(folder / "small" / "last.pt").epoch == 1
     assert not list((folder / "small").glob("*.tmp"))

@@ -1,7 +1,7 @@
-"""`trainer distill --data toy`, `convert`, `evaluate --json` and `report`, as a user types them.
+"""The four commands of the trainer, one after the other, as a user types them.
 
-The folder's config.yaml makes the networks small and the run short; everything else is as with real
-faces.
+`trainer distill --data toy && trainer convert && trainer evaluate --json && trainer report`: the
+folder's config.yaml makes the networks small and the run short; all else is as with real faces.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pytest
 
 from device.inference.classifier import Classifier
 from tests.support.tiny_models import write_tiny
+from tests.support.trainer_command import call_trainer
 from trainer.data.dataset import LABELS
 from trainer.data.fer2013 import toy_dataset
 
@@ -39,21 +40,24 @@ PICTURES = ("confusion", "roc", "reliability", "risk-coverage", "corruptions", "
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def trainer(*args: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+def typed(*args: object, cwd: Path) -> str:
+    """Output of the installed command, started as a user starts it; it must succeed."""
     assert TRAINER.exists(), "emotion-edge is not installed in this environment: run `make test`"
-    return subprocess.run([TRAINER, *map(str, args)], cwd=cwd, capture_output=True, text=True, timeout=250)
+    result = subprocess.run([TRAINER, *map(str, args)], cwd=cwd, capture_output=True, text=True, timeout=250)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def done(*args: object, cwd: Path) -> str:
-    """What a command that must succeed prints."""
-    result = trainer(*args, cwd=cwd)
+    """Output of a command that must succeed, run in this process."""
+    result = call_trainer(*args, cwd=cwd)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
 
 def refusal(*args: object, cwd: Path) -> str:
-    """The last line of stderr of a command that must fail with 1: one sentence."""
-    result = trainer(*args, cwd=cwd)
+    """The sentence, on the last line of stderr, of a command that must fail with 1."""
+    result = call_trainer(*args, cwd=cwd)
     assert result.returncode == 1 and "Traceback" not in result.stderr, result.stderr
     sentence = result.stderr.strip().splitlines()[-1]
     assert sentence.startswith("trainer: ") and sentence.endswith(".")
@@ -61,29 +65,29 @@ def refusal(*args: object, cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a student trained on toy faces."""
-    path = tmp_path_factory.mktemp("chain")
-    (path / "config.yaml").write_text(CONFIG)
-    done("distill", "--data", "toy", cwd=path)
-    return path
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a student was trained on toy faces."""
+    folder = tmp_path_factory.mktemp("house")
+    (folder / "config.yaml").write_text(CONFIG)
+    typed("distill", "--data", "toy", cwd=folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> Path:
-    return folder / done("convert", cwd=folder).strip()
+def model(house: Path) -> Path:
+    return house / typed("convert", cwd=house).strip()
 
 
 @pytest.fixture(scope="module")
-def scores(folder: Path, model: Path) -> dict[str, Any]:
+def scores(house: Path, model: Path) -> dict[str, Any]:
     options = ("--through-detector", "--faces", 12, "--sizes", 160, 240, "--fit-margin")
     more = ("--tta", "--corruptions", "--against", model.with_name("best.pt"))
-    result: dict[str, Any] = json.loads(done("evaluate", *options, *more, "--json", cwd=folder))
-    assert folder / result["model"] == model
+    result: dict[str, Any] = json.loads(typed("evaluate", *options, *more, "--json", cwd=house))
+    assert house / result["model"] == model
     return result
 
 
-def test_the_card_is_complete(model: Path) -> None:
+def test_the_card_tells_everything(model: Path) -> None:
     card = Classifier(model).card
     assert model.name == "emotion.tflite" and model.stat().st_size < 600_000
     assert card.labels == LABELS and card.input.size == 48
@@ -96,14 +100,14 @@ def test_the_card_is_complete(model: Path) -> None:
     assert {"split": "public_test", "n": 350}.items() <= card.metrics[0].items() and card.metrics[0]["protocol"]
 
 
-def test_evaluate_has_every_promised_key(scores: dict[str, Any], model: Path) -> None:
+def test_evaluate_says_what_it_promises(scores: dict[str, Any], model: Path) -> None:
     headline = {"n", "accuracy", "macro_f1", "weighted_f1", "per_class", "confusion", "top5", "ece"}
     assert {"model", "split", "without_duplicates"} | headline <= set(scores)
     assert headline <= set(scores["without_duplicates"])
     assert list(scores["per_class"]) == list(LABELS)
     assert set(scores["per_class"]["happy"]) == {"precision", "recall", "f1", "auc", "support"}
     assert scores["n"] == sum(map(sum, scores["confusion"])) == 350
-    assert scores["accuracy"] > 0.9, "the toy student is not trained"
+    assert scores["accuracy"] > 0.9, "the toy student learned nothing"
 
 
 def test_card_and_evaluate_agree(scores: dict[str, Any], model: Path) -> None:
@@ -119,28 +123,27 @@ def test_evaluate_through_the_detector(scores: dict[str, Any]) -> None:
     assert {"margin", "boxes", "measured"} == set(scores["crop_margin"]["fitted"])
 
 
-def test_evaluate_measures_more_on_request(scores: dict[str, Any]) -> None:
-    ten, compared, corrupted = scores["tta"]["ten_views"], scores["against"], scores["corruptions"]
+def test_evaluate_on_request_says_more(scores: dict[str, Any]) -> None:
+    ten, compared, spoilt = scores["tta"]["ten_views"], scores["against"], scores["corruptions"]
     assert ten["views"] == 10 and ten["n"] == 350 and ten["accuracy"] > 0.9
     assert compared["n"] == 350 and compared["accuracy"] == pytest.approx(scores["accuracy"])
-    assert compared["p"] > 0.05, "the checkpoint differs from the model that it became"
-    assert corrupted["faces"] == 12 and len(corrupted["kinds"]) == 15
-    assert corrupted["mean"] < corrupted["accuracy"]
+    assert compared["p"] > 0.05, "the checkpoint and the model made from it predict differently"
+    assert spoilt["faces"] == 12 and len(spoilt["kinds"]) == 15 and spoilt["mean"] < spoilt["accuracy"]
 
 
-def test_the_checkpoint_scores_like_the_model_it_became(folder: Path, model: Path, scores: dict[str, Any]) -> None:
-    best = model.with_name("best.pt").relative_to(folder)
-    direct = json.loads(done("evaluate", "--model", best, "--json", cwd=folder))
+def test_the_checkpoint_scores_like_the_model_it_became(house: Path, model: Path, scores: dict[str, Any]) -> None:
+    best = model.with_name("best.pt").relative_to(house)
+    direct = json.loads(done("evaluate", "--model", best, "--json", cwd=house))
     assert direct["n"] == 350 and direct["accuracy"] == pytest.approx(scores["accuracy"], abs=0.0031)
 
 
-def test_evaluate_without_json_is_a_table(folder: Path, model: Path) -> None:
-    text = done("evaluate", "--split", "private_test", cwd=folder)
+def test_evaluate_without_json_is_a_table(house: Path, model: Path) -> None:
+    text = done("evaluate", "--split", "private_test", cwd=house)
     assert "private_test" in text and "surprise" in text and "without the duplicates" in text
 
 
-def test_report_draws_and_writes(folder: Path, scores: dict[str, Any]) -> None:
-    path = folder / done("report", cwd=folder).strip()
+def test_report_draws_and_writes(house: Path, scores: dict[str, Any]) -> None:
+    path = house / typed("report", cwd=house).strip()
     text = path.read_text()
     assert f"{100 * scores['accuracy']:.2f} %" in text and "resnet18" in text
     for name in PICTURES:
@@ -149,12 +152,12 @@ def test_report_draws_and_writes(folder: Path, scores: dict[str, Any]) -> None:
         assert f"({name}.png)" in text
 
 
-def test_report_needs_evaluate_first(folder: Path, model: Path) -> None:
-    assert "run `trainer evaluate` first" in refusal("report", "--split", "training", cwd=folder)
+def test_report_before_evaluate_says_so(house: Path, model: Path) -> None:
+    assert "run `trainer evaluate` first" in refusal("report", "--split", "training", cwd=house)
 
 
-def test_the_float_form_can_be_had(folder: Path, model: Path) -> None:
-    path = folder / done("convert", "--float", cwd=folder).strip()
+def test_the_float_form_can_be_had(house: Path, model: Path) -> None:
+    path = house / typed("convert", "--float", cwd=house).strip()
     assert path.name == "emotion-float.tflite"
     plain, int8 = Classifier(path), Classifier(model)
     assert plain.card.quantisation.dtype == "float32"
@@ -162,27 +165,27 @@ def test_the_float_form_can_be_had(folder: Path, model: Path) -> None:
     assert (plain.logits(faces).argmax(1) == int8.logits(faces).argmax(1)).mean() >= 0.98
 
 
-def test_a_failed_gate_is_named_and_nothing_is_written(folder: Path, model: Path) -> None:
+def test_a_failed_gate_is_named_and_nothing_is_written(house: Path, model: Path) -> None:
     before = model.read_bytes()
-    error = refusal("convert", "--set", "trainer.convert.max_parameters=1000", cwd=folder)
-    assert error.endswith("no model is written, it fails parameters (520,135, at most 1,000).")
+    said = refusal("convert", "--set", "trainer.convert.max_parameters=1000", cwd=house)
+    assert said.endswith("no model is written, it fails parameters (520,135, at most 1,000).")
     assert model.read_bytes() == before and not list(model.parent.glob("*.tmp"))
 
 
-def test_the_sheet_of_toy_faces(folder: Path) -> None:
-    found = json.loads(done("data", "--data", "toy", "--sheet", "faces.png", "--json", cwd=folder))
+def test_the_sheet_of_toy_faces(house: Path) -> None:
+    found = json.loads(done("data", "--data", "toy", "--sheet", "faces.png", "--json", cwd=house))
     assert found["splits"]["training"]["n"] == 1400
-    done("data", "--data", "toy", "--corrupted", "corrupted.png", cwd=folder)
-    assert cv2.imread(str(folder / "faces.png")) is not None and cv2.imread(str(folder / "corrupted.png")) is not None
+    done("data", "--data", "toy", "--corrupted", "spoilt.png", cwd=house)
+    assert cv2.imread(str(house / "faces.png")) is not None and cv2.imread(str(house / "spoilt.png")) is not None
 
 
-def test_what_cannot_be_converted_or_scored_is_refused(folder: Path, model: Path, tmp_path: Path) -> None:
-    assert "no student is here" in refusal("convert", "--runs", "nowhere", cwd=folder)
-    assert "not a run folder" in refusal("convert", "--run", "nowhere", cwd=folder)
-    assert "no student is here" in refusal("evaluate", "--runs", "nowhere", cwd=folder)
+def test_what_cannot_be_converted_or_scored_is_told(house: Path, model: Path, tmp_path: Path) -> None:
+    assert "no student is here" in refusal("convert", "--runs", "nowhere", cwd=house)
+    assert "not a run folder" in refusal("convert", "--run", "nowhere", cwd=house)
+    assert "no student is here" in refusal("evaluate", "--runs", "nowhere", cwd=house)
     other = write_tiny(tmp_path / "other.tflite", ("yes", "no"))
-    assert "the model has the labels yes, no" in refusal("evaluate", "--model", other, "--data", "toy", cwd=folder)
-    assert "the model has the labels yes, no" in refusal("evaluate", "--against", other, cwd=folder)
+    assert "the model has the labels yes, no" in refusal("evaluate", "--model", other, "--data", "toy", cwd=house)
+    assert "the model has the labels yes, no" in refusal("evaluate", "--against", other, cwd=house)
     (tmp_path / "cut.tflite").write_bytes(model.read_bytes()[:300_000])
-    assert "cut short" in refusal("evaluate", "--model", tmp_path / "cut.tflite", "--data", "toy", cwd=folder)
-    assert "no data set is named" in refusal("evaluate", "--model", write_tiny(tmp_path / "tiny.tflite"), cwd=folder)
+    assert "cut short" in refusal("evaluate", "--model", tmp_path / "cut.tflite", "--data", "toy", cwd=house)
+    assert "no data set is named" in refusal("evaluate", "--model", write_tiny(tmp_path / "tiny.tflite"), cwd=house)

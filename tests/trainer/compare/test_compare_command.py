@@ -185,6 +185,7 @@ def check_files(out: Path) -> None:
     assert card.name == "emotion-study" and card.data == "toy" and card.temperature > 0
 
 
+@pytest.mark.long  # torchrun under compare; tests/trainer/training/test_distributed.py guards the steps themselves
 def test_two_processes_train_a_row_together(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "program.py"]

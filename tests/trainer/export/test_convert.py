@@ -18,7 +18,7 @@ from trainer.export.convert import Converted, convert
 from trainer.models import build_student
 
 EASY = ConvertConfig(
-    calibration_faces=60, refine_faces=30, margin_faces=0, min_agreement=0.8, max_accuracy_drop=0.1,
+    calibration_faces=60, refine_faces=10, margin_faces=0, min_agreement=0.8, max_accuracy_drop=0.1,
     qat_steps=4, qat_batch_size=16,
 )  # fmt: skip
 CONFIG = TrainConfig(accelerator="cpu", threads=1, convert=EASY)
