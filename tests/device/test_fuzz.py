@@ -1,4 +1,4 @@
-"""Any content of a config or a model card is accepted, or refused in one sentence; nothing else happens."""
+"""Any content of a config or a model card is accepted, or refused in one sentence."""
 
 from __future__ import annotations
 
