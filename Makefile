@@ -11,8 +11,9 @@ demo: ## a picture becomes events at an MQTT subscriber; needs no broker, no cam
 test: ## install everything and run the tests, minutes
 	@scripts/dev/test -m "not long"
 
-test-all: ## the same with the tests that take long and guard something rare
-	@scripts/dev/test
+test-all: ## the tests that take long and guard something rare, then all others
+	@scripts/dev/test -m long
+	@$(MAKE) --no-print-directory test
 
 coverage: ## line and branch coverage by all tests
 	@scripts/dev/coverage
