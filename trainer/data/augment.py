@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainer.config import AugmentConfig
+from trainer.augment_config import AugmentConfig
 
 
 @dataclass(frozen=True)

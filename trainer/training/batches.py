@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainer.config import AugmentConfig, FitConfig
+from trainer.augment_config import AugmentConfig
+from trainer.config import FitConfig
 from trainer.data.augment import Augment, mixup
 from trainer.training.distributed import ProcessGroup
 from trainer.training.losses import targets_of

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from device.config.loader import setting
-from trainer.config import AugmentConfig, augmentation
+from trainer.augment_config import AugmentConfig, augmentation
 from trainer.data.augment import Augment, mixup
 
 NOTHING = AugmentConfig.only()

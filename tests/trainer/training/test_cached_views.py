@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from trainer.config import AugmentConfig, DistillConfig, FitConfig, StudentConfig, TrainConfig, augmentation
+from trainer.augment_config import AugmentConfig, augmentation
+from trainer.config import DistillConfig, FitConfig, StudentConfig, TrainConfig
 from trainer.models import build_student
 from trainer.training.cached_views import views_key
 

@@ -13,7 +13,8 @@ from torch.optim.swa_utils import AveragedModel
 from trainer.artifacts.checkpoint import load_checkpoint, save_checkpoint
 from trainer.artifacts.loading import Network
 from trainer.artifacts.run_dir import RunFolder, new_run, newest_run
-from trainer.config import AugmentConfig, DistillConfig, FitConfig, StudentConfig, TrainConfig
+from trainer.augment_config import AugmentConfig
+from trainer.config import DistillConfig, FitConfig, StudentConfig, TrainConfig
 from trainer.data.dataset import Dataset
 from trainer.data.fer2013 import toy_dataset
 from trainer.errors import CheckpointError, RunError

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trainer.config import AugmentConfig, FitConfig, StudyConfig, TrainConfig
+from trainer.augment_config import AugmentConfig
+from trainer.config import FitConfig, StudyConfig, TrainConfig
 
 
 @dataclass(frozen=True)
