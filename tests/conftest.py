@@ -13,8 +13,8 @@ from tests.support.broker import Mosquitto
 from tests.support.tiny_models import write_tiny
 
 # A busy machine is slow at drawing examples, and nothing here asserts on time.
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("house")
+settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
 
 
 def pytest_configure(config: pytest.Config) -> None:

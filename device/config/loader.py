@@ -52,6 +52,12 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def module_names(*room: str) -> tuple[str, ...]:
+    """Names of the modules in a room of the device: a new module there is a new choice of its setting."""
+    folder = Path(__file__).parents[1].joinpath(*room)
+    return tuple(sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")))
+
+
 def section(cls: type[T], advanced: bool = False) -> T:
     """Declare a nested group of settings; all settings of an advanced one are advanced."""
     return dataclasses.field(default_factory=cls, metadata={"advanced": advanced})

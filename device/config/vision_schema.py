@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from device.config.loader import setting
+from device.config.loader import module_names, setting
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class CameraConfig:
 class DetectorConfig:
     """How faces are found."""
 
-    kind: str = setting("blazeface", "which detector", choices=("blazeface", "haar"), advanced=True)
+    kind: str = setting("blazeface", "which detector", choices=module_names("vision", "detectors"), advanced=True)
     range: str = setting(
         "near",
         "blazeface: the network for faces within about 2 m (near) or across a room (room)",
@@ -139,7 +139,7 @@ class SmootherConfig:
     kind: str = setting(
         "hmm",
         "hmm: forward filter; ema: exponential filter (needs a lower enter); none: no filter, only the thresholds",
-        choices=("hmm", "ema", "none"),
+        choices=module_names("vision", "filters"),
         advanced=True,
     )
     time_constant_s: float = setting(

@@ -21,9 +21,9 @@ from scripts.docs.readme import SPLITS, replaced
 from trainer.commands.report import coverage_curves
 from trainer.reporting import plots, tables
 
-HOUSE = Path(__file__).resolve().parents[2]
-MODELS, KEPT, PICTURES = HOUSE / "device" / "models", HOUSE / "docs" / "scores", HOUSE / "docs" / "pictures"
-TRAINING = HOUSE / "docs" / "training.md"
+ROOT = Path(__file__).resolve().parents[2]
+MODELS, KEPT, PICTURES = ROOT / "device" / "models", ROOT / "docs" / "scores", ROOT / "docs" / "pictures"
+TRAINING = ROOT / "docs" / "training.md"
 PROTOCOL = """\
 `device/models/{file}`, version {version}: {parameters:,} parameters, {macs:.1f} M multiply-adds, int8, through LiteRT,
 on {split} of FER2013. **One view of each face: {headline}.** All of this was
@@ -91,7 +91,7 @@ def main(file: str, fer_file: str | None = None) -> None:
     """Save the scores, draw their plots, replace their part of docs/training.md."""
     fer = json.loads(Path(fer_file).read_text()) if fer_file else None
     scores = kept(json.loads(Path(file).read_text()), fer)
-    stem, model = Path(scores["model"]).stem, HOUSE / scores["model"]
+    stem, model = Path(scores["model"]).stem, ROOT / scores["model"]
     mark, text = f"scores-{stem}", TRAINING.read_text(encoding="utf-8")
     if digest(model) != scores["model_digest"]:
         sys.exit(f"scores: {file} was measured with another {model.name} than the one in device/models; measure again.")

@@ -17,12 +17,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.docs.readme import HOUSE, README, replaced
+from scripts.docs.readme import README, ROOT, replaced
 from trainer.compare import tables
 from trainer.compare.plots import COSTS
 from trainer.compare.result import ExperimentResult, Status
 
-STUDIES, PICTURES = HOUSE / "docs" / "studies.md", HOUSE / "docs" / "pictures"
+STUDIES, PICTURES = ROOT / "docs" / "studies.md", ROOT / "docs" / "pictures"
 PICTURE = """\
 ![Accuracy on the test faces against multiply-accumulates, with the Pareto front](docs/pictures/pareto-macs.png)
 

@@ -28,8 +28,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / folder).mkdir(parents=True)
     write_tiny(tmp_path / "device/models/tiny.tflite", parameters=1234, macs=5_000_000, temperature=1.5)
     (tmp_path / "docs/training.md").write_text("before\n<!-- scores-tiny:begin -->\n<!-- scores-tiny:end -->\nafter\n")
-    for name in ("MODELS", "KEPT", "PICTURES", "TRAINING", "HOUSE"):
-        monkeypatch.setattr(script, name, tmp_path / getattr(script, name).relative_to(script.HOUSE))
+    for name in ("MODELS", "KEPT", "PICTURES", "TRAINING", "ROOT"):
+        monkeypatch.setattr(script, name, tmp_path / getattr(script, name).relative_to(script.ROOT))
     return tmp_path
 
 
@@ -103,7 +103,7 @@ def test_figures_of_another_file_are_refused(house: Path, evaluated: dict[str, A
 @pytest.mark.parametrize("file", COMMITTED, ids=lambda path: path.stem)
 def test_the_committed_page_is_current(file: Path) -> None:
     scores, page = json.loads(file.read_text()), script.TRAINING.read_text()
-    model = script.HOUSE / scores["model"]
+    model = script.ROOT / scores["model"]
     assert digest(model) == scores["model_digest"], f"{model.name} has changed: run scripts/docs/score"
     assert replaced(page, f"scores-{file.stem}", script.markdown(scores)) == page, "run scripts/docs/score"
     for name in ("reliability", "coverage"):

@@ -14,7 +14,7 @@ from trainer.compare.plots import COSTS
 from trainer.compare.result import ExperimentResult
 from trainer.compare.studies import STUDIES
 
-HOUSE = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_synthetic_faces_stay_out(house: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_the_page_has_every_row() -> None:
-    page = (HOUSE / "docs" / "studies.md").read_text()
+    page = (ROOT / "docs" / "studies.md").read_text()
     for row in (row for rows in STUDIES.values() for row in rows):
         assert f"\n| {row.key} | " in page, f"{row.key}: run python -m scripts.docs.studies"
-    assert "<!-- pareto:begin -->" in (HOUSE / "README.md").read_text()
+    assert "<!-- pareto:begin -->" in (ROOT / "README.md").read_text()

@@ -1,7 +1,6 @@
 """The smoother's filters: one module each, whose name is its `device.smoother.kind`.
 
-To add one, add a module that defines `FILTER` (a `FilterFactory`), and add its name to the
-setting's choices.
+To add one, add a module that defines `FILTER` (a `FilterFactory`).
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import pkgutil
 from collections.abc import Callable
 from pathlib import Path
@@ -153,10 +154,11 @@ def test_haar_has_one_tile(haar: Detector) -> None:
     assert haar.look(portrait(), []) == []
 
 
-def test_every_detector_is_a_choice_of_the_setting() -> None:
-    modules = {module.name for module in pkgutil.iter_modules(detectors.__path__)}
+def test_every_module_is_a_detector_and_a_choice_of_the_setting() -> None:
     (kind,) = [field for field in dataclasses.fields(DetectorConfig) if field.name == "kind"]
-    assert modules == set(kind.metadata["choices"])
+    modules = [module.name for module in pkgutil.iter_modules(detectors.__path__)]
+    assert tuple(sorted(modules)) == kind.metadata["choices"] == ("blazeface", "haar")
+    assert all(importlib.import_module(f"{detectors.__name__}.{name}").DETECTOR for name in modules)
 
 
 def test_anchors_are_those_of_the_networks() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
 import pkgutil
 from itertools import pairwise
@@ -212,10 +213,11 @@ def test_leave_above_enter_is_an_error() -> None:
         smoother(enter=0.5, leave=0.6)
 
 
-def test_every_filter_is_a_choice_of_the_setting() -> None:
-    modules = {module.name for module in pkgutil.iter_modules(filters.__path__)}
+def test_every_module_is_a_filter_and_a_choice_of_the_setting() -> None:
     (kind,) = [field for field in dataclasses.fields(SmootherConfig) if field.name == "kind"]
-    assert modules == set(kind.metadata["choices"])
+    modules = [module.name for module in pkgutil.iter_modules(filters.__path__)]
+    assert tuple(sorted(modules)) == kind.metadata["choices"] == ("ema", "hmm", "none")
+    assert all(importlib.import_module(f"{filters.__name__}.{name}").FILTER for name in modules)
 
 
 # ---- properties, for both filters and any setting
