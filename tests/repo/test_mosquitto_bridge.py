@@ -191,4 +191,4 @@ def test_a_site_that_is_cut_off_is_seen_at_the_centre(sites: Sites) -> None:
     document = sites.fleet("--seconds=6", "--set=device.fleet.stale_s=4")
     said = {board["board"]: board for board in document["boards"]}
     assert said[name(0)]["online"] and said[name(1)]["healthy"]
-    assert said[name(0)]["reasons"][0].startswith("online, but silent for ")
+    assert said[name(0)]["reasons"][0].startswith("online, but no message for ")

@@ -22,7 +22,7 @@ from device.publishing.json_lines import SummaryLinesPublisher
 from device.publishing.publisher import open_publisher
 from device.publishing.reports import CameraReport
 from device.publishing.status_reporter import build_status
-from device.selftest import checks
+from device.selftest.checks import Context, check_config
 from scripts.docs.config_yaml import PRIVACY, current_privacy
 
 LABELS = ("happy", "sad")
@@ -77,9 +77,9 @@ def test_some_purposes_publish_groups_only_unless_set_otherwise() -> None:
 
 def test_the_self_test_fails_on_a_prohibited_purpose_and_only_mentions_a_missing_one() -> None:
     with pytest.raises(ConfigError, match=r"Article 5\(1\)\(f\)"):
-        checks.check_config(declared("education", "eu"))
-    assert checks.check_config(DeviceConfig()).endswith("; purpose or jurisdiction still to be set")
-    assert "still to be set" not in checks.check_config(declared("art", "eu"))
+        check_config(Context(declared("education", "eu")))
+    assert check_config(Context(DeviceConfig())).endswith("; purpose or jurisdiction still to be set")
+    assert "still to be set" not in check_config(Context(declared("art", "eu")))
 
 
 def test_the_table_of_purposes_is_current() -> None:

@@ -17,7 +17,7 @@ import pytest
 from device.config.schema import DeviceConfig, load_config
 from device.errors import BrokerError, ConfigError
 from device.publishing.mqtt_publisher import MqttPublisher
-from device.selftest.checks import check_mqtt
+from device.selftest.checks import Context, check_mqtt
 from tests.device.mqtt.porch import MODEL, ROOT, event, face
 from tests.support.broker import Mosquitto, free_port, needs_mosquitto, wait_for
 from tests.support.certificates import Authority
@@ -197,8 +197,8 @@ def test_mqtt_3_1_1_hides_a_refusal_and_the_selftest_finds_it(tmp_path: Path, ca
         with publishing(mosquitto.port, tmp_path, old) as publisher:
             delivered(publisher)
         assert "takes nothing" not in caplog.text
-        with pytest.raises(BrokerError, match=r"takes messages on .*/selftest and gives none back; check"):
-            check_mqtt(config(mosquitto.port, tmp_path, old, "mqtt.connect_timeout_s=2"))
+        with pytest.raises(BrokerError, match=r"accepts messages on .*/selftest but delivers none; check"):
+            check_mqtt(Context(config(mosquitto.port, tmp_path, old, "mqtt.connect_timeout_s=2")))
 
 
 def plugin() -> Path:
