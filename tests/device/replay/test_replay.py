@@ -1,6 +1,4 @@
-"""`device replay`, and a bound on the default smoother's flips, on faces that were not used to tune
-it.
-"""
+"""`device replay`, and a bound on the flips of the default smoother on held-out faces."""
 
 from __future__ import annotations
 
