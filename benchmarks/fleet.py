@@ -143,7 +143,7 @@ class FleetTest:
         }
 
     def _wait_offline(self, process: BoardProcess, started_s: float) -> dict[str, Any]:
-        """Wait for the keepalives to expire; check that only the boards of `process` are offline."""
+        """Wait for the keepalives to expire; check that only these boards went offline."""
         limit_s = 1.5 * KEEPALIVE_S
         time.sleep(limit_s + CHECK_S + 2)
         changes = self._monitor.since(started_s)

@@ -57,7 +57,7 @@ class CrashTest:
         self.agents.start()
 
     def kill_broker(self, down_s: float) -> None:
-        """Kill the broker with SIGKILL and start it again after `down_s`; the agent connects last."""
+        """Kill the broker with SIGKILL and restart it after `down_s`; the agent connects last."""
         self.broker.kill()
         self.proxy.accepting = False
         wait_for(lambda: not self.subscriber.subscribed.is_set(), "the subscriber to lose its connection")
@@ -83,7 +83,7 @@ class CrashTest:
             self.agents.start()
 
     def finish(self) -> tuple[bool, str]:
-        """Let the last agent send everything and exit; compare the events with those on its disk."""
+        """Let the last agent send everything and exit; compare the events with its disk."""
         self.subscriber.health.clear()
         wait_for(self._is_drained, "an empty outbox", WAIT_S)
         self.agents.end(signal.SIGTERM)

@@ -41,9 +41,7 @@ def held_out() -> FaceSet:
 @pytest.mark.slow
 @pytest.mark.parametrize("view_s", [5.0, 1.0, 0.5])
 def test_the_default_smoother_flips_at_most_once_a_change(held_out: FaceSet, classify: Classify, view_s: float) -> None:
-    """Each clip has ten expressions, each shown by one face, or by a new face every second or half
-    second.
-    """
+    """Each clip has ten expressions, shown by one face each, or by a new face every `view_s`."""
     clips = [
         recording(str(n), list(script(held_out, LABELS, 10, view_s, 9000 + n)), classify, LABELS) for n in range(CLIPS)
     ]
