@@ -1,4 +1,4 @@
-"""`device demo`: the whole chain on one picture, from frames to a subscriber of a real broker."""
+"""`device demo`: runs the whole pipeline on a bundled picture, with a real MQTT broker."""
 
 from __future__ import annotations
 
@@ -11,58 +11,63 @@ from typing import Any
 from device.config.schema import CameraConfig, DeviceConfig, ModelConfig, MqttConfig, ReportConfig
 from device.demo.broker import Broker, open_broker
 from device.demo.clip import FPS, SECONDS, write_clip
-from device.demo.poster import Mark, save_picture
-from device.demo.recorder import Film
-from device.demo.subscriber import Consumer
+from device.demo.poster import Mark, save_poster
+from device.demo.recorder import Recorder
+from device.demo.subscriber import Subscriber
 from device.errors import EmotionEdgeError
 from device.host.terminal import paint
 from device.mqtt.topics import Topics
 from device.service.run import run
 
-HEALTH_S = 3.0  # often enough to be seen in a short film
+__all__ = ["demo"]
+
+HEALTH_S = 3.0  # short enough for several health messages within the clip
 
 
-def demo(picture: Path, model: Path | None = None, broker_kind: str = "auto") -> int:
-    """Play the film through the chain and listen to what it says.
+def demo(poster: Path, model: Path | None = None, broker_kind: str = "auto") -> int:
+    """Run the service on the demo clip, print what a subscriber receives, and save the poster.
 
     Args:
-        picture: where the annotated picture goes.
-        model: a .tflite; None takes the bundled one.
-        broker_kind: see `open_broker`.
+        poster: where the annotated picture is written (PNG).
+        model: a .tflite; None uses the bundled one.
+        broker_kind: "auto", "mosquitto" or "amqtt"; see `open_broker`.
 
     Returns:
-        0 if a start, a steady reading and an end came back from the broker, else 1.
+        0 if the subscriber received a start, a stable label and an end, else 1.
 
     Raises:
-        EmotionEdgeError: the chain or the broker fails, or the picture cannot be written.
+        EmotionEdgeError: the pipeline or the broker fails, or the poster cannot be written.
     """
     logging.basicConfig(level=logging.WARNING, format="device: %(message)s")
-    _make_room(picture)
-    film = Film()
+    _make_folder(poster)
+    recorder = Recorder()
     with tempfile.TemporaryDirectory(prefix="emotion-edge-") as name:
         folder = Path(name)
         with open_broker(folder, broker_kind) as broker:
             config = _config(folder, model, broker)
             root = Topics(config).root
-            print(f"A {SECONDS:g} s film through the chain to {broker.name}; a consumer hears {root}/#:\n", flush=True)
-            with Consumer(broker, root) as consumer:
-                run(config, film.watch)
-                consumer.wait_offline()
-    if film.shot is not None:
-        save_picture(picture, film.shot, film.moments, _marks(film, consumer), _small_print(consumer, broker))
-    return _verdict(consumer, broker, picture)
+            print(
+                f"A clip of {SECONDS:g} s, published to {broker.name}; a subscriber to {root}/# receives:\n", flush=True
+            )
+            with Subscriber(broker, root) as subscriber:
+                run(config, recorder.add)
+                subscriber.wait_offline()
+    if recorder.best_frame is not None:
+        marks, footer = _marks(recorder, subscriber), _footer(subscriber, broker)
+        save_poster(poster, recorder.best_frame, recorder.labels, marks, footer)
+    return _report(subscriber, broker, poster)
 
 
-def _make_room(picture: Path) -> None:
-    """Make the picture's folder now: nobody likes to hear at the end that there is none."""
+def _make_folder(poster: Path) -> None:
+    """Create the folder of the poster before the clip runs, so that a bad path fails at once."""
     try:
-        picture.parent.mkdir(parents=True, exist_ok=True)
+        poster.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise EmotionEdgeError(f"{picture}: cannot be written: {error.strerror}; choose another --out.") from error
+        raise EmotionEdgeError(f"{poster}: cannot be written: {error.strerror}; choose another --out.") from error
 
 
 def _config(folder: Path, model: Path | None, broker: Broker) -> DeviceConfig:
-    """The defaults, and the film in real time as the camera."""
+    """The defaults, with the clip as a camera in real time."""
     clip = folder / "clip"
     clip.mkdir()
     write_clip(clip)
@@ -70,7 +75,7 @@ def _config(folder: Path, model: Path | None, broker: Broker) -> DeviceConfig:
         id="demo",
         purpose="test",
         purpose_note="demonstration with a bundled picture",
-        jurisdiction="elsewhere",  # nobody stands before this camera
+        jurisdiction="elsewhere",  # no person is filmed
         state_dir=str(folder / "state"),
         camera=CameraConfig(source=str(clip), fps=FPS),
         model=ModelConfig(path=str(model) if model is not None else None),
@@ -79,31 +84,32 @@ def _config(folder: Path, model: Path | None, broker: Broker) -> DeviceConfig:
     )
 
 
-def _marks(film: Film, consumer: Consumer) -> list[Mark]:
-    """The events that arrived, where they stand in the film."""
-    return [Mark(event["ts"] - film.began, _word(event)) for event in consumer.events]
+def _marks(recorder: Recorder, subscriber: Subscriber) -> list[Mark]:
+    """The events that arrived, at their time in the clip."""
+    return [Mark(event["ts"] - recorder.clip_started, _caption(event)) for event in subscriber.events]
 
 
-def _word(event: dict[str, Any]) -> str:
+def _caption(event: dict[str, Any]) -> str:
     return "end" if event["type"] == "end" else f"{event['type']}: {event['emotion']}"
 
 
-def _small_print(consumer: Consumer, broker: Broker) -> str:
-    model = consumer.said.get("status", {}).get("model", {})
-    took = consumer.said.get("health", {}).get("stages", {}).get("total", {}).get("p50_ms", 0.0)
+def _footer(subscriber: Subscriber, broker: Broker) -> str:
+    model = subscriber.latest.get("status", {}).get("model", {})
+    p50_ms = subscriber.latest.get("health", {}).get("stages", {}).get("total", {}).get("p50_ms", 0.0)
     return (
-        f"{model.get('name', '?')} {model.get('version', '')}   |   {consumer.heard.total()} messages from "
-        f"{broker.name}   |   {took:.1f} ms a frame   |   picture: NASA, public domain"
+        f"{model.get('name', '?')} {model.get('version', '')}   |   {subscriber.counts.total()} messages from "
+        f"{broker.name}   |   {p50_ms:.1f} ms a frame   |   picture: NASA, public domain"
     )
 
 
-def _verdict(consumer: Consumer, broker: Broker, picture: Path) -> int:
-    counts = ", ".join(f"{channel} {count}" for channel, count in consumer.heard.items())
-    print(f"\nheard {consumer.heard.total()} messages from {broker.name}: {counts}")
-    types = {event["type"] for event in consumer.events}
-    steady = "update" in types or consumer.heard["tracks"] > 0
-    if not ({"start", "end"} <= types and steady):
-        print(paint("The demo failed: a start, a steady reading and an end should have come back.", "red"))
+def _report(subscriber: Subscriber, broker: Broker, poster: Path) -> int:
+    """Print the result; return the exit code."""
+    counts = ", ".join(f"{channel} {count}" for channel, count in subscriber.counts.items())
+    print(f"\nreceived {subscriber.counts.total()} messages from {broker.name}: {counts}")
+    types = {event["type"] for event in subscriber.events}
+    has_label = "update" in types or subscriber.counts["tracks"] > 0
+    if not ({"start", "end"} <= types and has_label):
+        print(paint("The demo failed: a start, a stable label and an end should have been received.", "red"))
         return 1
-    print(f"picture: {picture}\n" + paint("The chain works: start, steady reading and end came back.", "green"))
+    print(f"picture: {poster}\n" + paint("The chain works: start, stable label and end were received.", "green"))
     return 0

@@ -1,4 +1,4 @@
-"""A real MQTT broker on a free loopback port, for as long as the demo lasts."""
+"""Runs a real MQTT broker on a free loopback port while the demo runs."""
 
 from __future__ import annotations
 
@@ -17,40 +17,43 @@ from typing import Any, NamedTuple
 
 from device.errors import BrokerError
 
-PATHS = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"  # Debian keeps Mosquitto out of a user's PATH
-START_S = 10.0  # a broker that does not answer by then has failed
+# Debian installs Mosquitto in /usr/sbin, which is not on a user's PATH.
+PATHS = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
+START_S = 10.0  # timeout for the broker to accept connections
 
 
 class Broker(NamedTuple):
-    """Where it listens, and what it is."""
+    """Address, name and protocol of a running broker."""
 
     host: str
     port: int
-    name: str
-    protocol: str  # as device.mqtt.protocol names it
+    name: str  # shown to the user
+    protocol: str  # a value of device.mqtt.protocol
 
 
 @contextmanager
 def open_broker(folder: Path, kind: str = "auto") -> Iterator[Broker]:
-    """Run a broker that takes anonymous clients from this machine only.
+    """Run a broker that accepts anonymous clients, from this machine only.
 
     Args:
         folder: an empty folder for its config.
-        kind: "mosquitto", "amqtt", or "auto": Mosquitto where it is installed, else amqtt.
+        kind: "mosquitto", "amqtt", or "auto": Mosquitto if it is installed, else amqtt.
 
     Raises:
-        BrokerError: neither is installed, or it does not start.
+        BrokerError: neither is installed, or the broker does not start.
     """
     path = shutil.which("mosquitto", path=PATHS)
     if kind == "mosquitto" and path is None:
-        raise BrokerError("Mosquitto is not installed: run `sudo apt install mosquitto`, or take the embedded broker.")
-    use = _mosquitto(path, folder) if path and kind != "amqtt" else _amqtt()
-    with use as broker:
+        raise BrokerError(
+            "Mosquitto is not installed: run `sudo apt install mosquitto`, or use `device demo --broker amqtt`."
+        )
+    running = _mosquitto(path, folder) if path and kind != "amqtt" else _amqtt()
+    with running as broker:
         yield broker
 
 
 def free_port() -> int:
-    """A TCP port on the loopback interface that nobody listens on now."""
+    """Return a TCP port of the loopback interface that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -63,7 +66,7 @@ def _mosquitto(path: str, folder: Path) -> Iterator[Broker]:
     config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\n")
     process = subprocess.Popen([path, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _wait(port, process)
+        _wait_for_port(port, process)
         yield Broker("127.0.0.1", port, "Mosquitto", "v5")
     finally:
         process.terminate()
@@ -72,7 +75,10 @@ def _mosquitto(path: str, folder: Path) -> Iterator[Broker]:
 
 @contextmanager
 def _amqtt() -> Iterator[Broker]:
-    """amqtt in a thread with an event loop of its own. It misreads the will of MQTT 5 and then never answers."""
+    """Run amqtt in a thread with its own event loop.
+
+    With MQTT 3.1.1: amqtt cannot parse the last will of MQTT 5, and then stops answering.
+    """
     broker_class = _amqtt_class()
     port = free_port()
     plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
@@ -80,13 +86,13 @@ def _amqtt() -> Iterator[Broker]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="amqtt", daemon=True)
     thread.start()
-    broker = _on(loop, _made(broker_class, config))
+    broker = _run_in(loop, _create(broker_class, config))
     try:
-        _on(loop, broker.start())
+        _run_in(loop, broker.start())
         yield Broker("127.0.0.1", port, "amqtt (embedded)", "v3.1.1")
     finally:
-        with suppress(Exception):  # it may never have started
-            _on(loop, broker.shutdown())
+        with suppress(Exception):  # the broker may not have started
+            _run_in(loop, broker.shutdown())
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
@@ -104,21 +110,21 @@ def _amqtt_class() -> Any:
     return Amqtt
 
 
-async def _made(broker_class: Any, config: dict[str, Any]) -> Any:
-    """Construct it inside the loop, where it looks for one."""
+async def _create(broker_class: Any, config: dict[str, Any]) -> Any:
+    """Create the broker inside the event loop, which its constructor looks for."""
     return broker_class(config)
 
 
-def _on(loop: asyncio.AbstractEventLoop, work: Any) -> Any:
+def _run_in(loop: asyncio.AbstractEventLoop, work: Any) -> Any:
     return asyncio.run_coroutine_threadsafe(work, loop).result(timeout=START_S)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return when the port answers."""
+def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the port accepts connections."""
     deadline_s = time.monotonic() + START_S
     while time.monotonic() < deadline_s and process.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise BrokerError(f"Mosquitto does not start on 127.0.0.1:{port}; try `device demo --broker amqtt`.")
+    raise BrokerError(f"Mosquitto did not start on 127.0.0.1:{port}; try `device demo --broker amqtt`.")

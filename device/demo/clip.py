@@ -1,4 +1,4 @@
-"""The demo's film: a print of one public-domain portrait is carried past the camera, in front of a plain wall."""
+"""Renders the demo's clip: a public-domain portrait moves past a plain wall."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ FPS = 15.0
 SECONDS = 9.0
 WALL = (178, 187, 192)  # BGR
 
-# time in seconds, then the portrait's centre (in frame widths and heights) and its side (in frame heights)
+# time in seconds, then the portrait's centre (in frame widths and heights) and its side (in frame
+# heights)
 PATH = np.array(
     [
         (0.0, -0.60, 0.62, 0.90),
-        (0.8, -0.60, 0.62, 0.90),  # an empty wall
+        (0.8, -0.60, 0.62, 0.90),  # no face
         (2.4, 0.38, 0.60, 0.95),  # in from the left
         (4.2, 0.50, 0.66, 1.25),  # nearer
         (5.4, 0.56, 0.66, 1.25),
         (6.0, 0.60, 0.62, 1.05),  # farther
         (7.4, 1.60, 0.60, 1.00),  # out to the right
-        (SECONDS, 1.60, 0.60, 1.00),  # an empty wall
+        (SECONDS, 1.60, 0.60, 1.00),  # no face
     ]
 )
 
 
 def write_clip(folder: Path) -> int:
-    """Write the film's frames as numbered pictures, which the folder camera plays.
+    """Write the clip as numbered JPEG files, for the camera source that plays a folder.
 
     Returns:
-        how many.
+        The number of frames.
     """
     import cv2
 
@@ -45,7 +46,7 @@ def write_clip(folder: Path) -> int:
 
 
 def frames() -> Iterator[NDArray[np.uint8]]:
-    """The film, frame by frame: uint8 (480, 640, 3) BGR, to be played at 15 frames a second."""
+    """Yield the frames of the clip, uint8 (480, 640, 3) BGR, for 15 frames a second."""
     import cv2
 
     portrait = np.asarray(cv2.imread(str(PORTRAIT)), dtype=np.uint8)
@@ -54,7 +55,7 @@ def frames() -> Iterator[NDArray[np.uint8]]:
 
 
 def _place(time_s: float) -> tuple[float, float, float]:
-    """Centre x, centre y and side of the portrait, in pixels; eased, so that it starts and stops as a hand does."""
+    """Return centre x, centre y and side of the portrait in pixels, with easing at each stop."""
     after = int(np.clip(np.searchsorted(PATH[:, 0], time_s, side="right"), 1, len(PATH) - 1))
     start, end = PATH[after - 1], PATH[after]
     share = (time_s - start[0]) / (end[0] - start[0])
@@ -64,7 +65,10 @@ def _place(time_s: float) -> tuple[float, float, float]:
 
 
 def _frame(portrait: NDArray[np.uint8], x: float, y: float, side: float) -> NDArray[np.uint8]:
-    """The portrait on the wall; positions between pixels are interpolated, so nothing jumps."""
+    """Draw the portrait on the wall.
+
+    Positions between pixels are interpolated, for smooth motion.
+    """
     import cv2
 
     scale = side / portrait.shape[0]

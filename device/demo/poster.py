@@ -1,4 +1,4 @@
-"""The demo's picture: one frame with what was read from it, and below it how the whole film went."""
+"""Draws the demo's poster: one frame with its faces and scores, and a timeline of the clip."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from device.messages import UNKNOWN
 Colour = tuple[int, int, int]  # BGR
 
 WIDTH, HEIGHT = 1280, 800
-FINE = 2  # drawn this many times larger, then averaged: OpenCV's line fonts need it to look smooth
+SUPERSAMPLING = 2  # drawn this many times larger, then averaged: OpenCV's line fonts look rough without it
 FRAME = Box(32, 32, 864, 648)
 PANEL_X, PANEL_RIGHT = 936, 1248
-STRIP = Box(32, 728, 1216, 20)
+TIMELINE = Box(32, 728, 1216, 20)
 PAPER: Colour = (30, 24, 20)
 INK: Colour = (238, 234, 230)
 FAINT: Colour = (150, 140, 132)
@@ -31,7 +31,7 @@ LINE: Colour = (62, 52, 46)
 
 @dataclass(frozen=True)
 class Face:
-    """What was read from one face."""
+    """One tracked face and its smoothed label."""
 
     track: int
     box: Box
@@ -41,57 +41,59 @@ class Face:
 
 
 @dataclass(frozen=True)
-class RawFrame:
-    """The frame that is shown: image uint8 (H, W, 3) BGR, and its faces."""
+class AnnotatedFrame:
+    """A frame, uint8 (H, W, 3) BGR, and the faces in it."""
 
     image: NDArray[np.uint8]
     faces: Sequence[Face]
 
 
-class Moment(NamedTuple):
-    """One frame of the film: when it was, seconds, and how the first face read; None when there was none."""
+class FrameLabel(NamedTuple):
+    """The label of one frame of the clip."""
 
-    time_s: float
-    emotion: str | None
+    time_s: float  # since the start of the clip
+    emotion: str | None  # of the first face; None without a face
 
 
 class Mark(NamedTuple):
-    """Something the consumer heard: when, seconds of the film, and what."""
+    """An event that the subscriber received."""
 
-    time_s: float
+    time_s: float  # since the start of the clip
     text: str
 
 
-def save_picture(path: Path, shot: RawFrame, film: Sequence[Moment], marks: Sequence[Mark], footer: str) -> None:
-    """Draw and write the picture, 1280x800, PNG.
+def save_poster(
+    path: Path, frame: AnnotatedFrame, clip: Sequence[FrameLabel], marks: Sequence[Mark], footer: str
+) -> None:
+    """Draw the poster and write it as a PNG of 1280x800 pixels.
 
     Args:
-        path: the file; its folder is made.
-        shot: the frame and its faces; the first face fills the panel.
-        film: every frame, in order.
+        path: the file; its folder is created.
+        frame: the frame to show; its first face fills the panel of scores.
+        clip: a label for every frame of the clip, in order.
         marks: the events, in order.
-        footer: a line of small print.
+        footer: a line of small text.
 
     Raises:
         EmotionEdgeError: the file cannot be written.
     """
     import cv2
 
-    labels = list(shot.faces[0].scores)
+    labels = list(frame.faces[0].scores)
     canvas = Canvas()
-    _draw_frame(canvas, shot, labels)
-    _draw_panel(canvas, shot.faces[0], labels)
-    _draw_strip(canvas, film, marks, labels)
-    canvas.text(STRIP.x, HEIGHT - 14, footer, 11, FAINT)
+    _draw_frame(canvas, frame, labels)
+    _draw_panel(canvas, frame.faces[0], labels)
+    _draw_timeline(canvas, clip, marks, labels)
+    canvas.text(TIMELINE.x, HEIGHT - 14, footer, 11, FAINT)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cv2.imencode(".png", canvas.finished(), [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
+        path.write_bytes(cv2.imencode(".png", canvas.downsampled(), [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
     except OSError as error:
         raise EmotionEdgeError(f"{path}: cannot be written: {error.strerror}; choose another --out.") from error
 
 
 def colour_of(emotion: str, labels: Sequence[str]) -> Colour:
-    """Each label its own hue, evenly spread; grey for unknown."""
+    """Return the colour of a label: hues are evenly spread, unknown is grey."""
     if emotion == UNKNOWN or emotion not in labels:
         return FAINT
     red, green, blue = colorsys.hls_to_rgb(labels.index(emotion) / len(labels), 0.62, 0.72)
@@ -99,58 +101,63 @@ def colour_of(emotion: str, labels: Sequence[str]) -> Colour:
 
 
 class Canvas:
-    """Draws in the picture's own pixels, on something finer."""
+    """A drawing surface with supersampling; coordinates are in pixels of the finished picture."""
 
     def __init__(self) -> None:
-        self._pixels: NDArray[np.uint8] = np.full((HEIGHT * FINE, WIDTH * FINE, 3), PAPER, np.uint8)
+        self._pixels: NDArray[np.uint8] = np.full((HEIGHT * SUPERSAMPLING, WIDTH * SUPERSAMPLING, 3), PAPER, np.uint8)
 
-    def finished(self) -> NDArray[np.uint8]:
-        """The picture, uint8 (800, 1280, 3) BGR."""
+    def downsampled(self) -> NDArray[np.uint8]:
+        """Return the picture, uint8 (800, 1280, 3) BGR."""
         import cv2
 
         return np.asarray(cv2.resize(self._pixels, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
     def image(self, image: NDArray[np.uint8], where: Box) -> None:
-        """Fit a picture into a box."""
+        """Draw a picture, resized to fit a box."""
         import cv2
 
-        x, y, width, height = (round(v * FINE) for v in where)
+        x, y, width, height = (round(v * SUPERSAMPLING) for v in where)
         self._pixels[y : y + height, x : x + width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
 
     def bar(self, where: Box, colour: Colour) -> None:
         """A filled rectangle."""
-        x, y, width, height = (round(v * FINE) for v in where)
+        x, y, width, height = (round(v * SUPERSAMPLING) for v in where)
         self._pixels[y : y + height, x : x + max(width, 1)] = colour
 
     def line(self, start: tuple[float, float], end: tuple[float, float], colour: Colour, width: float = 1) -> None:
-        """A straight line, round at its ends."""
+        """Draw a straight line."""
         import cv2
 
-        a, b = ((round(x * FINE), round(y * FINE)) for x, y in (start, end))
-        cv2.line(self._pixels, a, b, colour, max(1, round(width * FINE)), cv2.LINE_AA)
+        a, b = ((round(x * SUPERSAMPLING), round(y * SUPERSAMPLING)) for x, y in (start, end))
+        cv2.line(self._pixels, a, b, colour, max(1, round(width * SUPERSAMPLING)), cv2.LINE_AA)
 
     def text(self, x: float, y: float, text: str, size: float, colour: Colour, bold: bool = False) -> None:
-        """One line of text whose base line begins at x, y; size is the height of a capital, pixels."""
+        """Draw one line of text.
+
+        Its baseline starts at x, y, and size is the height of a capital letter.
+        """
         import cv2
 
-        weight = max(1, round(FINE * size / (7 if bold else 12)))
-        at = (round(x * FINE), round(y * FINE))
-        cv2.putText(self._pixels, text, at, cv2.FONT_HERSHEY_SIMPLEX, size * FINE / 22, colour, weight, cv2.LINE_AA)
+        weight = max(1, round(SUPERSAMPLING * size / (7 if bold else 12)))
+        at = (round(x * SUPERSAMPLING), round(y * SUPERSAMPLING))
+        cv2.putText(
+            self._pixels, text, at, cv2.FONT_HERSHEY_SIMPLEX, size * SUPERSAMPLING / 22, colour, weight, cv2.LINE_AA
+        )
 
 
 def text_width(text: str, size: float) -> float:
-    """Of a line of text, pixels of the picture."""
+    """Return the width of a line of text, in pixels of the picture."""
     import cv2
 
-    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size * FINE / 22, 1)
-    return float(width) / FINE
+    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size * SUPERSAMPLING / 22, 1)
+    return float(width) / SUPERSAMPLING
 
 
-def _draw_frame(canvas: Canvas, shot: RawFrame, labels: Sequence[str]) -> None:
-    """The frame, and around each face four corners and a tag."""
-    canvas.image(shot.image, FRAME)
-    scale = FRAME.width / shot.image.shape[1]
-    for face in shot.faces:
+def _draw_frame(canvas: Canvas, frame: AnnotatedFrame, labels: Sequence[str]) -> None:
+    """Draw the frame, and around each face four corners and a tag."""
+    canvas.image(frame.image, FRAME)
+    scale = FRAME.width / frame.image.shape[1]
+    for face in frame.faces:
         colour = colour_of(face.emotion, labels)
         x, y, width, height = (v * scale for v in face.box)
         _corners(canvas, Box(FRAME.x + x, FRAME.y + y, width, height), colour)
@@ -169,10 +176,10 @@ def _corners(canvas: Canvas, box: Box, colour: Colour) -> None:
 
 
 def _draw_panel(canvas: Canvas, face: Face, labels: Sequence[str]) -> None:
-    """The reading in large, and a bar for every label."""
+    """Draw the label of a face in large, and a bar for every label's score."""
     colour = colour_of(face.emotion, labels)
     canvas.text(PANEL_X, 60, "emotion-edge", 20, INK, bold=True)
-    canvas.text(PANEL_X, 84, "an expression, read on the device", 11, FAINT)
+    canvas.text(PANEL_X, 84, "expression, classified on the device", 11, FAINT)
     canvas.line((PANEL_X, 108), (PANEL_RIGHT, 108), LINE)
     canvas.text(PANEL_X, 142, f"track {face.track}", 13, FAINT)
     canvas.text(PANEL_X, 190, face.emotion, 34, colour, bold=True)
@@ -189,22 +196,22 @@ def _draw_bar(canvas: Canvas, y: float, label: str, score: float, colour: Colour
     canvas.bar(Box(PANEL_X, y + 10, (PANEL_RIGHT - PANEL_X) * min(1.0, score), 10), colour)
 
 
-def _draw_strip(canvas: Canvas, film: Sequence[Moment], marks: Sequence[Mark], labels: Sequence[str]) -> None:
-    """The film as a band, coloured by the reading; above it the events that arrived."""
-    canvas.bar(STRIP, LINE)
-    length_s = max(film[-1].time_s, 1e-3)
+def _draw_timeline(canvas: Canvas, clip: Sequence[FrameLabel], marks: Sequence[Mark], labels: Sequence[str]) -> None:
+    """Draw a band coloured by each frame's label, and above it the events that arrived."""
+    canvas.bar(TIMELINE, LINE)
+    length_s = max(clip[-1].time_s, 1e-3)
 
     def place(time_s: float) -> float:
-        return STRIP.x + STRIP.width * min(1.0, time_s / length_s)
+        return TIMELINE.x + TIMELINE.width * min(1.0, time_s / length_s)
 
-    for moment, following in itertools.pairwise(film):
-        if moment.emotion is not None:
-            left, right = place(moment.time_s), place(following.time_s)
-            canvas.bar(Box(left, STRIP.y, right - left + 0.5, STRIP.height), colour_of(moment.emotion, labels))
-    free_x = STRIP.x
+    for frame, following in itertools.pairwise(clip):
+        if frame.emotion is not None:
+            left, right = place(frame.time_s), place(following.time_s)
+            canvas.bar(Box(left, TIMELINE.y, right - left + 0.5, TIMELINE.height), colour_of(frame.emotion, labels))
+    free_x = TIMELINE.x
     for mark in marks:
         x = place(mark.time_s)
-        canvas.line((x, STRIP.y - 8), (x, STRIP.y + STRIP.height), INK, 1.5)
-        text_x = min(max(x, free_x), STRIP.x + STRIP.width - text_width(mark.text, 11))
-        canvas.text(text_x, STRIP.y - 14, mark.text, 11, INK)
+        canvas.line((x, TIMELINE.y - 8), (x, TIMELINE.y + TIMELINE.height), INK, 1.5)
+        text_x = min(max(x, free_x), TIMELINE.x + TIMELINE.width - text_width(mark.text, 11))
+        canvas.text(text_x, TIMELINE.y - 14, mark.text, 11, INK)
         free_x = text_x + text_width(mark.text, 11) + 14

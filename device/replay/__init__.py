@@ -1,1 +1,1 @@
-"""Scores the smoother on labelled clips."""
+"""`device replay`: evaluates the smoother on labelled clips."""

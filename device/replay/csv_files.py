@@ -1,4 +1,4 @@
-"""What is replayed, read from CSV files: the labels of clips, and recorded scores."""
+"""Reads the labels of clips, and recorded scores, from CSV files."""
 
 from __future__ import annotations
 
@@ -8,71 +8,81 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from device.errors import UsageError
-from device.replay.metrics import Look, Segment
+from device.replay.metrics import FrameScores, Segment
 
-COLUMNS = ("clip", "start_s", "end_s", "emotion")
+LABEL_COLUMNS = ("clip", "start_s", "end_s", "emotion")
 
 
 def read_labels(path: Path) -> dict[str, list[tuple[int, Segment]]]:
-    """Segments of each clip, in the order of time, with the line on which each stands.
+    """Read the labelled segments of each clip, from a file as described in docs/smoothing.md.
+
+    Returns:
+        By clip: the segments in the order of time, each with its line number.
 
     Raises:
-        UsageError: the file cannot be read, or says what cannot be.
+        UsageError: the file cannot be read, or a line of it is invalid.
     """
     found: dict[str, list[tuple[int, Segment]]] = {}
-    for number, row in _read(path, COLUMNS):
+    for number, row in _read(path, LABEL_COLUMNS):
         start_s, end_s = (_number(path, number, row, key) for key in ("start_s", "end_s"))
         segment = Segment(start_s, end_s, row["emotion"])
         before = found.setdefault(row["clip"], [])
         if segment.end_s <= segment.start_s or (before and segment.start_s < before[-1][1].end_s):
             raise UsageError(
-                f"{path}, line {number}: this segment ends before it starts, or begins before the one above it ended; "
-                "write a clip's segments in the order of time."
+                f"{path}, line {number}: this segment ends before it starts, or overlaps the segment above it; "
+                "sort the segments of a clip by time."
             )
         before.append((number, segment))
     if not found:
-        raise UsageError(f"{path}: there are no labels in this file; a line is clip,start_s,end_s,emotion.")
+        raise UsageError(f"{path}: the file has no labels; add lines with clip,start_s,end_s,emotion.")
     return found
 
 
-def read_scores(path: Path) -> tuple[tuple[str, ...], list[Look]]:
-    """A recording of scores: names of the labels, and one face that is always large enough to be read.
+def read_scores(path: Path) -> tuple[tuple[str, ...], list[FrameScores]]:
+    """Read recorded scores of one face.
+
+    Returns:
+        The label of each score, and the frames. The face size is infinite, so that
+        `device.smoother.min_face_px` never ignores a frame.
 
     Raises:
-        UsageError: see `read_labels`.
+        UsageError: the file cannot be read, or a line of it is invalid.
     """
-    looks: list[Look] = []
+    frames: list[FrameScores] = []
     names: tuple[str, ...] = ()
     for number, row in _read(path, ("time_s",)):
         names = tuple(name for name in row if name != "time_s")
         scores = tuple(_number(path, number, row, name) for name in names)
-        looks.append(Look(_number(path, number, row, "time_s"), 1, scores, math.inf))
+        frames.append(FrameScores(_number(path, number, row, "time_s"), 1, scores, math.inf))
         if not math.isclose(sum(scores), 1.0, abs_tol=0.01):
-            raise UsageError(f"{path}, line {number}: the scores sum to {sum(scores):g}, but must sum to 1.")
-    if not looks:
-        raise UsageError(f"{path}: there are no scores in this file.")
-    return names, looks
+            raise UsageError(f"{path}, line {number}: the scores sum to {sum(scores):g}; they must sum to 1.")
+    if not frames:
+        raise UsageError(f"{path}: the file has no scores; add a line for each frame.")
+    return names, frames
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Lines of a CSV file with their numbers.
+    """Yield the rows of a CSV file with their line numbers.
 
     Raises:
-        UsageError: the file cannot be read, lacks a column, or a line has too few or too many cells.
+        UsageError: the file cannot be read, a column is missing, or a line has too few or too many
+            cells.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             lines = csv.DictReader(file, restkey="", restval=None)
-            lacking = [column for column in columns if column not in (lines.fieldnames or ())]
-            if lacking:
-                raise UsageError(f"{path}, line 1: the first line must name the column {lacking[0]}.")
+            missing = [column for column in columns if column not in (lines.fieldnames or ())]
+            if missing:
+                raise UsageError(f"{path}, line 1: the header has no column {missing[0]}; add it.")
             for row in lines:
                 if None in row.values() or "" in row:
                     count = len(lines.fieldnames or ())
-                    raise UsageError(f"{path}, line {lines.line_num}: there must be {count} cells.")
+                    raise UsageError(
+                        f"{path}, line {lines.line_num}: this line must have {count} cells, like the header."
+                    )
                 yield lines.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no CSV file in UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "it is not a CSV file in UTF-8"
         raise UsageError(f"{path}: the file cannot be read: {reason}.") from error
 
 
@@ -82,5 +92,5 @@ def _number(path: Path, line: int, row: dict[str, str], key: str) -> float:
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= 0):
-        raise UsageError(f"{path}, line {line}: {key} is {row[key]!r}, but must be a number at least 0.")
+        raise UsageError(f"{path}, line {line}: {key} is {row[key]!r}; it must be a number of at least 0.")
     return value

@@ -1,4 +1,4 @@
-"""How good a steady label is: what was said of labelled recordings, judged by time."""
+"""Evaluates frame labels against labelled recordings, weighted by time."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from device.errors import UsageError
 from device.messages import UNKNOWN
 from device.vision.smoother import make_smoother
 
-NOBODY = 0  # the track of a frame that shows no face
+NO_TRACK = 0  # the track id of a frame without a face
 
 
 @dataclass(frozen=True)
-class Look:
-    """One frame of a recording, as the network saw it."""
+class FrameScores:
+    """The network's scores for one frame of a recording."""
 
     time_s: float
-    track: int  # whose face; NOBODY where there was none
-    scores: tuple[float, ...]  # calibrated, of the single frame; none where there was no face
-    face_px: float
+    track: int  # id of the face; NO_TRACK without a face
+    scores: tuple[float, ...]  # calibrated, of this frame alone; empty without a face
+    face_px: float  # mean side of the face
 
 
 @dataclass(frozen=True)
 class Segment:
-    """For how long which expression is shown."""
+    """A stretch of time with one true label."""
 
     start_s: float
     end_s: float
@@ -37,74 +37,79 @@ class Segment:
 
 @dataclass(frozen=True)
 class Recording:
-    """A clip as the network saw it, in the order of time, and the truth about it."""
+    """The scores of a clip's frames, in the order of time, and its true labels."""
 
     name: str
-    labels: tuple[str, ...]  # of the scores
-    looks: tuple[Look, ...]
+    labels: tuple[str, ...]  # one for each score
+    frames: tuple[FrameScores, ...]
     segments: tuple[Segment, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What was said, against the truth. Shares are of the labelled time."""
+class Metrics:
+    """Predicted labels compared with the true ones. Shares are of the labelled time."""
 
     minutes: float  # of labelled time
-    changes: int  # of the true label, the first label of each recording among them
-    flips: int  # how often a label was taken: from unknown or from another label
+    changes: int  # of the true label, including the first label of each recording
+    flips: int  # of the predicted label: from unknown or another label to a label
     flips_per_minute: float
     flips_per_change: float
-    restless: float  # share of the segments in which labels were taken more than once
-    named: float  # share of the segments in which the right label was said
-    delay_p50_s: float | None  # from a segment's start until the right label; of those named
+    restless: float  # share of the segments with more than one flip
+    named: float  # share of the segments in which the right label was predicted
+    delay_p50_s: float | None  # from a segment's start to its right label; of the named segments
     delay_p95_s: float | None
     right: float
     wrong: float
     unknown: float
 
 
-Say = Callable[[Recording], list[str]]  # what is said on each frame
+Labeller = Callable[[Recording], list[str]]  # returns a predicted label for each frame
 
 
-def unsteadied(recording: Recording) -> list[str]:
-    """What the network alone says: the likeliest label of each frame."""
-    return [recording.labels[int(np.argmax(look.scores))] if look.scores else UNKNOWN for look in recording.looks]
+def raw_labels(recording: Recording) -> list[str]:
+    """Return the label with the highest score of each frame: the network without a smoother."""
+    return [recording.labels[int(np.argmax(frame.scores))] if frame.scores else UNKNOWN for frame in recording.frames]
 
 
-def steadied(config: SmootherConfig) -> Say:
-    """What a smoother says."""
+def smoothed_labels(config: SmootherConfig) -> Labeller:
+    """Return a function that labels each frame of a recording with a new smoother."""
 
-    def say(recording: Recording) -> list[str]:
+    def label(recording: Recording) -> list[str]:
         smoother = make_smoother(config, recording.labels)
         return [
-            smoother.update(look.track, look.scores, look.time_s, look.face_px).emotion if look.scores else UNKNOWN
-            for look in recording.looks
+            smoother.update(frame.track, frame.scores, frame.time_s, frame.face_px).emotion if frame.scores else UNKNOWN
+            for frame in recording.frames
         ]
 
-    return say
+    return label
 
 
-def judge(recordings: Sequence[Recording], say: Say) -> Verdict:
-    """Score what is said of labelled recordings.
+def evaluate(recordings: Sequence[Recording], labeller: Labeller) -> Metrics:
+    """Compare the labels of a labeller with the true ones, over all recordings together.
+
+    Args:
+        recordings: at least one with labelled time.
+        labeller: see `raw_labels` and `smoothed_labels`.
 
     Raises:
-        UsageError: nothing is labelled.
+        UsageError: no frame lies in a labelled segment.
     """
-    found = [segment for recording in recordings for segment in _segments(recording, say(recording))]
-    seconds = sum(each.seconds for each in found)
+    stats = [each for recording in recordings for each in _segment_stats(recording, labeller(recording))]
+    seconds = sum(each.seconds for each in stats)
     if seconds <= 0:
-        raise UsageError("the labels name no time at which a clip has frames; check start_s and end_s.")
-    flips, delays = sum(each.flips for each in found), [each.delay_s for each in found if each.delay_s is not None]
-    changes = sum(each.changed for each in found)
-    right, unknown = (sum(getattr(each, name) for each in found) / seconds for name in ("right_s", "unknown_s"))
-    return Verdict(
+        raise UsageError("no clip has frames at the labelled times; check start_s and end_s in the labels file.")
+    flips, changes = sum(each.flips for each in stats), sum(each.changed for each in stats)
+    delays = [each.delay_s for each in stats if each.delay_s is not None]
+    right = sum(each.right_s for each in stats) / seconds
+    unknown = sum(each.unknown_s for each in stats) / seconds
+    return Metrics(
         minutes=seconds / 60,
         changes=changes,
         flips=flips,
         flips_per_minute=flips / (seconds / 60),
         flips_per_change=flips / changes,
-        restless=sum(each.flips > 1 for each in found) / len(found),
-        named=len(delays) / len(found),
+        restless=sum(each.flips > 1 for each in stats) / len(stats),
+        named=len(delays) / len(stats),
         delay_p50_s=float(np.percentile(delays, 50)) if delays else None,
         delay_p95_s=float(np.percentile(delays, 95)) if delays else None,
         right=right,
@@ -114,10 +119,10 @@ def judge(recordings: Sequence[Recording], say: Say) -> Verdict:
 
 
 @dataclass
-class _Judged:
-    """One segment."""
+class _SegmentStats:
+    """The predicted labels within one segment."""
 
-    changed: bool  # the truth did, with its start
+    changed: bool  # the true label differs from the segment before
     seconds: float = 0.0
     flips: int = 0
     delay_s: float | None = None
@@ -125,26 +130,26 @@ class _Judged:
     unknown_s: float = 0.0
 
 
-def _segments(recording: Recording, said: list[str]) -> Iterator[_Judged]:
-    """What is said holds until the next frame; the last frame's, as long as the one before it."""
-    times = [look.time_s for look in recording.looks]
+def _segment_stats(recording: Recording, predicted: list[str]) -> Iterator[_SegmentStats]:
+    """A label lasts until the next frame; the last one as long as the one before it."""
+    times = [frame.time_s for frame in recording.frames]
     steps = [after - before for before, after in pairwise(times)]
     ends = [*times[1:], *(time_s + (steps[-1] if steps else 0.0) for time_s in times[-1:])]
-    truth = ""
+    true_label = ""
     for segment in recording.segments:
-        judged = _Judged(changed=segment.emotion != truth)
-        for start_s, end_s, word, before in zip(times, ends, said, [UNKNOWN, *said], strict=False):
+        stats = _SegmentStats(changed=segment.emotion != true_label)
+        for start_s, end_s, label, before in zip(times, ends, predicted, [UNKNOWN, *predicted], strict=False):
             held_s = min(end_s, segment.end_s) - max(start_s, segment.start_s)
             if held_s > 0:
-                judged.flips += start_s >= segment.start_s and word not in (before, UNKNOWN)
-                _count(judged, segment, word, held_s, max(0.0, start_s - segment.start_s))
-        truth = segment.emotion
-        yield judged
+                stats.flips += start_s >= segment.start_s and label not in (before, UNKNOWN)
+                _add_label(stats, segment, label, held_s, max(0.0, start_s - segment.start_s))
+        true_label = segment.emotion
+        yield stats
 
 
-def _count(judged: _Judged, segment: Segment, word: str, held_s: float, after_s: float) -> None:
-    judged.seconds += held_s
-    judged.unknown_s += held_s if word == UNKNOWN else 0.0
-    if word == segment.emotion:
-        judged.right_s += held_s
-        judged.delay_s = after_s if judged.delay_s is None else judged.delay_s
+def _add_label(stats: _SegmentStats, segment: Segment, label: str, held_s: float, after_s: float) -> None:
+    stats.seconds += held_s
+    stats.unknown_s += held_s if label == UNKNOWN else 0.0
+    if label == segment.emotion:
+        stats.right_s += held_s
+        stats.delay_s = after_s if stats.delay_s is None else stats.delay_s

@@ -1,8 +1,9 @@
-"""Agents to be killed: `device run` without its imports, which would be most of a short life.
+"""Forks agents (`device run`) from one process that has imported everything already.
 
-As a program it loads everything once. On a first line of input it forks an agent with the settings
-of its command line and prints the process id; on the next it waits for the agent's end and prints
-the exit status.
+Tests kill agents after a second or less; without this, imports would take most of that time.
+As a program, this module reads lines from standard input. The first line forks an agent with the
+settings of the command line and prints its process id. The next line waits for the agent to exit
+and prints its wait status. Then the next line forks again.
 """
 
 from __future__ import annotations
@@ -16,64 +17,64 @@ from pathlib import Path
 
 
 class Agents:
-    """One agent at a time, of a program that stands ready to fork the next.
+    """Starts and ends agents, one at a time, through a fork server.
 
     Args:
-        settings: as `device run --set` takes them.
-        log: where the agents' complaints go.
+        settings: values for `device run --set`.
+        log: file for the agents' standard error.
     """
 
     def __init__(self, settings: list[str], log: Path) -> None:
-        with log.open("ab") as complaints:
-            self._mother = subprocess.Popen(
+        with log.open("ab") as stderr:
+            self._server = subprocess.Popen(
                 [sys.executable, "-m", "tests.soak.agents", *settings],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=complaints,
+                stderr=stderr,
                 text=True,
                 bufsize=1,
             )
         self.started = 0
         self.pid = 0
-        self._read()  # it has loaded everything
+        self._read_line()  # "ready": the imports are done
 
     def start(self) -> None:
-        """Let an agent run."""
-        self.pid = int(self._ask())
+        """Start an agent."""
+        self.pid = int(self._request())
         self.started += 1
 
     @property
-    def ended(self) -> bool:
-        """The agent is gone, by itself or not, and its end was not asked for yet."""
+    def has_exited(self) -> bool:
+        """Whether the agent has exited and `end` has not been called."""
         return "(zombie)" in Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8", errors="replace")
 
-    def end(self, how: signal.Signals) -> int:
-        """Send a signal, unless it ended by itself; returns the wait status."""
-        os.kill(self.pid, how)  # until its mother is asked how it ended, the id is nobody else's
+    def end(self, signal_number: signal.Signals) -> int:
+        """Send a signal and return the wait status; does nothing to an agent that has exited."""
+        os.kill(self.pid, signal_number)  # safe after an exit: the id stays reserved until the server waits for it
         self.pid = 0
-        return int(self._ask())
+        return int(self._request())
 
     def close(self) -> None:
-        """No more agents."""
+        """Kill the agent and the fork server."""
         if self.pid:
             self.end(signal.SIGKILL)
-        self._mother.kill()
-        self._mother.communicate()
+        self._server.kill()
+        self._server.communicate()
 
-    def _ask(self) -> str:
-        assert self._mother.stdin is not None
-        self._mother.stdin.write("\n")
-        return self._read()
+    def _request(self) -> str:
+        assert self._server.stdin is not None
+        self._server.stdin.write("\n")
+        return self._read_line()
 
-    def _read(self) -> str:
-        assert self._mother.stdout is not None
-        line = self._mother.stdout.readline()
-        assert line, "the agents' mother died; see the log"
+    def _read_line(self) -> str:
+        assert self._server.stdout is not None
+        line = self._server.stdout.readline()
+        assert line, "the fork server died; see the log"
         return line
 
 
-def mother(settings: list[str]) -> None:
-    """Fork one agent a line."""
+def serve_forks(settings: list[str]) -> None:
+    """Fork an agent on one line of input, and wait for it on the next."""
     from device.config.schema import load_config
     from device.service import run
 
@@ -82,13 +83,13 @@ def mother(settings: list[str]) -> None:
     while sys.stdin.readline():
         pid = os.fork()
         if pid == 0:
-            os._exit(_live(lambda: run.run(config)))
+            os._exit(_exit_code(lambda: run.run(config)))
         print(pid, flush=True)
         sys.stdin.readline()
         print(os.waitpid(pid, 0)[1], flush=True)
 
 
-def _live(run: Callable[[], int]) -> int:
+def _exit_code(run: Callable[[], int]) -> int:
     from device.errors import EmotionEdgeError
 
     try:
@@ -99,4 +100,4 @@ def _live(run: Callable[[], int]) -> int:
 
 
 if __name__ == "__main__":
-    mother(sys.argv[1:])
+    serve_forks(sys.argv[1:])

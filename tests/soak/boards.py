@@ -1,8 +1,8 @@
-"""Hundreds of boards in one process: real publisher, outbox and connection, scripted camera.
+"""Hundreds of simulated boards in one process: real publisher, outbox and connection, random faces.
 
-As a program it runs the boards until it is killed or stopped. Commands come as lines of standard
-input: `go` connects all boards at once and prints the result, `figures` prints the resources used,
-`stop` ends the boards cleanly.
+As a program it runs the boards until it is killed or stopped. It reads commands from standard
+input, one a line: `go` connects all boards at once and prints the result, `figures` prints the
+resources used, `stop` ends the boards cleanly.
 """
 
 from __future__ import annotations
@@ -32,73 +32,73 @@ from device.publishing.reports import CameraReport, Progress
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 MODEL = ModelInfo(name="simulated", version="1", digest="5" * 64, labels=LABELS)
 TICK_S = 1.0
-HERE_S, AWAY_S, STEADY_S = 20.0, 100.0, 5.0  # mean times: a face stays, is gone, keeps its expression
-QUIET = 5  # of the seconds without a face one in so many is told, and of all one in twice as many reported
+PRESENT_S, ABSENT_S, LABEL_S = 20.0, 100.0, 5.0  # mean times: with a face, without one, of one label
+IDLE_TICKS = 5  # ticks between two messages without a face; half the ticks between two progress reports
 FPS = 15.0
-AT_ONCE = 10  # of a process's boards begin or end at the same time
-SWITCH_S = 0.1  # hundreds of threads in one interpreter; each that waits for it asks so often
+WORKERS = 10  # threads that connect or close the boards
+SWITCH_S = 0.1  # thread switch interval: with hundreds of threads the default costs too much
 
 
 class Board:
-    """One board: what the chain would find, from a random number generator, to a real publisher.
+    """One board: random faces in place of the pipeline, and a real publisher.
 
     Args:
-        config: a board's settings.
-        seed: of its people.
+        config: settings of the board.
+        seed: of its random faces.
     """
 
     def __init__(self, config: DeviceConfig, seed: int) -> None:
         self._config = config
-        self._chance = random.Random(seed)
+        self._random = random.Random(seed)
         self._track = 0
         self._face: TrackState | None = None
         self._ticks = 0
         self._publisher: MqttPublisher | None = None
 
     def connect(self) -> None:
-        """Come to life; raises what `MqttPublisher` raises."""
+        """Connect; raises what `MqttPublisher` raises."""
         self._publisher = MqttPublisher(self._config, MODEL)
         self._publisher.report(CameraReport("running"))
 
     def tick(self) -> None:
-        """A second passes."""
+        """Simulate one second."""
         assert self._publisher is not None
-        events = self._happen()
+        events = self._next_events()
         self._ticks += 1
-        if events or self._face or self._ticks % QUIET == 0:
+        if events or self._face or self._ticks % IDLE_TICKS == 0:
             self._publisher.publish(events, [self._face] if self._face else [])
-        if self._ticks % (2 * QUIET) == 1:
+        if self._ticks % (2 * IDLE_TICKS) == 1:
             frames = round(self._ticks * FPS * TICK_S)
-            took = {"total": Stage(p50_ms=20.0, p95_ms=25.0, max_ms=40.0, n=100)}
-            self._publisher.report(Progress(fps=FPS, frames=frames, stages=took, last_frame_s=time.monotonic()))
+            stages = {"total": Stage(p50_ms=20.0, p95_ms=25.0, max_ms=40.0, n=100)}
+            self._publisher.report(Progress(fps=FPS, frames=frames, stages=stages, last_frame_s=time.monotonic()))
 
     def close(self) -> None:
-        """End in order."""
+        """Disconnect cleanly."""
         if self._publisher is not None:
             self._publisher.close()
 
-    def _happen(self) -> list[EmotionEvent]:
-        """A face comes, changes or leaves; or nothing happens, as mostly."""
+    def _next_events(self) -> list[EmotionEvent]:
+        """A face appears, changes or leaves at random; mostly nothing happens."""
         before = self._face
         if before is None:
-            if not self._chances(AWAY_S):
+            if not self._happens(ABSENT_S):
                 return []
             self._track += 1
-            self._face = self._read()
+            self._face = self._random_state()
             return [_event("start", self._face, None)]
-        if self._chances(HERE_S):
+        if self._happens(PRESENT_S):
             self._face = None
             return [_event("end", before, before.emotion)]
-        if not self._chances(STEADY_S):
+        if not self._happens(LABEL_S):
             return []
-        self._face = self._read()
+        self._face = self._random_state()
         return [_event("update", self._face, before.emotion)]
 
-    def _chances(self, mean_s: float) -> bool:
-        return self._chance.random() < TICK_S / mean_s
+    def _happens(self, mean_s: float) -> bool:
+        return self._random.random() < TICK_S / mean_s
 
-    def _read(self) -> TrackState:
-        weights = [self._chance.random() for _ in LABELS]
+    def _random_state(self) -> TrackState:
+        weights = [self._random.random() for _ in LABELS]
         scores = {label: weight / sum(weights) for label, weight in zip(LABELS, weights, strict=True)}
         emotion = max(scores, key=lambda label: scores[label])
         return TrackState(
@@ -125,18 +125,18 @@ def _event(kind: str, face: TrackState, previous: str | None) -> EmotionEvent:
 
 
 def name(number: int) -> str:
-    """A board's id."""
+    """Return the id of a board."""
     return f"board-{number:04d}"
 
 
 def config(number: int, port: int, folder: Path, settings: Sequence[str] = ()) -> DeviceConfig:
-    """A board's settings: its own name, user and state folder.
+    """Return the settings of a board, with its own id, user and state folder.
 
     Args:
-        number: which board.
-        port: of the broker on loopback.
-        folder: holds the state folders; boards connect with its file `password`, if it has one.
-        settings: as for `device run --set`.
+        number: of the board.
+        port: of the broker on 127.0.0.1.
+        folder: for state folders; if it has a file `password`, boards log in with it.
+        settings: values for `device run --set`.
     """
     values = {"id": name(number), "mqtt.host": "127.0.0.1", "mqtt.port": port, "state_dir": folder / name(number)}
     if (folder / "password").exists():
@@ -145,61 +145,63 @@ def config(number: int, port: int, folder: Path, settings: Sequence[str] = ()) -
     return load_config(overrides=[*(f"device.{key}={value}" for key, value in values.items()), *settings])
 
 
-def live(boards: list[Board]) -> None:
-    """Run the boards, their ticks spread over time, and follow standard input until it ends."""
+def run_boards(boards: list[Board]) -> None:
+    """Tick the boards, evenly spread over time, and handle commands until standard input ends."""
     due_s = time.monotonic()
     for each in itertools.cycle(boards):
         while (left_s := due_s - time.monotonic()) > -TICK_S:
             readable, _, _ = select.select([sys.stdin], [], [], max(0.0, left_s))
-            if readable and _obey(sys.stdin.readline(), -left_s):
+            if readable and _handle_command(sys.stdin.readline(), -left_s):
                 return
             if left_s <= 0:
                 break
         else:
-            due_s = time.monotonic()  # stopped by a signal, or too slow: what was missed is not made up for
+            due_s = time.monotonic()  # paused by a signal, or too slow: missed ticks are skipped
         each.tick()
         due_s += TICK_S / len(boards)
 
 
-def _obey(line: str, late_s: float) -> bool:
-    """Whether it is time to stop."""
+def _handle_command(line: str, late_s: float) -> bool:
+    """Return whether to stop."""
     if line == "figures\n":
         print(json.dumps({"memory_mb": memory_mb(), "cpu_s": time.process_time(), "late_s": late_s}), flush=True)
     return line in ("", "stop\n")
 
 
-def play_a_pi() -> None:
-    """Replace what one board asks the machine rarely, but a hundred boards ask all the time."""
+def stub_host_queries() -> None:
+    """Replace queries of the host that are cheap for one board, but not for a hundred in one
+    process.
+    """
 
     def throttling(root: Path = board.ROOT) -> Throttling:
         return Throttling(now=(), since_boot=())
 
-    board.throttling = throttling  # else `vcgencmd` is looked for with every health message
+    board.throttling = throttling  # else every health message searches for `vcgencmd`
     status_reporter.version = functools.cache(version)  # type: ignore[attr-defined]
 
 
 def main(arguments: list[str]) -> int:
-    """Hold boards; ends when standard input does."""
+    """Run the boards until standard input ends or a `stop`."""
     parser = argparse.ArgumentParser(prog="boards", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--first", type=int, required=True, help="number of the first board")
-    parser.add_argument("--count", type=int, required=True, help="how many")
-    parser.add_argument("--port", type=int, required=True, help="of the broker on loopback")
+    parser.add_argument("--count", type=int, required=True, help="number of boards")
+    parser.add_argument("--port", type=int, required=True, help="of the broker on 127.0.0.1")
     parser.add_argument("--folder", type=Path, required=True, help="for state folders, and a file `password`")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for `device run`")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as in `device run`")
     args = parser.parse_args(arguments)
     sys.setswitchinterval(SWITCH_S)
-    play_a_pi()
-    logging.getLogger("device").setLevel(logging.ERROR)  # a broker that goes and comes is no news here
+    stub_host_queries()
+    logging.getLogger("device").setLevel(logging.ERROR)  # tests stop the broker on purpose
     numbers = range(args.first, args.first + args.count)
     boards = [Board(config(number, args.port, args.folder, args.set), number) for number in numbers]
     print("ready", flush=True)
     sys.stdin.readline()
-    began_s = time.monotonic()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    started_s = time.monotonic()
+    with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(Board.connect, boards))
-    print(json.dumps({"connected": len(boards), "seconds": round(time.monotonic() - began_s, 2)}), flush=True)
-    live(boards)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    print(json.dumps({"connected": len(boards), "seconds": round(time.monotonic() - started_s, 2)}), flush=True)
+    run_boards(boards)
+    with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(Board.close, boards))
     return 0
 

@@ -1,10 +1,10 @@
-"""Runs one agent for a long time and records its memory, threads, descriptors and children.
+"""Runs one agent for a long time and records memory, threads, descriptors and child processes.
 
     python -m tests.soak.leak_test --minutes 60
 
-A face comes and goes on a clip that loops in real time, from a camera process to a real broker.
-The figures of the agent and its children are taken once a minute; the first minutes, in which
-caches fill, do not count.
+A clip loops in real time, in which a face appears and disappears; the agent publishes to a real
+broker. The figures of the agent and its child processes are sampled once a minute. The first
+minutes do not count, because caches fill.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from pathlib import Path
 from tests.support.broker import Mosquitto
 from tests.support.clips import scene, write_clip
 
-SETTLED = 5  # samples that do not count
-ALLOWED_MB = 5.0
+WARM_UP = 5  # samples that do not count
+MAX_GROWTH_MB = 5.0
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What a process and its children hold."""
+    """Resources of a process and its children."""
 
     agent_mb: float  # resident
     children_mb: float
@@ -45,30 +45,30 @@ class Sample:
 
 
 def sample(pid: int) -> Sample:
-    """The figures of a process now, from /proc."""
+    """Sample a process, from /proc."""
     children = _children(pid)
-    family = [pid, *children]
+    pids = [pid, *children]
     return Sample(
         agent_mb=_resident_mb(pid),
         children_mb=sum(_resident_mb(child) for child in children),
-        threads=sum(len(list(Path(f"/proc/{one}/task").iterdir())) for one in family),
-        descriptors=sum(len(list(Path(f"/proc/{one}/fd").iterdir())) for one in family),
+        threads=sum(len(list(Path(f"/proc/{each}/task").iterdir())) for each in pids),
+        descriptors=sum(len(list(Path(f"/proc/{each}/fd").iterdir())) for each in pids),
         children=len(children),
     )
 
 
 @contextmanager
 def agent(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`device run` before a broker of its own; both are gone at the end."""
+    """Run `device run` and a broker; end both."""
     frames = [scene([(180, 120, 200)])] * 60 + [scene([])] * 30
     clip = write_clip(folder / "clip.avi", frames, fps=15)
     broker = Mosquitto(folder).start()
     settings = {
-        "purpose": "test", "jurisdiction": "eu", "id": "steady", "state_dir": folder / "state",
+        "purpose": "test", "jurisdiction": "eu", "id": "leak-test", "state_dir": folder / "state",
         "camera.source": clip, "camera.loop": "true", "mqtt.host": "127.0.0.1", "mqtt.port": broker.port,
     }  # fmt: skip
-    words = [word for key, value in settings.items() for word in ("--set", f"device.{key}={value}")]
-    running = subprocess.Popen([sys.executable, "-m", "device", "run", *words])
+    options = [f"--set=device.{key}={value}" for key, value in settings.items()]
+    running = subprocess.Popen([sys.executable, "-m", "device", "run", *options])
     try:
         yield running
     finally:
@@ -77,48 +77,50 @@ def agent(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         broker.kill()
 
 
-def watch(running: subprocess.Popen[bytes], minutes: int, every_s: float = 60.0) -> list[Sample]:
-    """One sample a minute, printed as it is taken."""
+def take_samples(running: subprocess.Popen[bytes], minutes: int, interval_s: float = 60.0) -> list[Sample]:
+    """Take one sample a minute and print it."""
     samples = []
     for minute in range(1, minutes + 1):
-        time.sleep(every_s)
+        time.sleep(interval_s)
         if running.poll() is not None:
-            raise SystemExit(f"the agent ended with {running.returncode} in minute {minute}")
+            raise SystemExit(f"the agent exited with code {running.returncode} in minute {minute}")
         samples.append(sample(running.pid))
         print(f"minute {minute:3} {samples[-1]}", flush=True)
     return samples
 
 
-def judge(samples: list[Sample]) -> list[str]:
-    """What has grown since the caches were filled; nothing if all is well."""
-    settled, last = samples[min(SETTLED, len(samples) - 1)], samples[-1]
+def find_growth(samples: list[Sample]) -> list[str]:
+    """Return what has grown since the warm-up, as messages."""
+    first, last = samples[min(WARM_UP, len(samples) - 1)], samples[-1]
     found = []
     for name in ("agent_mb", "children_mb"):
-        grown = getattr(last, name) - getattr(settled, name)
-        if grown > ALLOWED_MB:
+        grown = getattr(last, name) - getattr(first, name)
+        if grown > MAX_GROWTH_MB:
             found.append(f"{name} grew by {grown:.1f}")
     found += [
-        f"{name} went from {getattr(settled, name)} to {getattr(last, name)}"
+        f"{name} went from {getattr(first, name)} to {getattr(last, name)}"
         for name in ("threads", "descriptors", "children")
-        if getattr(last, name) > getattr(settled, name)
+        if getattr(last, name) > getattr(first, name)
     ]
     return found
 
 
 def main() -> int:
-    """Exit code 0 if nothing grew and everything was gone at the end, else 1."""
+    """Run the test; exit code 0 if nothing grew and no process was left, else 1."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=int, default=60, help="how long (default: 60)")
     minutes = parser.parse_args().minutes
     with tempfile.TemporaryDirectory() as folder, agent(Path(folder)) as running:
-        samples = watch(running, minutes)
-        family = [running.pid, *_children(running.pid)]
+        samples = take_samples(running, minutes)
+        pids = [running.pid, *_children(running.pid)]
         running.send_signal(signal.SIGTERM)
         code = running.wait(60)
         time.sleep(1)
-        left = [pid for pid in family if Path(f"/proc/{pid}").exists()]
-    found = judge(samples) + ([f"exit code {code}"] if code else []) + ([f"left behind: {left}"] if left else [])
-    print(f"verdict    {'; '.join(found) or 'all is well'}")
+        left = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    found = (
+        find_growth(samples) + ([f"exit code {code}"] if code else []) + ([f"processes left: {left}"] if left else [])
+    )
+    print(f"result     {'; '.join(found) or 'ok'}")
     return 1 if found else 0
 
 

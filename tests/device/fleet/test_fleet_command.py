@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.soak.board_process import AvailabilityMonitor, BoardProcess
 from tests.soak.boards import name
-from tests.soak.holders import Holder, Watch
 from tests.support.broker import Listener, Mosquitto, needs_mosquitto, wait_for
 from tests.support.command import DEVICE, device, refusal
 from tests.support.site_broker import PASSWORD, SiteBroker
@@ -38,10 +38,10 @@ class Site:
         self.broker = SiteBroker(folder / "broker", ["site.conf"], [*NAMES, "viewer"])
         self.broker.start()
         stack.callback(self.broker.kill)
-        self.watch = stack.enter_context(Watch(self.broker.port))
+        self.watch = stack.enter_context(AvailabilityMonitor(self.broker.port))
         settings = ["device.report.health_s=1", "device.mqtt.keepalive_s=5"]
         self.holders = [
-            stack.enter_context(Holder(first, EACH, self.broker.port, folder, settings))
+            stack.enter_context(BoardProcess(first, EACH, self.broker.port, folder, settings))
             for first in range(0, HOLDERS * EACH, EACH)
         ]
         for holder in self.holders:
@@ -143,15 +143,15 @@ def test_boards_reconnect_to_a_broker_that_was_down(site: Site) -> None:
     names = [board for holder in living for board in holder.names]
     site.watch.wait_online(names)
     site.broker.kill()
-    wait_for(lambda: not site.watch.listening.is_set(), "the watch to notice")
+    wait_for(lambda: not site.watch.subscribed.is_set(), "the watch to notice")
     before_s = time.monotonic()
     site.broker.start()
     clients = {f"emotion-edge-{name}" for name in names}
     wait_for(lambda: {client for _, client in site.broker.connections()} >= clients, "all to connect", RECONNECT_S)
-    wait_for(site.watch.listening.is_set, "the watch to reconnect", RECONNECT_S)
+    wait_for(site.watch.subscribed.is_set, "the watch to reconnect", RECONNECT_S)
 
     def all_online() -> bool:
-        return site.watch.online() == set(names) and any(word.at_s > before_s for word in site.watch.words)
+        return site.watch.online() == set(names) and any(word.at_s > before_s for word in site.watch.changes)
 
     wait_for(all_online, "all to be online again", patience_s=RECONNECT_S)
     _, document = site.fleet("--expect", str(len(names)))

@@ -1,4 +1,4 @@
-"""`device replay`, and the promise that the default smoother keeps on faces it never saw."""
+"""`device replay`, and a bound on the flips of the default smoother on held-out faces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from device.cli import main
 from device.config.schema import SmootherConfig
 from device.inference.classifier import Classifier
-from device.replay.metrics import judge, steadied, unsteadied
+from device.replay.metrics import evaluate, raw_labels, smoothed_labels
 from tests.support.clips import Image, portrait, write_clip
 from tests.support.replays import FPS, Face, needs_fer2013, public_test, recording, script
 from tests.support.tiny_models import LABELS as TINY_LABELS
@@ -22,40 +22,42 @@ from tests.support.tiny_models import write_tiny
 from trainer.data.dataset import LABELS, FaceSet
 
 CLIPS = 4
-Scores = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
+Classify = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 
 
 @pytest.fixture(scope="module")
-def read() -> Scores:
+def classify() -> Classify:
     classifier = Classifier()
-    return lambda faces: np.stack([seen.scores for seen in classifier.classify(faces)])
+    return lambda faces: np.stack([reading.scores for reading in classifier.classify(faces)])
 
 
 @pytest.fixture(scope="module")
-def unseen() -> FaceSet:
-    """The half of PublicTest on which no threshold was chosen (benchmarks/smoothing.py)."""
+def held_out() -> FaceSet:
+    """The half of PublicTest on which no threshold was tuned (benchmarks/smoothing.py)."""
     return public_test().take(slice(1, None, 2))
 
 
 @needs_fer2013
 @pytest.mark.slow
 @pytest.mark.parametrize("view_s", [5.0, 1.0, 0.5])
-def test_the_default_smoother_flips_at_most_once_a_change(unseen: FaceSet, read: Scores, view_s: float) -> None:
-    """On every clip: ten expressions, each shown by one face, or by another one every second or half second."""
-    clips = [recording(str(n), list(script(unseen, LABELS, 10, view_s, 9000 + n)), read, LABELS) for n in range(CLIPS)]
+def test_the_default_smoother_flips_at_most_once_a_change(held_out: FaceSet, classify: Classify, view_s: float) -> None:
+    """Each clip has ten expressions, shown by one face each, or by a new face every `view_s`."""
+    clips = [
+        recording(str(n), list(script(held_out, LABELS, 10, view_s, 9000 + n)), classify, LABELS) for n in range(CLIPS)
+    ]
     for clip in clips:
-        found = judge([clip], steadied(SmootherConfig()))
+        found = evaluate([clip], smoothed_labels(SmootherConfig()))
         assert found.flips <= found.changes == 10
-    together, alone = judge(clips, steadied(SmootherConfig())), judge(clips, unsteadied)
-    assert together.wrong < alone.wrong
-    assert together.named >= 0.4
-    assert together.delay_p50_s is not None and together.delay_p50_s <= 2.5  # of media time
+    smoothed, raw = evaluate(clips, smoothed_labels(SmootherConfig())), evaluate(clips, raw_labels)
+    assert smoothed.wrong < raw.wrong
+    assert smoothed.named >= 0.4
+    assert smoothed.delay_p50_s is not None and smoothed.delay_p50_s <= 2.5  # of media time
 
 
-def pasted(shown: list[tuple[str, list[Face]]]) -> Iterator[Image]:
-    """Frames of 640x480 with the face in the portrait's place, which gives it a head and shoulders."""
-    for _, views in shown:
-        for face in views:
+def frames_with(shown: list[tuple[str, list[Face]]]) -> Iterator[Image]:
+    """Yield frames of 640x480: the portrait, with the face replaced."""
+    for _, faces in shown:
+        for face in faces:
             picture = cv2.cvtColor(portrait(), cv2.COLOR_BGR2GRAY).astype(np.float64)
             y, x = np.mgrid[0:115, 0:115] / 115 - 0.5
             share = np.clip(6 * (1 - (x / 0.48) ** 2 - (y / 0.52) ** 2), 0, 1)
@@ -68,41 +70,41 @@ def pasted(shown: list[tuple[str, list[Face]]]) -> Iterator[Image]:
 
 @needs_fer2013
 @pytest.mark.slow
-def test_a_film_of_faces_is_replayed_through_the_whole_chain(
-    unseen: FaceSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_video_is_replayed_through_the_whole_pipeline(
+    held_out: FaceSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    shown = list(script(unseen, LABELS, 5, 5.0, 17))
-    write_clip(tmp_path / "film.avi", pasted(shown), FPS)
-    lines = [f"film.avi,{5 * n},{5 * n + 5},{emotion}" for n, (emotion, _) in enumerate(shown)]
+    shown = list(script(held_out, LABELS, 5, 5.0, 17))
+    write_clip(tmp_path / "clip.avi", frames_with(shown), FPS)
+    lines = [f"clip.avi,{5 * n},{5 * n + 5},{emotion}" for n, (emotion, _) in enumerate(shown)]
     (tmp_path / "labels.csv").write_text("\n".join(["clip,start_s,end_s,emotion", *lines]) + "\n")
     assert main(["replay", "--labels", "labels.csv", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["clips"], told["frames"]) == (1, 375)
-    assert list(told["filters"]) == ["network", "hmm", "ema", "none"]
-    default, alone = told["filters"]["hmm"], told["filters"]["network"]
-    assert default["changes"] == 5 and default["flips"] <= 5 < alone["flips"]
-    assert alone["unknown"] < 0.05  # a face was found on nearly every frame
-    assert alone["right"] > 0.3
+    report = json.loads(capsys.readouterr().out)
+    assert (report["clips"], report["frames"]) == (1, 375)
+    assert list(report["filters"]) == ["network", "hmm", "ema", "none"]
+    smoothed, raw = report["filters"]["hmm"], report["filters"]["network"]
+    assert smoothed["changes"] == 5 and smoothed["flips"] <= 5 < raw["flips"]
+    assert raw["unknown"] < 0.05  # a face was detected on nearly every frame
+    assert raw["right"] > 0.3
 
 
-def scores(tmp_path: Path, sequence: list[str]) -> None:
-    """A recording of a network that is rather sure, fifteen frames a second."""
+def write_scores(tmp_path: Path, sequence: list[str]) -> None:
+    """Write confident scores of these labels, at fifteen frames a second."""
     rows = [[n / FPS] + [0.88 if name == label else 0.02 for name in TINY_LABELS] for n, label in enumerate(sequence)]
     text = ["time_s," + ",".join(TINY_LABELS), *(",".join(f"{value:.4f}" for value in row) for row in rows)]
     (tmp_path / "scores.csv").write_text("\n".join(text) + "\n")
 
 
-def test_recorded_scores_are_replayed_without_a_picture(
+def test_recorded_scores_are_replayed_without_images(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    scores(tmp_path, ["happy"] * 45 + ["sad", "happy"] * 5 + ["sad"] * 65)
+    write_scores(tmp_path, ["happy"] * 45 + ["sad", "happy"] * 5 + ["sad"] * 65)
     (tmp_path / "labels.csv").write_text("clip,start_s,end_s,emotion\nscores.csv,0,3,happy\nscores.csv,3,8,sad\n")
     assert main(["replay", "--labels", "labels.csv", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)["filters"]
-    assert (told["network"]["flips"], told["hmm"]["flips"], told["hmm"]["changes"]) == (12, 2, 2)
-    assert told["network"]["delay_p50_s"] == 0 < told["hmm"]["delay_p50_s"] < 2
+    report = json.loads(capsys.readouterr().out)["filters"]
+    assert (report["network"]["flips"], report["hmm"]["flips"], report["hmm"]["changes"]) == (12, 2, 2)
+    assert report["network"]["delay_p50_s"] == 0 < report["hmm"]["delay_p50_s"] < 2
     assert main(["replay", "--labels", "labels.csv"]) == 0
     first, head, *rows = capsys.readouterr().out.splitlines()
     assert first == "1 clips, 120 frames, 0.1 labelled minutes, 2 changes"
@@ -110,28 +112,31 @@ def test_recorded_scores_are_replayed_without_a_picture(
     assert len({len(line) for line in (head, *rows)}) == 1
 
 
-def test_the_settings_thresholds_count(
+def test_the_configured_thresholds_are_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    scores(tmp_path, ["happy"] * 45)
+    write_scores(tmp_path, ["happy"] * 45)
     (tmp_path / "labels.csv").write_text("clip,start_s,end_s,emotion\nscores.csv,0,3,happy\n")
     assert main(["replay", "--labels", "labels.csv", "--json", "--set", "device.smoother.enter=0.999"]) == 0
-    told = json.loads(capsys.readouterr().out)["filters"]
-    assert told["ema"]["unknown"] == told["none"]["unknown"] == 1.0
-    assert told["network"]["right"] == 1.0
+    report = json.loads(capsys.readouterr().out)["filters"]
+    assert report["ema"]["unknown"] == report["none"]["unknown"] == 1.0
+    assert report["network"]["right"] == 1.0
 
 
 @pytest.mark.parametrize(
     ("labels", "sentence"),
     [
-        ("clip,start_s,end_s,emotion\nfilm.mp4,0,1,happy\n", "film.mp4"),
-        ("clip,start_s,end_s,emotion\nscores.csv,0,1,joyful\n", "line 2 of the labels says 'joyful', which the model"),
-        ("clip,start_s,end_s,emotion\nscores.csv,7,9,happy\n", "the labels name no time at which a clip has frames"),
-        ("clip;start_s;end_s;emotion\n", "labels.csv, line 1: the first line must name the column clip."),
+        ("clip,start_s,end_s,emotion\nclip.mp4,0,1,happy\n", "clip.mp4"),
+        (
+            "clip,start_s,end_s,emotion\nscores.csv,0,1,joyful\n",
+            "line 2 of the labels has the label 'joyful', which the model",
+        ),
+        ("clip,start_s,end_s,emotion\nscores.csv,7,9,happy\n", "no clip has frames at the labelled times"),
+        ("clip;start_s;end_s;emotion\n", "labels.csv, line 1: the header has no column clip; add it."),
     ],
 )
-def test_a_mistake_is_one_sentence(
+def test_an_error_is_one_sentence(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -139,7 +144,7 @@ def test_a_mistake_is_one_sentence(
     sentence: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    scores(tmp_path, ["happy"] * 15)
+    write_scores(tmp_path, ["happy"] * 15)
     (tmp_path / "labels.csv").write_text(labels)
     model = write_tiny(tmp_path / "tiny.tflite")
     code = main(["replay", "--labels", "labels.csv", "--set", f"device.model.path={model}"])

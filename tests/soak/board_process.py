@@ -1,4 +1,4 @@
-"""Processes that hold simulated boards, and one who hears which boards come and go."""
+"""Processes that run simulated boards, and a client that monitors which boards are online."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from tests.support.broker import wait_for
 from tests.support.site_broker import PASSWORD
 
 
-class Holder:
+class BoardProcess:
     """A process with boards `first` to `first + count - 1`, not yet connected. A context manager.
 
     Args:
-        first: number of its first board.
-        count: how many.
-        port: of the broker on loopback.
-        folder: for their state, and the file `password` that all connect with.
-        settings: as `device run --set` takes them.
+        first: number of the first board.
+        count: number of boards.
+        port: of the broker on 127.0.0.1.
+        folder: for state folders, with a file `password` that all boards log in with.
+        settings: values for `device run --set`.
     """
 
     def __init__(self, first: int, count: int, port: int, folder: Path, settings: Sequence[str] = ()) -> None:
@@ -43,87 +43,87 @@ class Holder:
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
-            start_new_session=True,  # Linux shares a processor between sessions; these are to be like machines
+            start_new_session=True,  # Linux shares the CPU fairly between sessions: each process is like a machine
         )
 
-    def __enter__(self) -> Holder:
+    def __enter__(self) -> BoardProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.kill()
 
     def ready(self) -> None:
-        """Return when everything is loaded."""
-        assert self._read() == "ready\n"
+        """Wait until everything is loaded."""
+        assert self._read_line() == "ready\n"
 
     def go(self) -> None:
-        """Let all connect at once."""
-        self._write("go")
+        """Connect all boards at once."""
+        self._write_line("go")
 
     def connected(self) -> dict[str, Any]:
-        """Return when all are connected: how many, and in how many seconds."""
-        return dict(json.loads(self._read()))
+        """Wait until all boards are connected; return their number and the seconds it took."""
+        return dict(json.loads(self._read_line()))
 
     def figures(self) -> dict[str, Any]:
-        """Memory and processor time of the process, and how late its boards' seconds are."""
-        self._write("figures")
-        return dict(json.loads(self._read()))
+        """Return memory and CPU time of the process, and how late its ticks are."""
+        self._write_line("figures")
+        return dict(json.loads(self._read_line()))
 
     def freeze(self) -> None:
-        """Stop without a word: connections stay, nothing is said."""
+        """Stop the process: connections stay open, nothing is sent."""
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Go on."""
+        """Continue after `freeze`."""
         self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End all its boards at once; harmless when repeated."""
+        """Kill the process and so all its boards; may be called again."""
         self._process.kill()
         self._process.communicate()
 
-    def _write(self, line: str) -> None:
+    def _write_line(self, line: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n")
 
-    def _read(self) -> str:
+    def _read_line(self) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, "the boards' process died; its complaint stands above"
+        assert line, "the process of the boards died; see its error above"
         return line
 
 
 @dataclass(frozen=True)
-class Word:
-    """A board came or went, at a monotonic second."""
+class AvailabilityChange:
+    """A board came online or went offline."""
 
-    at_s: float
+    at_s: float  # monotonic
     board: str
     online: bool
     retained: bool
 
 
-class Watch:
+class AvailabilityMonitor:
     """Receives every board's availability as user `viewer`; reconnects. A context manager."""
 
     def __init__(self, port: int) -> None:
-        self.words: list[Word] = []
-        self.figures: dict[str, float] = {}  # the broker's own, by their topic
-        self.listening = threading.Event()
+        self.changes: list[AvailabilityChange] = []
+        self.figures: dict[str, float] = {}  # by topic below $SYS/broker
+        self.subscribed = threading.Event()
         self._port = port
-        self._client = Client(CallbackAPIVersion.VERSION2, "watch", protocol=MQTTv5)
+        self._client = Client(CallbackAPIVersion.VERSION2, "availability-monitor", protocol=MQTTv5)
         self._client.username_pw_set("viewer", PASSWORD)
         self._client.reconnect_delay_set(1, 1)
         topics = [(topic, SubscribeOptions(qos=0)) for topic in ("emotion/+/availability", "$SYS/broker/#")]
         self._client.on_connect = lambda client, *_: client.subscribe(topics)
-        self._client.on_subscribe = lambda *_: self.listening.set()
-        self._client.on_disconnect = lambda *_: self.listening.clear()
+        self._client.on_subscribe = lambda *_: self.subscribed.set()
+        self._client.on_disconnect = lambda *_: self.subscribed.clear()
         self._client.on_message = self._on_message
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> AvailabilityMonitor:
         self._client.connect("127.0.0.1", self._port)
         self._client.loop_start()
-        wait_for(self.listening.is_set, "the watch")
+        wait_for(self.subscribed.is_set, "the subscription")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -131,18 +131,18 @@ class Watch:
         self._client.loop_stop()
 
     def online(self) -> set[str]:
-        """Who is there, by the last word on each."""
-        last = {word.board: word.online for word in list(self.words)}
-        return {board for board, there in last.items() if there}
+        """Return the boards whose latest message is `online`."""
+        last = {change.board: change.online for change in list(self.changes)}
+        return {board for board, online in last.items() if online}
 
-    def since(self, at_s: float) -> list[Word]:
-        """What was said after a monotonic second; not what the broker repeats to a newcomer."""
-        return [word for word in list(self.words) if word.at_s > at_s and not word.retained]
+    def since(self, at_s: float) -> list[AvailabilityChange]:
+        """Return the changes after a monotonic time, without retained messages."""
+        return [change for change in list(self.changes) if change.at_s > at_s and not change.retained]
 
-    def wait_online(self, boards: Iterable[str], patience_s: float = 120.0) -> None:
-        """Until exactly these are there."""
+    def wait_online(self, boards: Iterable[str], wait_s: float = 120.0) -> None:
+        """Wait until exactly these boards are online."""
         expected = set(boards)
-        wait_for(lambda: self.online() == expected, f"{len(expected)} boards", patience_s)
+        wait_for(lambda: self.online() == expected, f"{len(expected)} boards", wait_s)
 
     def _on_message(self, client: Client, data: object, message: MQTTMessage) -> None:
         if message.topic.startswith("$SYS/"):
@@ -151,4 +151,4 @@ class Watch:
                 self.figures[message.topic.removeprefix("$SYS/broker/")] = float(first[0])
             return
         board = message.topic.split("/")[1]
-        self.words.append(Word(time.monotonic(), board, message.payload == b"online", message.retain))
+        self.changes.append(AvailabilityChange(time.monotonic(), board, message.payload == b"online", message.retain))
