@@ -143,7 +143,7 @@ class Trial:
         }
 
     def _gone(self, victim: Holder, began_s: float) -> dict[str, Any]:
-        """Wait for 1.5 times the keepalive and a little, then count the boards that went offline."""
+        """Wait for 1.5 times the keepalive and a little, then count the offline boards."""
         limit_s = 1.5 * KEEPALIVE_S
         time.sleep(limit_s + LOOKS_S + 2)
         words = self._watch.since(began_s)
