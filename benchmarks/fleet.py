@@ -1,12 +1,11 @@
-"""A thousand boards on one Mosquitto: cost, lost connections, and the report of `device fleet`.
+"""A thousand boards at one Mosquitto: what they cost, whether any flaps, and what `device fleet` says of them.
 
     python -m benchmarks.fleet [--boards 1000] [--each 100] [--steady 95] [--json]
 
-Real publishers, outboxes and sessions, `--each` boards per process, and a script in place of the
-camera; the broker runs deploy/mosquitto/site.conf. All boards connect at once and run for a while.
-Then one process is killed, another is stopped (SIGSTOP), and the broker is killed and restarted
-after ten seconds. State folders are in memory, because disks are not measured. Takes about eight
-minutes, and exits with 1 if any expectation fails.
+Real publishers, outboxes and sessions, `--each` boards a process, and a script in place of the camera; the broker runs
+deploy/mosquitto/site.conf. All connect at once; a while passes; one process is killed, another stopped without a word;
+the broker is killed and comes back after ten seconds. State folders lie in memory: disks are not what is measured.
+Takes about eight minutes, and exits 1 if any expectation fails.
 """
 
 from __future__ import annotations
@@ -31,17 +30,17 @@ from tests.support.site_broker import PASSWORD, SiteBroker
 
 DEVICE = Path(sys.executable).with_name("device")
 MEMORY = Path("/dev/shm")
-DOWN_S = 10.0  # how long the broker is down
+DOWN_S = 10.0  # the broker stays away for so long
 SETTLE_S = 35.0  # health comes every 30 s
-PATIENT = ["device.mqtt.connect_timeout_s=120"]  # all these boards share one processor
+PATIENT = ["device.mqtt.connect_timeout_s=120"]  # all these boards have one processor between them
 KEEPALIVE_S = MqttConfig().keepalive_s
-LOOKS_S = 6.0  # Mosquitto checks for silent clients only every few seconds
-PATIENCE_S = 300.0  # a limit for machines that are too slow for this many boards
+LOOKS_S = 6.0  # Mosquitto looks for silent clients every few seconds, not all the time
+PATIENCE_S = 300.0  # on a machine too slow for this many boards it would never end
 TICKS_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class Trial:
-    """A broker, its boards, a subscriber, and the figures; everything ends with the exit stack."""
+    """A broker, its boards, one who watches, and the figures; everything ends with the stack."""
 
     def __init__(self, folder: Path, stack: ExitStack, boards: int, each: int) -> None:
         self.names = [name(number) for number in range(boards)]
@@ -61,7 +60,7 @@ class Trial:
             holder.ready()
 
     def storm(self) -> dict[str, Any]:
-        """All boards connect at once."""
+        """All connect at once."""
         began_s, cpu_s = time.monotonic(), self._broker_cpu_s()
         for holder in self._holders:
             holder.go()
@@ -72,7 +71,7 @@ class Trial:
         return {"seconds": took_s, "broker_cpu_s": self._broker_cpu_s() - cpu_s, "broker_mb": self._broker_mb()}
 
     def steady(self, seconds: float) -> dict[str, Any]:
-        """Only faces come and go; `device fleet` subscribes meanwhile."""
+        """Nothing happens but faces that come and go; `device fleet` looks on."""
         time.sleep(SETTLE_S)
         before, began_s, cpu_s = self._messages(), time.monotonic(), self._broker_cpu_s()
         code, document, cost = self._fleet(seconds)
@@ -95,7 +94,7 @@ class Trial:
         }
 
     def kill(self) -> dict[str, Any]:
-        """One process of boards is killed: its connections close, and the broker detects it."""
+        """One process of boards ends at once: their connections break, and the broker sees it."""
         victim = self._holders.pop(0)
         began_s = time.monotonic()
         victim.kill()
@@ -106,7 +105,7 @@ class Trial:
         return found | {"fleet_unhealthy": len(unhealthy), "fleet": cost}
 
     def freeze(self) -> dict[str, Any]:
-        """One process is stopped, which only the keepalive detects; then it continues."""
+        """One process stops without a word: only the keepalive tells the broker. Then it goes on."""
         victim = self._holders[0]
         began_s = time.monotonic()
         victim.freeze()
@@ -117,8 +116,8 @@ class Trial:
         return found | {"back_s": time.monotonic() - began_s}
 
     def restart(self) -> dict[str, Any]:
-        """The broker is killed and restarted after a while."""
-        time.sleep(65)  # it saves retained messages once a minute
+        """The broker is killed, and is back after a while."""
+        time.sleep(65)  # it saves what is retained once a minute
         self._broker.kill()
         time.sleep(DOWN_S)
         start_s, began_s = time.time(), time.monotonic()
@@ -143,7 +142,7 @@ class Trial:
         }
 
     def _gone(self, victim: Holder, began_s: float) -> dict[str, Any]:
-        """Wait for 1.5 times the keepalive and a little, then count the offline boards."""
+        """Wait for 1.5 times the keepalive and a little, and see who went."""
         limit_s = 1.5 * KEEPALIVE_S
         time.sleep(limit_s + LOOKS_S + 2)
         words = self._watch.since(began_s)
@@ -160,7 +159,7 @@ class Trial:
         }
 
     def _fleet(self, seconds: float) -> tuple[int, dict[str, Any], dict[str, float]]:
-        """Run the command; return its exit code, its JSON document, and its cost."""
+        """Run the command; its exit code, its document, and what it cost."""
         mqtt = {"host": "127.0.0.1", "port": self._broker.port}
         mqtt |= {"username_file": self._folder / "viewer", "password_file": self._folder / "password"}
         settings = [f"--set=device.mqtt.{key}={value}" for key, value in mqtt.items()]
@@ -177,11 +176,11 @@ class Trial:
         return [board for holder in self._holders for board in holder.names]
 
     def _connected(self, since_s: float) -> dict[str, int]:
-        """Client -> time of its last connection in the broker's log, UNIX seconds."""
+        """Client -> when it connected last, by the broker's log."""
         return {client: when for when, client in self._broker.connections() if when >= int(since_s)}
 
     def _messages(self) -> dict[str, float]:
-        """The broker's newest counts; it publishes them every ten seconds."""
+        """The broker's counts, as fresh as they are: it tells them every ten seconds."""
         keys = {"messages_in": "publish/messages/received", "messages_out": "publish/messages/sent"}
         keys |= {"bytes_in": "bytes/received", "bytes_out": "bytes/sent"}
         self._watch.figures.clear()
@@ -202,11 +201,11 @@ class Trial:
 
 
 def main() -> int:
-    """Run all parts; exit 1 if an expectation fails."""
+    """Try it; exit 1 where an expectation fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--boards", type=int, default=1000, help="number of boards (%(default)d)")
-    parser.add_argument("--each", type=int, default=100, help="boards per process; one process is killed (%(default)d)")
-    parser.add_argument("--steady", type=float, default=95.0, help="seconds of normal operation (%(default)g)")
+    parser.add_argument("--boards", type=int, default=1000, help="how many (%(default)d)")
+    parser.add_argument("--each", type=int, default=100, help="boards a process; one is killed (%(default)d)")
+    parser.add_argument("--steady", type=float, default=95.0, help="seconds of nothing special (%(default)g)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as folder, ExitStack() as stack:
@@ -222,7 +221,7 @@ def main() -> int:
 
 
 def as_text(results: dict[str, Any], boards: int) -> str:
-    """One line per figure."""
+    """Figure by figure."""
     lines = [f"{boards} boards, one Mosquitto"]
     for part, figures in results.items():
         if isinstance(figures, dict):

@@ -1,10 +1,9 @@
-"""Compare smoothing filters: thresholds from one half of PublicTest's faces, scores on the other.
+"""Which filter steadies best: thresholds found on one half of FER2013's PublicTest faces, judged on the other.
 
     python -m benchmarks.smoothing --data ../shared/data/fer2013 [--clips 20] [--search] [--json]
 
-A clip is ten expressions of five seconds at 15 frames a second, each shown by one face, or by
-another face with the same label every second or half second; the faces jitter as a detector's crops
-do. No file is written.
+A clip is ten expressions of five seconds at 15 frames a second, each shown by one face, or by another face with the
+same label every second or half second; the faces jitter as a detector's crops do. Nothing is written down.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from trainer.data.fer2013 import load_dataset
 
 VIEWS_S = {"one face": 5.0, "a face a second": 1.0, "two faces a second": 0.5}
 SEGMENTS = 10
-RATES = {15: 1, 5: 3, 2: 7}  # classifications a second: one in so many frames
+RATES = {15: 1, 5: 3, 2: 7}  # readings a second: every so many frames
 LEAVE = (0.1, 0.2, 0.3)
 GRID: dict[str, dict[str, tuple[float, ...]]] = {
     "hmm": {"time_constant_s": (0.4, 0.5, 0.7, 1.0), "stay_s": (2.0, 3.0), "enter": (0.7, 0.8, 0.9), "leave": LEAVE},
@@ -40,11 +39,11 @@ DWELL_S = (0.5, 1.0, 2.0)
 
 
 def main() -> int:
-    """Search on one half of the faces if requested, score on the other."""
+    """Search on one half of the faces if asked to, judge on the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, metavar="D", help="FER2013 in any form that the trainer accepts")
+    parser.add_argument("--data", required=True, metavar="D", help="FER2013, in any form that the trainer reads")
     parser.add_argument("--clips", type=int, default=20, help="clips of each kind (default: 20)")
-    parser.add_argument("--search", action="store_true", help="search each filter's thresholds (minutes)")
+    parser.add_argument("--search", action="store_true", help="look for each filter's thresholds (minutes)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
     faces = load_dataset(args.data)["public_test"]
@@ -59,7 +58,7 @@ def main() -> int:
 
 
 def clips(faces: FaceSet, count: int, seed: int) -> dict[str, list[Recording]]:
-    """`count` clips of each kind with the scores of the bundled network."""
+    """So many clips of each kind, as the bundled network reads them."""
     classifier = Classifier()
 
     def read(crops: NDArray[np.uint8]) -> NDArray[np.floating]:
@@ -75,15 +74,14 @@ def clips(faces: FaceSet, count: int, seed: int) -> dict[str, list[Recording]]:
 
 
 def thinned(whole: Recording, every: int) -> Recording:
-    """The same clip with only one in `every` frames classified."""
+    """The same clip, of which only every so many frames were read."""
     return dataclasses.replace(whole, looks=whole.looks[::every])
 
 
 def search(recordings: dict[str, list[Recording]]) -> dict[str, SmootherConfig]:
-    """The best setting of each filter: most right time, less half of the wrong time.
+    """Each filter's setting that is right most and wrong least (half as bad), among those that hardly ever flip twice.
 
-    Only settings that are restless in at most one segment of 25 on every kind of clip are
-    candidates; if a filter has none, its least restless ones are.
+    Hardly ever: in at most one segment of 25, whatever the kind of clip; or as seldom as the filter can.
     """
     found = {}
     for kind in GRID:
@@ -95,12 +93,12 @@ def search(recordings: dict[str, list[Recording]]) -> dict[str, SmootherConfig]:
 
 
 def restless(verdicts: list[Verdict]) -> float:
-    """The restless share on the worst kind of clip."""
+    """Of the kind of clip on which it is worst."""
     return max(verdict.restless for verdict in verdicts)
 
 
 def grid(kind: str) -> Iterator[SmootherConfig]:
-    """The candidate settings of one filter."""
+    """The settings of one filter that are tried."""
     axes = {"dwell_s": DWELL_S} | GRID[kind]
     for values in itertools.product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
@@ -108,7 +106,7 @@ def grid(kind: str) -> Iterator[SmootherConfig]:
 
 
 def table(settings: dict[str, SmootherConfig], recordings: list[Recording]) -> dict[str, Verdict]:
-    """The scores of the network alone, and of each setting."""
+    """A verdict for the bare network, and one for each setting."""
     says: dict[str, Say] = {"network": unsteadied} | {name: steadied(config) for name, config in settings.items()}
     return {name: judge(recordings, say) for name, say in says.items()}
 
