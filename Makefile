@@ -1,6 +1,6 @@
 # What a person calls; scripts/ holds what is done, so that CI does exactly the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check train lint-deploy package rehearse-arm64 rehearse-pi clean
+.PHONY: help demo test test-all coverage check train lint-deploy package rehearse-arm64 rehearse-pi clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -8,8 +8,15 @@ help: ## say what can be made
 demo: ## a picture becomes events at an MQTT subscriber; needs no broker, no camera, no data
 	@scripts/dev/demo
 
-test: ## install everything and run the tests
-	@scripts/dev/test
+test: ## install everything and run the tests, minutes
+	@scripts/dev/test -m "not long"
+
+test-all: ## the tests that take long and guard something rare, then all others
+	@scripts/dev/test -m long
+	@$(MAKE) --no-print-directory test
+
+coverage: ## line and branch coverage by all tests
+	@scripts/dev/coverage
 
 check: ## ruff, mypy and the direction of imports
 	@scripts/dev/check

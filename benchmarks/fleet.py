@@ -1,11 +1,12 @@
-"""A thousand boards at one Mosquitto: what they cost, whether any flaps, and what `device fleet` says of them.
+"""Measures a thousand boards on one Mosquitto: their cost, connections and the fleet report.
 
     python -m benchmarks.fleet [--boards 1000] [--each 100] [--steady 95] [--json]
 
-Real publishers, outboxes and sessions, `--each` boards a process, and a script in place of the camera; the broker runs
-deploy/mosquitto/site.conf. All connect at once; a while passes; one process is killed, another stopped without a word;
-the broker is killed and comes back after ten seconds. State folders lie in memory: disks are not what is measured.
-Takes about eight minutes, and exits 1 if any expectation fails.
+The boards use real publishers, outboxes and sessions, `--each` boards in a process, and a script
+instead of the camera. The broker runs deploy/mosquitto/site.conf. All boards connect at once and
+run for a while. Then one process is killed, another one is stopped and continued, and the broker is
+killed and started again after ten seconds. State folders are in memory, because disks are not
+measured. Takes about eight minutes; exits with 1 if any expectation fails.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class Trial:
         return found | {"fleet_unhealthy": len(unhealthy), "fleet": cost}
 
     def freeze(self) -> dict[str, Any]:
-        """One process stops without a word: only the keepalive tells the broker. Then it goes on."""
+        """Stop one process, which the broker notices only by the keepalive; then continue it."""
         victim = self._holders[0]
         began_s = time.monotonic()
         victim.freeze()

@@ -113,7 +113,7 @@ def follow() -> dict[str, Any]:
     for n in range(max(FOLLOWED) + 1):
         grey = cv2.cvtColor(draw_crowd(n / FPS), cv2.COLOR_BGR2GRAY)
         began_s = time.perf_counter()
-        follower.see(np.asarray(grey, np.uint8))
+        follower.add_frame(np.asarray(grey, np.uint8))
         moved = follower.follow(boxes) if n else list(boxes)
         took.append(1000 * (time.perf_counter() - began_s))
         boxes = [new or old for new, old in zip(moved, boxes, strict=True)]
@@ -152,7 +152,7 @@ def score(detector: Detector, scenes: list[tuple[Grey, list[Box]]]) -> dict[str,
         hits += sum(any(_centred(each, box) for each in found) for box in truth)
         alarms += len(found) - len(matched)
         faces += len(truth)
-    looks = len(detector.views(WIDTH, HEIGHT))
+    looks = len(detector.tiles(WIDTH, HEIGHT))
     ms = float(np.median(took))
     return {"recall": hits / faces, "false_alarms": alarms / len(scenes), "ms": ms, "looks": looks, "n": faces}
 

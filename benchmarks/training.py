@@ -69,7 +69,7 @@ def measure(kind: str, config: TrainConfig, steps: int) -> dict[str, Any]:
 
 def batches(learner: Learner, count: int) -> Iterator[torch.Tensor]:
     """Indices of training faces, a batch at a time."""
-    size, faces = learner.fit.batch_size, len(learner.labels)
+    size, faces = learner.fit.batch_size, len(learner.views.labels)
     for step in range(count):
         yield (torch.arange(size, device=learner.device) + step * size) % faces
 

@@ -1,1 +1,1 @@
-"""What runs on the Raspberry Pi: camera frames in, emotion events over MQTT out."""
+"""The program for the Raspberry Pi: camera frames in, expression events over MQTT out."""

@@ -1,16 +1,16 @@
-"""The errors a user can cause or meet. Each prints as one sentence: what, where, what to do."""
+"""The errors that a user can cause or see, each printed as one sentence: what, where, what to do."""
 
 from __future__ import annotations
 
 
 class EmotionEdgeError(Exception):
-    """Base of every error shown to a user without a traceback."""
+    """Base of every error that is shown to the user without a traceback."""
 
     exit_code = 1
 
 
 class UsageError(EmotionEdgeError):
-    """The command was called wrongly."""
+    """The command line is wrong."""
 
     exit_code = 2
 
@@ -20,35 +20,35 @@ class ConfigError(UsageError):
 
 
 class ModelError(EmotionEdgeError):
-    """A model file, or the card inside it, cannot be honoured."""
+    """A model file, or the card inside it, is invalid or not supported."""
 
 
 class SignatureError(ModelError):
-    """A model file is not signed as it should be."""
+    """The signature of a model file is missing or invalid."""
 
 
 class SourceError(EmotionEdgeError):
-    """A camera, video, picture or folder gives no frames."""
+    """A camera, video, image or folder delivers no frames."""
 
 
 class StalledError(SourceError):
-    """A camera gave nothing for too long."""
+    """A camera delivered no frame for too long."""
 
 
 class FrozenError(SourceError):
-    """A camera gives the same frame over and over."""
+    """A camera delivers the same frame again and again."""
 
 
 class StuckError(SourceError):
-    """A camera hangs so that its process cannot be killed."""
+    """A camera hangs and its process cannot be killed."""
 
 
 class BrokerError(EmotionEdgeError):
-    """The MQTT broker is not there, or refuses us."""
+    """The MQTT broker cannot be reached, or refuses the client."""
 
 
 class ListenError(EmotionEdgeError):
-    """A port of this machine cannot be had."""
+    """A port of this machine cannot be opened."""
 
 
 class StateError(EmotionEdgeError):

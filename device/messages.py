@@ -1,7 +1,8 @@
-"""What the device says: one dataclass a kind of message, and its JSON.
+"""The messages that the device publishes and receives: one dataclass for each kind, and its JSON.
 
-The fields, their meaning and their bounds stand here once; docs/events.schema.json and docs/asyncapi.yaml are made from
-them by scripts/docs/schemas.py.
+This module is the only place that defines the fields, their meaning and their bounds.
+scripts/docs/schemas.py generates docs/events.schema.json, docs/asyncapi.yaml and the tables of
+docs/events.md from it. The class names are keys of the schema.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import numbers
 import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
+
+UNKNOWN = "unknown"  # the label of a face whose expression is not certain enough
 
 EventType = Literal["start", "update", "end"]
 UpdateState = Literal["trial", "accepted", "rolled_back", "refused"]
@@ -28,40 +31,60 @@ def documented(
     default_factory: Any = dataclasses.MISSING,
     optional: bool = False,
 ) -> Any:
-    """Declare one field of a message: what it means, its decimals, its bounds, and whether it may be left out."""
+    """Declare one field of a message.
+
+    Args:
+        doc: the meaning; it becomes the description in the schema and the help of the metric.
+        digits: decimals of a float in the JSON.
+        ge: lower bound, included.
+        le: upper bound, included.
+        default: the value of a field that is not given.
+        default_factory: makes that value, where it differs each time.
+        optional: a received message may omit the field.
+    """
     metadata = {"doc": doc, "digits": digits, "ge": ge, "le": le, "optional": optional}
     if default_factory is not dataclasses.MISSING:
         return dataclasses.field(default_factory=default_factory, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 
-@dataclass(frozen=True, kw_only=True)
-class EmotionEvent:
-    """A face appeared, its expression changed, or it left."""
-
-    id: str = documented("unique name of the event, 32 hexadecimal digits", default_factory=lambda: uuid.uuid4().hex)
-    seq: int | None = documented(
-        "grows by one an event, across restarts; null only inside the device", ge=1, default=None
-    )
-    type: EventType = documented("start: a face was confirmed; update: its expression changed; end: it left")
-    track: int = documented("which face; ids are not reused while the device runs", ge=1)
-    ts: float = documented("when it happened, UNIX seconds", digits=3, ge=0)
-    emotion: str = documented("the steady reading: one of the model's labels, or unknown")
-    confidence: float = documented("of the reading", ge=0, le=1)
-    scores: dict[str, float] = documented("the steadied score of each of the model's labels", ge=0, le=1)
-    previous: str | None = documented("the reading before this one; null where there was none", default=None)
-    box: tuple[float, float, float, float] | None = documented(
-        "the face in the frame: x, y, width, height in pixels; null when it is not seen", digits=0, default=None
-    )
-    replayed: bool = documented("recorded before the connection that delivers it was made", default=False)
+class JsonMessage:
+    """Base of the dataclasses that are published as JSON."""
 
     def to_json(self) -> str:
-        """The event as one line of JSON."""
+        """Serialize the message as one line of JSON."""
         return to_json(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmotionEvent(JsonMessage):
+    """A face appeared, its expression changed, or it left."""
+
+    id: str = documented("unique id of the event, 32 hexadecimal digits", default_factory=lambda: uuid.uuid4().hex)
+    seq: int | None = documented(
+        "sequence number, one higher with each event, also across restarts; never null in a published event",
+        ge=1,
+        default=None,
+    )
+    type: EventType = documented("start: a face was confirmed; update: its expression changed; end: it left")
+    track: int = documented("id of the face; ids are not reused while the device runs", ge=1)
+    ts: float = documented("time of the event, UNIX seconds", digits=3, ge=0)
+    emotion: str = documented("smoothed label: one of the model's labels, or unknown")
+    confidence: float = documented("confidence in the label", ge=0, le=1)
+    scores: dict[str, float] = documented("smoothed score of each of the model's labels", ge=0, le=1)
+    previous: str | None = documented("label before this one; null if there was none", default=None)
+    box: tuple[float, float, float, float] | None = documented(
+        "bounding box of the face in the frame: x, y, width, height in pixels; null if it is not visible",
+        digits=0,
+        default=None,
+    )
+    replayed: bool = documented(
+        "true if the event was recorded before the connection that delivers it was established", default=False
+    )
 
     @classmethod
     def from_json(cls, text: str) -> EmotionEvent:
-        """The event that `to_json` wrote (numbers rounded as they were said)."""
+        """Parse what `to_json` wrote; numbers stay rounded as they were published."""
         values = json.loads(text)
         if values["box"] is not None:
             values["box"] = tuple(values["box"])
@@ -69,195 +92,192 @@ class EmotionEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrackState:
-    """How one face reads now."""
+class TrackState(JsonMessage):
+    """The current expression of one face."""
 
-    track: int = documented("which face", ge=1)
-    ts: float = documented("when it was read, UNIX seconds", digits=3, ge=0)
-    emotion: str = documented("the steady reading: one of the model's labels, or unknown")
-    confidence: float = documented("of the reading", ge=0, le=1)
-    scores: dict[str, float] = documented("the steadied score of each of the model's labels", ge=0, le=1)
+    track: int = documented("id of the face", ge=1)
+    ts: float = documented("time of the classification, UNIX seconds", digits=3, ge=0)
+    emotion: str = documented("smoothed label: one of the model's labels, or unknown")
+    confidence: float = documented("confidence in the label", ge=0, le=1)
+    scores: dict[str, float] = documented("smoothed score of each of the model's labels", ge=0, le=1)
     box: tuple[float, float, float, float] = documented(
-        "the face in the frame: x, y, width, height in pixels", digits=0
+        "bounding box of the face in the frame: x, y, width, height in pixels", digits=0
     )
-
-    def to_json(self) -> str:
-        """The state as one line of JSON."""
-        return to_json(self)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary:
-    """Everybody who is seen now, taken together."""
+class Summary(JsonMessage):
+    """All faces that are visible now, counted together."""
 
     ts: float = documented("UNIX seconds", digits=3, ge=0)
-    faces: int = documented("how many faces are followed", ge=0)
-    counts: dict[str, int] = documented("faces by reading: each of the model's labels, and unknown", ge=0)
-    mean_scores: dict[str, float] | None = documented("mean score of each label; null when nobody is seen", ge=0, le=1)
-
-    def to_json(self) -> str:
-        """The summary as one line of JSON."""
-        return to_json(self)
+    faces: int = documented("number of tracked faces", ge=0)
+    counts: dict[str, int] = documented("number of faces per label: each of the model's labels, and unknown", ge=0)
+    mean_scores: dict[str, float] | None = documented(
+        "mean score of each label over all faces; null if there is no face", ge=0, le=1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """How long one stage of the chain took, over its latest runs."""
+    """How long one stage of the pipeline took, over its latest runs."""
 
-    p50_ms: float = documented("half of the runs took at most this", digits=3, ge=0)
-    p95_ms: float = documented("95 of 100 runs took at most this", digits=3, ge=0)
-    max_ms: float = documented("the longest run", digits=3, ge=0)
-    n: int = documented("runs that these numbers stand on", ge=0)
+    p50_ms: float = documented("median duration", digits=3, ge=0)
+    p95_ms: float = documented("95th percentile of the duration", digits=3, ge=0)
+    max_ms: float = documented("longest duration", digits=3, ge=0)
+    n: int = documented("number of runs measured", ge=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FaceReads:
-    """How often a face is read, over the last ten seconds; with many faces they take turns."""
+    """How often a face was classified in the last ten seconds; many faces take turns."""
 
-    rate_hz: float = documented("readings a second of each face in view, on average", digits=2, ge=0)
-    longest_wait_s: float = documented("the longest that a face in view waited for its next reading", digits=2, ge=0)
+    rate_hz: float = documented("classifications per second of each face in view, on average", digits=2, ge=0)
+    longest_wait_s: float = documented(
+        "longest time that a face in view waited for its next classification", digits=2, ge=0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Throttling:
-    """What the Raspberry Pi's firmware holds back."""
+    """How the firmware of the Raspberry Pi throttles the processor."""
 
-    now: tuple[str, ...] = documented("under-voltage, frequency-capped, throttled, soft-temperature-limit")
-    since_boot: tuple[str, ...] = documented("the same, for what happened at any time since boot")
+    now: tuple[str, ...] = documented(
+        "conditions active now: under-voltage, frequency-capped, throttled, soft-temperature-limit"
+    )
+    since_boot: tuple[str, ...] = documented("conditions that were active at any time since boot")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutboxFigures:
-    """Events that were recorded and not yet taken by the broker."""
+    """Events that were recorded and that the broker has not acknowledged yet."""
 
-    depth: int = documented("events waiting or under way", ge=0)
-    bytes: int = documented("of the events on disk", ge=0, default=0)
-    dropped: int = documented("events given up (too many, too much, too old) in the life of the state folder", ge=0)
-    oldest_age_s: float | None = documented("age of the oldest waiting event; null when none waits", digits=1, ge=0)
-    held: int = documented(
-        "events in memory alone, because the disk takes none; a power cut loses them", ge=0, default=0
+    depth: int = documented("events that the broker has not acknowledged yet", ge=0)
+    bytes: int = documented("size of the events on disk", ge=0, default=0)
+    dropped: int = documented(
+        "events dropped since the state folder was created, because they were too many, too large or too old", ge=0
     )
-    trouble: str | None = documented("why the state folder cannot be written; null while it can", default=None)
+    oldest_age_s: float | None = documented("age of the oldest waiting event; null if none waits", digits=1, ge=0)
+    held: int = documented(
+        "events kept only in memory because the disk cannot be written; a power cut loses them", ge=0, default=0
+    )
+    trouble: str | None = documented("why the state folder cannot be written; null if it can", default=None)
     damaged: int = documented(
-        "times the file was found damaged and begun anew, since the process began", ge=0, default=0
+        "times since the process started that the outbox file was damaged and replaced by an empty one", ge=0, default=0
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Health:
-    """How the device is doing."""
+class Health(JsonMessage):
+    """The health of the device."""
 
     ts: float = documented("UNIX seconds", digits=3, ge=0)
-    uptime_s: float = documented("time since the process began", digits=1, ge=0)
-    fps: float | None = documented("frames worked on a second, lately; null before the first second", digits=2, ge=0)
-    frames: int = documented("frames worked on since the process began", ge=0)
-    skipped: int = documented("frames that the camera gave and nobody had time for", ge=0)
+    uptime_s: float = documented("time since the process started", digits=1, ge=0)
+    fps: float | None = documented(
+        "frames processed per second, recently; null before the first second", digits=2, ge=0
+    )
+    frames: int = documented("frames processed since the process started", ge=0)
+    skipped: int = documented("frames that the camera delivered and the device had no time to process", ge=0)
     last_frame_age_s: float | None = documented(
-        "time since the last frame was worked on; null before the first", digits=1, ge=0
+        "time since the last frame was processed; null before the first", digits=1, ge=0
     )
-    camera_reopenings: int = documented("how often the camera was opened after the first time", ge=0)
-    stages: dict[str, Stage] = documented("timings of each stage of the chain")
+    camera_reopenings: int = documented("times the camera was opened again after the first time", ge=0)
+    stages: dict[str, Stage] = documented("timings of each stage of the pipeline")
     face_reads: FaceReads | None = documented(
-        "how often each face is read; null where none was read twice lately", default=None
+        "how often each face is classified; null if no face was classified twice recently", default=None
     )
-    temperature_c: float | None = documented("of the processor; null where the board does not tell", digits=1)
-    throttling: Throttling | None = documented("null where the board does not tell")
+    temperature_c: float | None = documented(
+        "temperature of the processor in °C; null if the board does not report it", digits=1
+    )
+    throttling: Throttling | None = documented("throttling by the firmware; null if the board does not report it")
     memory_mb: float | None = documented(
-        "resident memory of the process, 10^6 bytes; null where unknown", digits=1, ge=0
+        "resident memory of the process in 10^6 bytes; null if unknown", digits=1, ge=0
     )
-    outbox: OutboxFigures = documented("events that wait")
+    outbox: OutboxFigures = documented("state of the outbox")
     reconnects: int = documented("connections to the broker after the first", ge=0)
-
-    def to_json(self) -> str:
-        """The health message as one line of JSON."""
-        return to_json(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """Which network reads the faces."""
+    """The model that classifies the faces."""
 
     name: str = documented("from the model card")
     version: str = documented("from the model card")
     digest: str = documented("sha256 of the .tflite, card included")
-    labels: tuple[str, ...] = documented("what it can say, in the order of its outputs")
+    labels: tuple[str, ...] = documented("labels in the order of the model's outputs")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelName:
-    """A model as it is spoken of."""
+    """The identity of a model."""
 
-    name: str | None = documented("from the model card; null where there is none that can be read")
-    version: str | None = documented("from the model card; null where there is none that can be read")
+    name: str | None = documented("from the model card; null if there is no readable card")
+    version: str | None = documented("from the model card; null if there is no readable card")
     digest: str = documented("sha256 of the .tflite, card included")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelUpdate:
-    """What came of the last model that was to be installed."""
+    """The result of the last model update."""
 
     state: UpdateState = documented(
-        "trial: it runs and is watched; accepted: it stays; rolled_back: the old one runs again; refused: it never ran"
+        "trial: the new model runs and is monitored; accepted: it stays; rolled_back: the old one runs again; "
+        "refused: it never ran"
     )
-    new: ModelName = documented("the model that was to be installed")
-    old: ModelName = documented("the one in force before")
-    reason: str | None = documented("why it was refused or rolled back, one sentence; null where it was not")
-    since: float = documented("when that became so, UNIX seconds", digits=3, ge=0)
+    new: ModelName = documented("the model to install")
+    old: ModelName = documented("the model that was active before")
+    reason: str | None = documented("why it was refused or rolled back, one sentence; otherwise null")
+    since: float = documented("time of the last change of `state`, UNIX seconds", digits=3, ge=0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Status:
-    """What the device is and what it runs."""
+class Status(JsonMessage):
+    """The device, its software, its model and its camera."""
 
-    ts: float = documented("when this was said, UNIX seconds", digits=3, ge=0)
+    ts: float = documented("time of the message, UNIX seconds", digits=3, ge=0)
     device: str = documented("the device's id, as in the topics")
-    version: str = documented("of emotion-edge")
-    python: str = documented("version of the interpreter")
+    version: str = documented("version of emotion-edge")
+    python: str = documented("version of Python")
     platform: str = documented("kernel and machine")
-    board: str | None = documented("the board's name; null where it does not tell")
-    model: ModelInfo = documented("the network")
-    config_digest: str = documented("sha256 of the settings in force; equal settings, equal digest")
-    camera: CameraState = documented("what the camera does; docs/events.md explains each state")
-    camera_error: str | None = documented("what is wrong with the camera, one sentence; null while nothing is")
-    purpose: str | None = documented("what the readings are for: one of the words of docs/privacy.md")
-    purpose_note: str | None = documented("the same in the operator's own words; null where there are none")
-    jurisdiction: str | None = documented("whose law holds: eu or elsewhere")
-    aggregate: bool = documented("nothing but summaries of groups leaves the device")
-    config_error: str | None = documented("why settings that were read again are not in force; null when they are")
-    model_update: ModelUpdate | None = documented(
-        "what came of the last model that was to be installed; null where there was none", default=None
+    board: str | None = documented("name of the board; null if it does not report one")
+    model: ModelInfo = documented("the active model")
+    config_digest: str = documented("sha256 of the active settings; equal settings have equal digests")
+    camera: CameraState = documented("state of the camera; docs/events.md explains each value")
+    camera_error: str | None = documented("what is wrong with the camera, one sentence; null if nothing is")
+    purpose: str | None = documented("purpose of the classification: one of the words of docs/privacy.md")
+    purpose_note: str | None = documented(
+        "description of the purpose in the operator's own words; null if there is none"
     )
-
-    def to_json(self) -> str:
-        """The status as one line of JSON."""
-        return to_json(self)
+    jurisdiction: str | None = documented("applicable law: eu or elsewhere")
+    aggregate: bool = documented("true if the device publishes only summaries of groups")
+    config_error: str | None = documented("why reloaded settings are not active; null if they are")
+    model_update: ModelUpdate | None = documented(
+        "result of the last model update; null if there was none", default=None
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A command. The verb stands in the topic; an empty payload is as good as {}."""
+    """A command. The topic holds the verb; an empty payload is equivalent to {}."""
 
     transaction: str | None = documented(
-        "comes back in the answer; a request that comes twice with it is worked on once", default=None, optional=True
+        "copied into the response; a request received twice with the same value is executed once",
+        default=None,
+        optional=True,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What came of a command."""
+class Answer(JsonMessage):
+    """The response to a command."""
 
-    status: Literal["ok", "error"] = documented("ok; or error, then `error` says why")
-    data: dict[str, Any] | None = documented("what the verb tells; null where it tells nothing")
-    error: str | None = documented("one sentence; null where all is well")
-    transaction: str | None = documented("the request's; null where it had none that could be read")
-
-    def to_json(self) -> str:
-        """The answer as one line of JSON."""
-        return to_json(self)
+    status: Literal["ok", "error"] = documented("ok, or error; then `error` gives the reason")
+    data: dict[str, Any] | None = documented("result of the command; null if it has none")
+    error: str | None = documented("what went wrong, one sentence; null if nothing did")
+    transaction: str | None = documented("copied from the request; null if it had none that is valid")
 
 
 def to_json(message: Any) -> str:
-    """A message as one line of JSON; floats carry as many decimals as their field declares."""
+    """Serialize a message as one line of JSON, each float with the decimals its field declares."""
     return json.dumps(_plain(message, 4), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -270,9 +290,6 @@ def _plain(value: Any, digits: int) -> Any:
         return [_plain(item, digits) for item in value]
     if value is None or isinstance(value, (bool, str)):
         return value
-    if isinstance(value, numbers.Integral):  # numpy's numbers too, which json does not know
+    if isinstance(value, numbers.Integral):  # also numpy's, which json cannot serialize
         return int(value)
     return round(float(value), digits or None)
-
-
-UNKNOWN = "unknown"

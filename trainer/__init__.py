@@ -1,1 +1,1 @@
-"""What runs on the workstation: teaches, distils, converts and scores the network the device runs."""
+"""The workstation's part: trains, distils, converts and evaluates the network the device runs."""

@@ -1,4 +1,4 @@
-"""`trainer`: makes the network that the device runs. Heavy libraries are imported by the command that needs them."""
+"""The command line of `trainer`; each command imports the heavy libraries that it needs."""
 
 from __future__ import annotations
 
@@ -17,26 +17,24 @@ from trainer.config import TrainConfig, load_config
 DEFAULT_CONFIG = Path("config.yaml")
 SUBCOMMANDS = {
     "data": "describe a data set: counts, duplicates, blanks, a contact sheet",
-    "teacher": "teach a teacher",
-    "distill": "teach a student from its teachers (and a teacher first, if there is none)",
+    "teacher": "train a teacher",
+    "distill": "train a student by distillation (and a teacher first, if there is none)",
     "convert": "turn the newest student into an int8 .tflite with its card",
     "evaluate": "score a checkpoint or a .tflite on a split",
-    "compare": "teach and judge every network of the published studies, side by side with our own",
-    "report": "draw pictures and tables of a run, or compare several",
+    "compare": "train and evaluate every network of the published studies, beside our own",
+    "report": "draw plots and tables of a run, or compare several",
 }
 DESCRIPTION = """Makes the network that the device runs.
 
   trainer distill --data fer2013.csv && trainer convert
 
-teaches a teacher, distils it into the student, and writes an int8 .tflite whose card tells the device everything."""
+trains a teacher, distils it into the student, and writes an int8 .tflite with its model card for the device."""
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
-    """The command line; a subcommand's options come from the module behind it, imported for `command` only."""
+    """The command line; only the module of `command` is imported, for its options."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--config", type=Path, metavar="F", help="config file (default: ./config.yaml where there is one)"
-    )
+    common.add_argument("--config", type=Path, metavar="F", help="config file (default: ./config.yaml if it exists)")
     common.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a setting"
     )
@@ -57,7 +55,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 
 
 def _add_arguments(name: str, parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, TrainConfig], int]:
-    """Let the module behind a subcommand add its options; returns what runs it."""
+    """Add the options of a subcommand's module; returns its `run`."""
     module = importlib.import_module(f"trainer.commands.{name}")
     module.add_arguments(parser)
     run: Callable[[argparse.Namespace, TrainConfig], int] = module.run
@@ -65,7 +63,7 @@ def _add_arguments(name: str, parser: argparse.ArgumentParser) -> Callable[[argp
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 0 good, 1 the work could not be done, 2 wrong usage."""
+    """Run one command; the exit code is 0 for success, 1 for failed work, 2 for wrong usage."""
     argv = sys.argv[1:] if argv is None else argv
     args = build_parser(next((a for a in argv if a in SUBCOMMANDS), None)).parse_args(argv)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -75,9 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"trainer: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        ways = {"teacher": "; go on with --resume", "compare": "; go on with the same command"}
-        resume = (ways | {"distill": ways["teacher"]}).get(args.command, "")
-        print(f"trainer: stopped; every finished epoch is saved{resume}.", file=sys.stderr)
+        hints = {"teacher": "; continue with --resume", "compare": "; continue with the same command"}
+        hint = (hints | {"distill": hints["teacher"]}).get(args.command, "")
+        print(f"trainer: stopped; every finished epoch is saved{hint}.", file=sys.stderr)
         return 1
 
 

@@ -1,4 +1,4 @@
-"""Errors of the workstation side; printed as one sentence, like the device's."""
+"""Errors of the trainer; printed as one sentence, like the device's."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from device.errors import EmotionEdgeError
 
 
 class DataError(EmotionEdgeError):
-    """A dataset is missing, cut short, or not what it says it is."""
+    """A dataset is missing, cut short, or not in a known form."""
 
 
 class CheckpointError(EmotionEdgeError):
-    """A checkpoint or run folder cannot be read, or belongs to something else."""
+    """A checkpoint or run folder cannot be read, or is of another network or data set."""
 
 
 class GateError(EmotionEdgeError):
@@ -18,4 +18,4 @@ class GateError(EmotionEdgeError):
 
 
 class RunError(EmotionEdgeError):
-    """Training cannot go on (the disk is full, say); what was saved stays."""
+    """Training cannot continue (a full disk, for example); what was saved stays."""

@@ -1,4 +1,4 @@
-"""A camera as the chain sees it: an iterator of frames, to be closed."""
+"""A camera as the pipeline uses it: an iterator of frames that must be closed."""
 
 from __future__ import annotations
 
@@ -8,61 +8,61 @@ from typing import Self
 
 from device.camera.frame import Frame, RawFrame
 from device.camera.reader import FrameReader, LatestFrameReader, SequentialReader
-from device.camera.sources.registry import is_file, is_live, open_source
+from device.camera.sources.registry import find_source, open_source
 from device.config.schema import CameraConfig
 from device.errors import FrozenError
 
-SLICE_S = 0.5  # a signal that comes just before a wait does not end it, so no wait is long
+SLICE_S = 0.5  # no wait is longer, because a signal just before a wait does not end it
 
 
 class Camera:
-    """One opening of a source: an iterator of frames; to be closed, or used in a `with`.
+    """One opening of a source: an iterator of frames; close it, or use it in a `with`.
 
-    A live camera and a file in real time run in a process of their own and keep only the newest frame: who is slow
-    skips frames and never sees old ones. A file that plays `fast` gives every frame.
+    A live camera and a file in real time run in a worker process that keeps only the newest frame:
+    a slow caller skips frames and never gets old ones. A file that plays `fast` gives every frame.
 
     Raises:
-        SourceError: there is no such source, it fails, stalls or is frozen; while iterating.
+        SourceError: while iterating; the source is unknown, fails, stalls or is frozen.
     """
 
     def __init__(self, config: CameraConfig) -> None:
-        self.live = is_live(config)  # False: it ends by itself
+        self.live = find_source(config).live  # False: it ends by itself
         self.skipped = 0  # in all
         self._config = config
         self._index = -1
-        in_turn = config.fast and is_file(config) and not self.live
+        every_frame = config.fast and not self.live
         self._reader: FrameReader = (
-            SequentialReader(open_source(config, time.sleep)) if in_turn else LatestFrameReader(config)
+            SequentialReader(open_source(config, time.sleep)) if every_frame else LatestFrameReader(config)
         )
-        self._peeked: Frame | None = None
+        self._first: Frame | None = None
 
     @property
     def ended(self) -> bool:
         """No more frames will come."""
-        return self._reader.over and self._peeked is None
+        return self._reader.over and self._first is None
 
-    def take(self, patience_s: float) -> Frame | None:
-        """The next frame; None if none came within this time, or the source has ended."""
-        if self._peeked is not None:
-            peeked, self._peeked = self._peeked, None
-            return peeked
-        taken = self._reader.take(patience_s)
+    def take(self, wait_s: float) -> Frame | None:
+        """The next frame; None if none came within `wait_s`, or the source has ended."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        taken = self._reader.take(wait_s)
         if taken is None:
             return None
-        shot, skipped = taken
-        self._reject_frozen(shot)
+        raw, skipped = taken
+        self._reject_frozen(raw)
         self.skipped += skipped
         self._index += skipped + 1
-        return Frame(shot.image, self._index, shot.time_s, shot.timestamp, skipped, shot.still_s)
+        return Frame(raw.image, self._index, raw.time_s, raw.timestamp, skipped, raw.still_s)
 
     def close(self) -> None:
         """Free the source; harmless when repeated."""
         self._reader.close()
 
     def wait(self) -> None:
-        """Until a first frame is there, which `take` will give, or the source has ended."""
-        while self._peeked is None and not self.ended:
-            self._peeked = self.take(SLICE_S)
+        """Wait until a first frame is there, which `take` returns next, or the source has ended."""
+        while self._first is None and not self.ended:
+            self._first = self.take(SLICE_S)
 
     def __iter__(self) -> Self:
         return self
@@ -81,20 +81,20 @@ class Camera:
     ) -> None:
         self.close()
 
-    def _reject_frozen(self, shot: RawFrame) -> None:
+    def _reject_frozen(self, raw: RawFrame) -> None:
         limit_s = self._config.frozen_s
-        if limit_s is not None and shot.still_s >= limit_s:
+        if limit_s is not None and raw.still_s >= limit_s:
             raise FrozenError(
-                f"{self._config.source}: the same frame for {limit_s:g} s, pixel for pixel; the camera hangs, or it is "
-                "covered."
+                f"{self._config.source}: the same frame for {limit_s:g} s, pixel for pixel; the camera hangs, or its "
+                "lens is covered."
             )
 
 
 def open_camera(config: CameraConfig) -> Camera:
-    """The camera that `config.source` names, with a first frame waiting.
+    """Open the camera that `config.source` names, and wait for its first frame.
 
     Raises:
-        SourceError: no such scheme or source, or it gives no frame within `timeout_s`.
+        SourceError: the scheme or source does not exist, or gives no frame within `timeout_s`.
     """
     camera = Camera(config)
     try:

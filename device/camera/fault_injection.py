@@ -1,7 +1,8 @@
-"""A file camera that misbehaves as real ones do, so that every fault can be rehearsed."""
+"""Makes a source fail as real cameras do: the setting `device.camera.fault`, for rehearsals."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import time
@@ -10,45 +11,57 @@ from collections.abc import Generator, Iterable
 import numpy as np
 
 from device.camera.frame import RawFrame
+from device.camera.source import Pause, Source
 from device.config.schema import CameraConfig
 
 SLOW_S = 1.0  # from frame to frame
 
 
-def with_fault(shots: Iterable[RawFrame], config: CameraConfig) -> Generator[RawFrame, None, None]:
-    """The first `fault_frame` frames of `shots`, and from then on what `fault` says; without a fault, all of them."""
+def with_fault(source: Source) -> Source:
+    """The same source as a live camera that fails after `fault_frame` frames."""
+
+    def open_frames(address: str, config: CameraConfig, pause: Pause) -> Generator[RawFrame, None, None]:
+        in_real_time = dataclasses.replace(config, fast=False)
+        return inject(source.open_frames(address, in_real_time, pause), config)
+
+    return dataclasses.replace(source, open_frames=open_frames, live=True)
+
+
+def inject(frames: Iterable[RawFrame], config: CameraConfig) -> Generator[RawFrame, None, None]:
+    """The first `fault_frame` frames, then the fault on each further one."""
+    fault = _FAULTS[config.fault or ""]
     good: RawFrame | None = None
-    for number, shot in enumerate(shots):
-        if config.fault is None or number < config.fault_frame:
-            good = shot
-            yield shot
+    for number, frame in enumerate(frames):
+        if number < config.fault_frame:
+            good = frame
+            yield frame
         else:
-            yield _FAULTS[config.fault](shot, good or shot)
+            yield fault(frame, good or frame)
 
 
-def _stall(shot: RawFrame, good: RawFrame) -> RawFrame:
-    """Hang as inside a driver; the camera's process heeds no signal but SIGKILL anyway."""
+def _stall(frame: RawFrame, good: RawFrame) -> RawFrame:
+    """Hang as inside a driver; only SIGKILL ends the worker process then."""
     while True:
         time.sleep(3600)
 
 
-def _repeat(shot: RawFrame, good: RawFrame) -> RawFrame:
-    return shot._replace(image=good.image)
+def _repeat(frame: RawFrame, good: RawFrame) -> RawFrame:
+    return frame._replace(image=good.image)
 
 
-def _die(shot: RawFrame, good: RawFrame) -> RawFrame:
-    """End as a library does that writes where it may not."""
+def _die(frame: RawFrame, good: RawFrame) -> RawFrame:
+    """End as a library does that writes to memory it does not own."""
     os.kill(os.getpid(), signal.SIGSEGV)
-    return _stall(shot, good)
+    return _stall(frame, good)
 
 
-def _garbage(shot: RawFrame, good: RawFrame) -> RawFrame:
-    return shot._replace(image=np.zeros((*shot.image.shape, 2), np.uint8))
+def _garbage(frame: RawFrame, good: RawFrame) -> RawFrame:
+    return frame._replace(image=np.zeros((*frame.image.shape, 2), np.uint8))
 
 
-def _slow(shot: RawFrame, good: RawFrame) -> RawFrame:
+def _slow(frame: RawFrame, good: RawFrame) -> RawFrame:
     time.sleep(SLOW_S)
-    return shot
+    return frame
 
 
 _FAULTS = {"stall": _stall, "repeat": _repeat, "die": _die, "garbage": _garbage, "slow": _slow}

@@ -1,4 +1,4 @@
-"""Detects a camera that repeats one picture: a sensor's noise never repeats itself."""
+"""Measures for how long a camera has repeated one frame: the noise of a sensor never repeats."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from device.camera.frame import RawFrame
 
-ROWS = 16  # the pixels of every 16th row are compared first: those of a camera that lives differ there
+ROWS = 16  # every 16th row is compared first: there the frames of a working camera differ already
 
 
-def with_still_time(shots: Iterable[RawFrame]) -> Generator[RawFrame, None, None]:
-    """The same, each with the time for which no pixel has changed: a sensor's noise never repeats itself."""
+def with_still_time(frames: Iterable[RawFrame]) -> Generator[RawFrame, None, None]:
+    """The same frames, each with `still_s`: for how long no pixel has changed."""
     last: NDArray[np.uint8] | None = None
     since_s = 0.0
-    for shot in shots:
+    for frame in frames:
         now_s = time.monotonic()
-        if last is None or not _same(shot.image, last):
+        if last is None or not _same(frame.image, last):
             since_s = now_s
-        last = shot.image
-        yield shot._replace(still_s=now_s - since_s)
+        last = frame.image
+        yield frame._replace(still_s=now_s - since_s)
 
 
 def _same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:

@@ -1,4 +1,4 @@
-"""How frames are taken from a source: every one in turn, or the newest from a process of its own."""
+"""Readers of a source: every frame in turn, or the newest one from a worker process."""
 
 from __future__ import annotations
 
@@ -20,24 +20,27 @@ from device.camera.shared_memory import SharedFrame
 from device.config.schema import CameraConfig
 from device.errors import SourceError, StalledError, StuckError
 
-SLOTS = 3  # one that is read, one that is written, one that is the newest
-START_S = 120.0  # Python and OpenCV are loaded within this time, whatever the board, whatever else it does
-LEAVE_S = 2.0  # a camera that is not freed within this time is killed
-KILL_S = 5.0  # a process that is not gone so long after SIGKILL hangs in the kernel
-MESSAGE = 4096  # bytes of one, at most
-BOOT = (  # it finds modules where we do
-    "import json, sys; told = json.loads(sys.argv[1]); sys.path[:] = told.pop('path'); "
-    "from device.camera.worker import main; main(**told)"
+SLOTS = 3  # one is read, one is written, one holds the newest frame
+START_S = 120.0  # Python and OpenCV load within this time, even on a slow and busy board
+EXIT_S = 2.0  # a worker that has not ended after this time is killed
+KILL_S = 5.0  # a process that still runs so long after SIGKILL hangs in the kernel
+MAX_MESSAGE = 4096  # bytes
+BOOT = (  # the worker finds modules where the agent does
+    "import json, sys; spec = json.loads(sys.argv[1]); sys.path[:] = spec.pop('path'); "
+    "from device.camera.worker import main; main(**spec)"
 )
 
 
 class FrameReader(Protocol):
-    """Takes shots from a source."""
+    """Takes frames from a source."""
 
-    over: bool  # no more will come
+    over: bool  # no more frames will come
 
-    def take(self, patience_s: float) -> tuple[RawFrame, int] | None:
-        """The next shot, and how many were dropped before it; None if none came within `patience_s`, or it is over.
+    def take(self, wait_s: float) -> tuple[RawFrame, int] | None:
+        """The next frame, and how many were dropped before it.
+
+        Returns:
+            None if no frame came within `wait_s`, or the source is over.
 
         Raises:
             SourceError: the source fails.
@@ -48,17 +51,17 @@ class FrameReader(Protocol):
 
 
 class SequentialReader:
-    """Takes every shot of a generator when asked; one that blocks blocks who takes."""
+    """Takes every frame of a generator; `take` blocks as long as the generator does."""
 
-    def __init__(self, shots: Generator[RawFrame, None, None]) -> None:
+    def __init__(self, frames: Generator[RawFrame, None, None]) -> None:
         self.over = False
-        self._frames = shots
+        self._frames = frames
 
-    def take(self, patience_s: float) -> tuple[RawFrame, int] | None:
-        """See `FrameReader`; drops nothing, and waits as long as the generator does."""
-        shot = next(self._frames, None)
-        self.over = shot is None
-        return None if shot is None else (shot, 0)
+    def take(self, wait_s: float) -> tuple[RawFrame, int] | None:
+        """See `FrameReader`; drops no frame, and ignores `wait_s`."""
+        frame = next(self._frames, None)
+        self.over = frame is None
+        return None if frame is None else (frame, 0)
 
     def close(self) -> None:
         """See `FrameReader`."""
@@ -66,63 +69,63 @@ class SequentialReader:
 
 
 class LatestFrameReader:
-    """Runs the source in a process of its own, and takes the newest shot: who is slow misses some, but sees none late.
+    """Runs the source in a worker process and takes the newest frame: a slow caller skips frames.
 
-    Linux ends that process with the thread that made this object, so let it be one that lasts.
+    Linux ends the worker when the thread that made this object ends, so make it in the main thread.
     """
 
     def __init__(self, config: CameraConfig) -> None:
         self.over = False
         self._config = config
-        self._newest: int | None = None  # in which slot it lies
-        self._taken = 0  # number of the shot that was taken last
-        self._last_words: SourceError | None = None
+        self._newest: int | None = None  # index of the slot that holds it
+        self._taken = 0  # number of the frame that was taken last
+        self._failure: SourceError | None = None
         self._ended = False
         self._slots = [SharedFrame.create() for _ in range(SLOTS)]
-        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = _start(config, theirs.fileno(), [slot.descriptor for slot in self._slots])
-        self._limit_s = time.monotonic() + START_S  # for the next message
+        self._limit_s = time.monotonic() + START_S  # when the next message is overdue
 
-    def take(self, patience_s: float) -> tuple[RawFrame, int] | None:
+    def take(self, wait_s: float) -> tuple[RawFrame, int] | None:
         """See `FrameReader`.
 
         Raises:
-            SourceError: the source failed, or its process ended.
+            SourceError: the source failed, or the worker process ended.
             StalledError: no frame came for `timeout_s`, counted from the opening of the source.
         """
-        until_s = time.monotonic() + patience_s
-        self._listen(0.0)
-        while (taken := self._shot()) is None and not self._finished():
+        until_s = time.monotonic() + wait_s
+        self._receive(0.0)
+        while (taken := self._newest_frame()) is None and not self._finished():
             now_s = time.monotonic()
             if now_s >= self._limit_s:
-                raise StalledError(_silence(self._config))
+                raise StalledError(_stall_message(self._config))
             if now_s >= until_s:
                 break
-            self._listen(min(until_s, self._limit_s) - now_s)
+            self._receive(min(until_s, self._limit_s) - now_s)
         return taken
 
     def close(self) -> None:
-        """See `FrameReader`; the process may free its camera, and is killed if it does not, or hangs already.
+        """See `FrameReader`; the worker can free its camera, and is killed if it hangs.
 
         Raises:
-            StuckError: it cannot be killed.
+            StuckError: the worker cannot be killed.
         """
         hangs = time.monotonic() >= self._limit_s
-        self._link.close()
+        self._socket.close()
         try:
-            end_process(self._process, 0.0 if hangs else LEAVE_S, self._config.source)
+            end_process(self._process, 0.0 if hangs else EXIT_S, self._config.source)
         finally:
             for slot in self._slots:
                 slot.close()
 
-    def _listen(self, patience_s: float) -> None:
-        """Wait for a message, then hear all that are there."""
-        while not self._said_all() and select.select([self._link], [], [], patience_s)[0]:
-            self._hear(self._link.recv(MESSAGE))
-            patience_s = 0.0
+    def _receive(self, wait_s: float) -> None:
+        """Wait for a message, then handle all that have arrived."""
+        while not self._last_received() and select.select([self._socket], [], [], wait_s)[0]:
+            self._handle_message(self._socket.recv(MAX_MESSAGE))
+            wait_s = 0.0
 
-    def _hear(self, message: bytes) -> None:
+    def _handle_message(self, message: bytes) -> None:
         self._limit_s = time.monotonic() + self._config.timeout_s
         match message[:1]:
             case worker.FRAME:
@@ -130,15 +133,15 @@ class LatestFrameReader:
             case worker.END:
                 self._ended = True
             case worker.FAILURE:
-                self._last_words = SourceError(message[1:].decode())
+                self._failure = SourceError(message[1:].decode())
             case b"":
-                self._last_words = SourceError(f"{self._config.source}: {_obituary(self._process)}")
+                self._failure = SourceError(f"{self._config.source}: {_exit_message(self._process)}")
 
-    def _said_all(self) -> bool:
-        return self._ended or self._last_words is not None
+    def _last_received(self) -> bool:
+        return self._ended or self._failure is not None
 
-    def _shot(self) -> tuple[RawFrame, int] | None:
-        """The newest one, unless it was taken before, or is just being overwritten: then a message comes soon."""
+    def _newest_frame(self) -> tuple[RawFrame, int] | None:
+        """The newest frame; None if it was taken before, or is being overwritten by a newer one."""
         found = self._slots[self._newest].read() if self._newest is not None else None
         self._newest = None
         if found is None or found[0] <= self._taken:
@@ -147,15 +150,18 @@ class LatestFrameReader:
         return found[1], dropped
 
     def _finished(self) -> bool:
-        if self._last_words is not None:
-            raise self._last_words
+        if self._failure is not None:
+            raise self._failure
         self.over = self._ended
         return self.over
 
 
 def _start(config: CameraConfig, link: int, slots: list[int]) -> subprocess.Popen[bytes]:
-    """A fresh interpreter, out of reach of the terminal's signals, that inherits these descriptors and no other."""
-    told = {
+    """Start the worker: a fresh interpreter in a session of its own, with these descriptors only.
+
+    The session keeps the terminal's signals from it.
+    """
+    spec = {
         "path": [str(folder) for folder in sys.path],
         "config": dataclasses.asdict(config),
         "agent": os.getpid(),
@@ -163,22 +169,22 @@ def _start(config: CameraConfig, link: int, slots: list[int]) -> subprocess.Pope
         "slots": slots,
     }
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", BOOT, json.dumps(told)],
+        [sys.executable, "-P", "-c", BOOT, json.dumps(spec)],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,  # ours carries events
+        stdout=subprocess.DEVNULL,  # the agent's stdout carries events
         pass_fds=(link, *slots),
         start_new_session=True,
     )
 
 
-def end_process(process: subprocess.Popen[bytes], patience_s: float, source: str) -> None:
+def end_process(process: subprocess.Popen[bytes], wait_s: float, source: str) -> None:
     """Wait for the process to end, kill it if it does not, and leave no zombie.
 
     Raises:
-        StuckError: it cannot be killed.
+        StuckError: the process cannot be killed.
     """
     try:
-        process.wait(patience_s)
+        process.wait(wait_s)
     except subprocess.TimeoutExpired:
         process.kill()
         try:
@@ -190,18 +196,18 @@ def end_process(process: subprocess.Popen[bytes], patience_s: float, source: str
             ) from None
 
 
-def _obituary(process: subprocess.Popen[bytes]) -> str:
-    """How a process ended that has closed its end of the socket."""
+def _exit_message(process: subprocess.Popen[bytes]) -> str:
+    """Why a worker that closed its end of the socket ended."""
     try:
-        code = process.wait(LEAVE_S)
+        code = process.wait(EXIT_S)
     except subprocess.TimeoutExpired:
-        return "the camera's process fell silent."
+        return "the camera's process closed its connection but did not end."
     if code < 0:
         return f"the camera's process was killed by {signal.Signals(-code).name}."
     return f"the camera's process ended by itself (exit code {code})."
 
 
-def _silence(config: CameraConfig) -> str:
+def _stall_message(config: CameraConfig) -> str:
     return (
         f"{config.source}: no frame for {config.timeout_s:g} s; check the camera's cable, and whether another program "
         "uses it."

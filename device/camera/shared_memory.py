@@ -1,4 +1,4 @@
-"""Room for one frame in memory that two processes share."""
+"""Shared memory for one frame between the worker process and the agent."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ PIXELS_AT = 64  # where the pixels begin
 
 
 class SharedFrame:
-    """A piece of memory without a name, which goes when both processes have gone.
+    """Anonymous shared memory (memfd) that holds one frame; it is freed when both processes end.
 
-    A lock of the kernel's keeps anybody from reading what is half written; it falls when its holder is killed.
+    A file lock keeps the reader from a frame that is half written; the kernel releases it when its
+    holder is killed.
 
     Args:
-        descriptor: of the memory; the slot closes it.
+        descriptor: of the memory; this object closes it.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -34,24 +35,25 @@ class SharedFrame:
 
     @classmethod
     def create(cls) -> SharedFrame:
-        """New and empty; it grows with what is written."""
+        """New and empty; it grows with the frames that are written."""
         return cls(os.memfd_create("frame"))
 
-    def write(self, number: int, shot: RawFrame) -> bool:
-        """Put a frame here, counted from 1; False if somebody is just reading the one that is here."""
-        shape, size = shot.image.shape, PIXELS_AT + shot.image.size
+    def write(self, number: int, frame: RawFrame) -> bool:
+        """Store a frame, counted from 1; False if the stored one is being read."""
+        shape, size = frame.image.shape, PIXELS_AT + frame.image.size
         if self._stored() < size:
             os.ftruncate(self.descriptor, size)
         memory = self._mapped()
         with self._lock(fcntl.LOCK_EX) as locked:
             if locked:
-                HEADER.pack_into(memory, 0, 0, *shot[1:], *_three(shape))  # not to be read yet, even if we are killed
-                np.ndarray(shape, np.uint8, memory, PIXELS_AT)[...] = shot.image
+                # Number 0 makes it unreadable, even if this process is killed now.
+                HEADER.pack_into(memory, 0, 0, *frame[1:], *_three(shape))
+                np.ndarray(shape, np.uint8, memory, PIXELS_AT)[...] = frame.image
                 NUMBER.pack_into(memory, 0, number)
             return locked
 
     def read(self) -> tuple[int, RawFrame] | None:
-        """A copy of the frame that is here, and its number; None while there is none, or it is being written."""
+        """Number and copy of the stored frame; None if there is none or it is being written."""
         if self._stored() < PIXELS_AT:
             return None
         memory = self._mapped()
@@ -59,7 +61,7 @@ class SharedFrame:
             return _unpack(memory) if locked else None
 
     def close(self) -> None:
-        """Give the memory back; harmless when repeated."""
+        """Free the memory; harmless when repeated."""
         if self._memory is not None:
             self._memory.close()
         if self.descriptor >= 0:
@@ -70,7 +72,7 @@ class SharedFrame:
         return os.fstat(self.descriptor).st_size
 
     def _mapped(self) -> mmap.mmap:
-        """All of the memory. Not to be called under the lock, which falls when an old mapping is closed."""
+        """All of the memory. Call it without the lock: closing an old mapping releases it."""
         size = self._stored()
         if self._memory is None or len(self._memory) < size:
             if self._memory is not None:

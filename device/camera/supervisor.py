@@ -1,4 +1,4 @@
-"""Keeps a camera going: one that stalls, freezes or breaks is ended and opened again, and people are told."""
+"""Reopens a camera that stalls, freezes or fails, and keeps its state and error for `status`."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ import time
 
 from device.camera.camera import SLICE_S, Camera
 from device.camera.frame import Frame
-from device.camera.sources.registry import is_file, is_live
+from device.camera.sources.registry import find_source
 from device.config.schema import CameraConfig
 from device.errors import FrozenError, SourceError, StalledError
 from device.messages import CameraState
 
-JITTER = 0.25  # a wait grows by up to this share at random, so that a rack of cameras does not start at once
+JITTER = 0.25  # share by which a wait grows at random, so that many cameras do not start at once
 STATES: dict[type[SourceError], CameraState] = {StalledError: "stalled", FrozenError: "frozen"}  # others: failed
 
 log = logging.getLogger(__name__)
 
 
 class CameraSupervisor:
-    """A camera that heals, one short step after another.
+    """Opens a camera, reads it frame by frame, and reopens it after a fault.
 
-    A live camera heals by itself once it has given a frame; before that, and for a file, a fault is an error.
+    It reopens only a live camera that has given a frame. Otherwise a fault is an error.
     """
 
     def __init__(self, config: CameraConfig) -> None:
         self.state: CameraState = "starting"
-        self.error: str | None = None  # what is wrong, in a sentence; None while nothing is
-        self.skipped = 0  # frames in all that nobody had time for
+        self.error: str | None = None  # one sentence; None while the camera works
+        self.skipped = 0  # frames in all that came while the agent was busy
         self.openings = 0
         self._config = config
         self._camera: Camera | None = None
-        self._began_s: float | None = None  # when it was opened first
-        self._opened_s = self._due_s = 0.0  # when it was opened last, and when it may be again
-        self._tries = 0  # openings since the last frame
+        self._began_s: float | None = None  # when it was first opened
+        self._opened_s = self._due_s = 0.0  # when it was last opened, and when it may be again
+        self._attempts = 0  # openings since the last frame
         self._index = -1  # of that frame
 
     def step(self) -> Frame | None:
-        """The next frame; None if there is none yet, after a fraction of a second: `state` says why.
+        """The next frame; None if none came within a fraction of a second: see `state`.
 
         Raises:
-            SourceError: what cannot heal.
-            StuckError: the camera's process cannot be killed; only a new start of ours, or of the machine, may help.
+            SourceError: a fault that opening again cannot repair.
+            StuckError: the worker process cannot be killed; restart the agent or the board.
         """
         if self._camera is None and not self._open():
             return None
@@ -51,7 +51,7 @@ class CameraSupervisor:
         try:
             return self._take(self._camera)
         except SourceError as error:
-            self._lose(error)
+            self._handle_fault(error)
         return None
 
     def pause(self) -> None:
@@ -60,7 +60,7 @@ class CameraSupervisor:
         self.close()
 
     def resume(self) -> None:
-        """Open it again, as soon as that is allowed; harmless if it is not paused."""
+        """Open it again as soon as that is allowed; harmless if it is not paused."""
         if self.state == "paused":
             self.state = "starting"
 
@@ -71,15 +71,15 @@ class CameraSupervisor:
             camera.close()
 
     def _open(self) -> bool:
-        """Open the camera if it is time; else wait a little."""
+        """Open the camera if that is allowed now; else wait for a short time."""
         left_s = self._due_s - time.monotonic()
         if self.state == "paused" or left_s > 0:
             time.sleep(SLICE_S if self.state == "paused" else min(SLICE_S, left_s))
             return False
         self._opened_s = time.monotonic()
         self._began_s = self._began_s or self._opened_s
-        self._due_s = self._opened_s + _wait_s(self._config, self._tries)
-        self._tries += 1
+        self._due_s = self._opened_s + _wait_s(self._config, self._attempts)
+        self._attempts += 1
         self.openings += 1
         self._camera = Camera(self._config)
         return True
@@ -91,29 +91,30 @@ class CameraSupervisor:
         if frame is None or (self.state == "frozen" and not (frame.index > 0 and frame.still_s == 0)):
             return None
         if self.error is not None:
-            log.info("%s: the camera gives frames again", self._config.source)
+            log.info("%s: the camera works again", self._config.source)
         self.state, self.error = "running", None
-        self._tries, self._due_s = 0, self._opened_s + self._config.reopen_min_s
-        return self._placed(frame)
+        self._attempts, self._due_s = 0, self._opened_s + self._config.reopen_min_s
+        return self._renumbered(frame)
 
-    def _placed(self, frame: Frame) -> Frame:
-        """The same, in its place among the frames of every opening."""
+    def _renumbered(self, frame: Frame) -> Frame:
+        """The same frame, with its index and time counted over all openings."""
         self.skipped += frame.skipped
         self._index += frame.skipped + 1
-        later_s = self._opened_s - (self._began_s or 0.0) if is_file(self._config) else 0.0
+        media_time = find_source(self._config).media_time
+        later_s = self._opened_s - (self._began_s or 0.0) if media_time else 0.0
         return dataclasses.replace(frame, index=self._index, time_s=frame.time_s + later_s)
 
-    def _lose(self, error: SourceError) -> None:
-        """End the camera; if it can heal, remember what is wrong."""
+    def _handle_fault(self, error: SourceError) -> None:
+        """Close the camera; raise the error unless opening again can repair it."""
         self.close()
-        if self._index < 0 or not is_live(self._config):
+        if self._index < 0 or not find_source(self._config).live:
             raise error
         if self.error != str(error):
-            log.warning("%s It is opened again.", error)
+            log.warning("%s It will be reopened.", error)
         self.state, self.error = STATES.get(type(error), "failed"), str(error)
 
 
-def _wait_s(config: CameraConfig, tries: int) -> float:
-    """From an opening to the next, if it is to be the one after `tries` others that gave no frame."""
-    wait_s = min(config.reopen_max_s, config.reopen_min_s * 2.0 ** min(tries, 16))
+def _wait_s(config: CameraConfig, attempts: int) -> float:
+    """Seconds from an opening to the next, after `attempts` openings that gave no frame."""
+    wait_s = min(config.reopen_max_s, config.reopen_min_s * 2.0 ** min(attempts, 16))
     return max(config.reopen_min_s, wait_s) * (1 + random.uniform(0, JITTER))

@@ -1,7 +1,9 @@
-"""The camera's own process: takes pictures, and leaves the newest where the agent finds it. It can be killed.
+"""The worker process of a camera: it writes the newest frame to shared memory for the agent.
 
-The agent starts it afresh (no fork of a process with threads) and hands it one end of a socket and a few slots. On the
-socket it says one message a frame, and why there are no more; that the other end is closed means the agent has enough.
+A process can be killed when a driver hangs; a thread cannot. The agent starts a fresh interpreter
+(no fork of a process with threads) and passes one end of a socket and a few shared frames. The
+worker sends one message a frame, and one at the end with the reason. It stops when the agent closes
+its end.
 """
 
 from __future__ import annotations
@@ -18,11 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from device.camera.fault_injection import with_fault
 from device.camera.frame import RawFrame
 from device.camera.freeze import with_still_time
 from device.camera.shared_memory import SharedFrame
-from device.camera.sources.registry import is_live, load, open_source
+from device.camera.sources.registry import find_source, import_library, open_source
 from device.config.schema import CameraConfig
 from device.errors import SourceError
 
@@ -31,25 +32,25 @@ PR_SET_PDEATHSIG = 1
 
 
 class ClosedError(Exception):
-    """The agent wants no more, or is gone."""
+    """The agent closed its end of the socket."""
 
 
 def main(config: dict[str, Any], agent: int, link: int, slots: list[int]) -> None:
-    """Serve until the source ends, fails, or nobody wants more.
+    """Serve until the source ends or fails, or the agent closes its end.
 
     Args:
         config: the values of a CameraConfig.
-        agent: process id of who started us.
+        agent: process id of the parent.
         link: descriptor of a SOCK_SEQPACKET socket.
-        slots: descriptors of empty slots, at least two.
+        slots: descriptors of empty shared frames, at least two.
     """
-    _live_and_die_with(agent)
+    _bind_to(agent)
     with socket.socket(fileno=link) as end:
         Server(CameraConfig(**config), end, [SharedFrame(descriptor) for descriptor in slots]).serve()
 
 
 class Server:
-    """Passes on what a source gives."""
+    """Passes the frames of a source to the agent."""
 
     def __init__(self, config: CameraConfig, link: socket.socket, slots: list[SharedFrame]) -> None:
         self._config = config
@@ -59,35 +60,35 @@ class Server:
     def serve(self) -> None:
         """See `main`."""
         with suppress(ClosedError, BrokenPipeError, ConnectionResetError):
-            load(self._config)
+            import_library(self._config)
             self._link.send(HELLO)
-            self._link.send(self._outcome())
+            self._link.send(self._pass_on_all())
 
-    def _outcome(self) -> bytes:
-        """Pass on every frame; why there are no more."""
+    def _pass_on_all(self) -> bytes:
+        """Pass on every frame; the last message, with the reason for the end."""
         try:
-            with closing(self._frames()) as shots:
-                for number, shot in enumerate(shots, start=1):
-                    self._pass_on(number, shot)
+            with closing(self._frames()) as frames:
+                for number, frame in enumerate(frames, start=1):
+                    self._pass_on(number, frame)
             return END
         except (ClosedError, BrokenPipeError, ConnectionResetError):
             raise
         except SourceError as error:
             return FAILURE + str(error).encode()
-        except Exception as error:  # drivers' bindings raise what they like
+        except Exception as error:  # bindings of drivers raise any type
             return FAILURE + f"{self._config.source}: the camera failed: {type(error).__name__}: {error}.".encode()
 
     def _frames(self) -> Generator[RawFrame, None, None]:
-        shots = with_fault(open_source(self._config, self._pause), self._config)
-        return with_still_time(shots) if is_live(self._config) else shots
+        frames = open_source(self._config, self._pause)
+        return with_still_time(frames) if find_source(self._config).live else frames
 
-    def _pass_on(self, number: int, shot: RawFrame) -> None:
-        _check(shot.image, self._config.source)
+    def _pass_on(self, number: int, frame: RawFrame) -> None:
+        _check(frame.image, self._config.source)
         for place in range(len(self._slots)):
             slot = (number + place) % len(self._slots)
-            if self._slots[slot].write(number, shot):
+            if self._slots[slot].write(number, frame):
                 break
-        with suppress(BlockingIOError):  # the agent is busy, and has more messages than it can use
+        with suppress(BlockingIOError):  # the agent is busy, with messages still unread
             self._link.send(FRAME + bytes([slot]), socket.MSG_DONTWAIT)
 
     def _pause(self, seconds: float) -> None:
@@ -97,18 +98,18 @@ class Server:
 
 
 def _check(image: Any, source: str) -> None:
-    """Pass on nothing that the chain cannot work on."""
+    """Reject an image that the pipeline cannot use."""
     good = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size > 0
     if not good or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
         what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise SourceError(f"{source}: the camera gave something that is no picture ({what}).")
+        raise SourceError(f"{source}: the camera gave something that is not a picture ({what}).")
 
 
-def _live_and_die_with(agent: int) -> None:
-    """The agent alone decides when we end: no signal meant for it reaches us, and when it is gone, so are we."""
+def _bind_to(agent: int) -> None:
+    """Ignore the signals that stop the agent, and end when the agent ends."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != agent:  # it was gone before we asked
+    if os.getppid() != agent:  # it ended before prctl
         os._exit(1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would show faces

@@ -1,4 +1,4 @@
-"""Every setting of the device, declared once, read strictly, and checked against what the law permits."""
+"""The device's settings: declared once, read strictly, checked against the law."""
 
 from device.config.loader import from_dict, load, section, setting, to_dict
 from device.config.schema import (

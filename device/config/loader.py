@@ -1,7 +1,7 @@
-"""Settings as dataclasses: declared once with `setting`, read strictly from YAML and `key=value` overrides.
+"""Settings as dataclasses, read strictly from YAML and `key=value` overrides.
 
-Both `device.config` and `trainer.config` declare their settings with this module. A mistake is reported
-with the file, the line, the full key, the value, and what is allowed.
+Both `device.config` and `trainer.config` declare their settings with this module. An error message
+contains the file, the line, the full key, the value, and what is allowed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,16 +35,32 @@ def setting(
     le: float | None = None,
     lt: float | None = None,
     choices: Sequence[str] | None = None,
+    advanced: bool = False,
 ) -> Any:
-    """Declare one setting: its default, one line of documentation, and what values are allowed."""
+    """Declare one setting.
+
+    Args:
+        default: its value where nothing else is set.
+        doc: its meaning in one line, for config.yaml and docs/configuration.md.
+        ge, gt, le, lt: bounds of a number, or of each number in a tuple.
+        choices: the only values allowed.
+        advanced: few people change it, so config.yaml leaves it out.
+    """
     bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt}
-    metadata = {"doc": doc, "bounds": {k: v for k, v in bounds.items() if v is not None}, "choices": choices}
+    bounds = {name: bound for name, bound in bounds.items() if bound is not None}
+    metadata = {"doc": doc, "bounds": bounds, "choices": choices, "advanced": advanced}
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def section(cls: type[T], shown: bool = True) -> T:
-    """Declare a nested group of settings; one that is not shown is left out where settings are written for people."""
-    return dataclasses.field(default_factory=cls, metadata={"shown": shown})
+def module_names(*room: str) -> tuple[str, ...]:
+    """Names of the modules in a room of the device: a new module there is a new choice of its setting."""
+    folder = Path(__file__).parents[1].joinpath(*room)
+    return tuple(sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")))
+
+
+def section(cls: type[T], advanced: bool = False) -> T:
+    """Declare a nested group of settings; all settings of an advanced one are advanced."""
+    return dataclasses.field(default_factory=cls, metadata={"advanced": advanced})
 
 
 def load(cls: type[T], name: str, path: Path | None = None, overrides: Iterable[str] = ()) -> T:
@@ -72,14 +88,24 @@ def load(cls: type[T], name: str, path: Path | None = None, overrides: Iterable[
     return config
 
 
+def keys(cls: type, name: str) -> Iterator[str]:
+    """The full name of every setting, such as device.mqtt.port."""
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        if dataclasses.is_dataclass(hints[field.name]):
+            yield from keys(hints[field.name], f"{name}.{field.name}")
+        else:
+            yield f"{name}.{field.name}"
+
+
 def to_dict(config: Any) -> dict[str, Any]:
-    """The settings as plain values, ready for YAML or JSON."""
+    """The settings as plain values that YAML and JSON can hold."""
     plain = dataclasses.asdict(config)
     return typing.cast(dict[str, Any], _listify(plain))
 
 
 def from_dict(cls: type[T], values: dict[str, Any], name: str, where: str) -> T:
-    """Read settings back from the plain values that `to_dict` gave (a checkpoint's, say)."""
+    """Build settings from the values of `to_dict`, for example those of a checkpoint."""
     return _build(cls, yaml.compose(yaml.safe_dump(values)), name, where)
 
 
@@ -252,6 +278,11 @@ def _within(field: dataclasses.Field[Any], value: Any) -> bool:
     )
 
 
+def _plain(bound: float) -> str:
+    """A bound without an exponent where it is a whole number."""
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
+
+
 def allowed(hint: Any, field: dataclasses.Field[Any]) -> str:
     """What a setting may be, in words: "a whole number at least 1 and at most 65535"."""
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
@@ -262,6 +293,6 @@ def allowed(hint: Any, field: dataclasses.Field[Any]) -> str:
     if field.metadata["choices"] is not None:
         word = "one of " + ", ".join(field.metadata["choices"])
     signs = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-    limits = " and ".join(f"{signs[k]} {v:g}" for k, v in field.metadata["bounds"].items())
+    limits = " and ".join(f"{signs[k]} {_plain(v)}" for k, v in field.metadata["bounds"].items())
     null = " (or null)" if type(None) in typing.get_args(hint) else ""
     return f"{word}{' ' + limits if limits else ''}{null}"

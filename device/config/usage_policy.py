@@ -1,23 +1,25 @@
-"""What the device may be used for, and when it may speak of groups only. docs/privacy.md says why."""
+"""Which uses are allowed, and which publish groups only. docs/privacy.md gives the reasons.
+
+A new purpose is one line in `device.config.purposes`.
+"""
 
 from __future__ import annotations
 
-from device.config.schema import JURISDICTIONS, PURPOSES, DeviceConfig
+from device.config.purposes import JURISDICTIONS, PURPOSES
+from device.config.schema import DeviceConfig
 from device.errors import ConfigError
 
-GROUPS = ("audience", "education", "workplace")  # many people, who did not ask for it
-PROHIBITED = ("education", "workplace")  # in the EU, without a medical or safety reason
 ARTICLE = "Article 5(1)(f) of the EU AI Act (Regulation (EU) 2024/1689)"
 
 
 def check(config: DeviceConfig) -> None:
-    """Refuse to see anybody before it is said what for, and where the law forbids it.
+    """Check that purpose and jurisdiction are set, and that the law allows the purpose there.
 
     Raises:
         ConfigError: purpose or jurisdiction are not set, or prohibited together.
     """
     for name, value, words in (
-        ("purpose", config.purpose, PURPOSES),
+        ("purpose", config.purpose, tuple(PURPOSES)),
         ("jurisdiction", config.jurisdiction, JURISDICTIONS),
     ):
         if value is None:
@@ -25,7 +27,8 @@ def check(config: DeviceConfig) -> None:
                 f"device.{name} is not set; write it into config.yaml or add --set device.{name}=..., "
                 f"one of {', '.join(words)} (docs/privacy.md explains them)."
             )
-    if config.jurisdiction == "eu" and config.purpose in PROHIBITED and not _excepted(config):
+    prohibited = config.purpose is not None and PURPOSES[config.purpose].prohibited_in_eu
+    if config.jurisdiction == "eu" and prohibited and not _has_exception(config):
         raise ConfigError(
             f"device.purpose is {config.purpose} and device.jurisdiction eu: {ARTICLE} prohibits inferring emotions "
             "there, except for medical or safety reasons; if yours is one, set device.privacy.exception and "
@@ -34,11 +37,12 @@ def check(config: DeviceConfig) -> None:
 
 
 def aggregate(config: DeviceConfig) -> bool:
-    """Whether nothing but summaries of groups may leave the device."""
-    wanted = config.privacy.aggregate
-    return config.purpose in GROUPS if wanted is None else wanted
+    """Whether the device publishes summaries of groups and nothing else."""
+    if config.privacy.aggregate is not None:
+        return config.privacy.aggregate
+    return config.purpose is not None and PURPOSES[config.purpose].groups_only
 
 
-def _excepted(config: DeviceConfig) -> bool:
-    """A reason, and where it is written down."""
+def _has_exception(config: DeviceConfig) -> bool:
+    """Whether a reason is set, and the document that records it."""
     return config.privacy.exception is not None and bool((config.privacy.exception_record or "").strip())

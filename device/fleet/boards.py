@@ -1,4 +1,7 @@
-"""What is known of every board of a fleet, gathered from what it says. Knows nothing of connections or screens."""
+"""The state of every board of a fleet, collected from its messages.
+
+This module needs no connection and no screen.
+"""
 
 from __future__ import annotations
 
@@ -10,53 +13,56 @@ from dataclasses import dataclass, field
 from device.fleet.parsing import Health, Status, to_health, to_object, to_status
 from device.mqtt.topics import AVAILABILITY, HEALTH, OFFLINE, ONLINE, STATUS
 
-NAME = r"[A-Za-z0-9_-]{1,64}"  # what device.id may be
-HEARD = (AVAILABILITY, STATUS, HEALTH)
-KEPT = 100  # times of one kind that are remembered of a board
+NAME = r"[A-Za-z0-9_-]{1,64}"  # valid values of device.id
+CHANNELS = (AVAILABILITY, STATUS, HEALTH)
+MAX_TIMES = 100  # times of one kind kept for a board
 
 
 def _times() -> deque[float]:
-    return deque(maxlen=KEPT)
+    return deque(maxlen=MAX_TIMES)
 
 
 @dataclass
 class Board:
-    """One board. Times are monotonic seconds; only what is said while somebody listens has one."""
+    """The state of one board.
+
+    Times are monotonic seconds. Retained messages set no time: when they were sent is unknown.
+    """
 
     name: str
-    online: bool | None = None  # None: it never said
+    online: bool | None = None  # None: no availability message received
     status: Status | None = None
     health: Health | None = None
-    heard_s: float | None = None  # its last word, on whichever topic; what the broker says for it does not count
+    last_message_s: float | None = None  # on any topic; not the last will, which the broker sends
     offline_s: float | None = None
     losses: deque[float] = field(default_factory=_times)  # when it went offline
-    restarts: deque[float] = field(default_factory=_times)  # when its process turned out to be a new one
-    deeper: int = 0  # health messages in a row, each with a deeper outbox than the one before
-    dropped: int = 0  # events that it gave up since somebody listens
-    unreadable: set[str] = field(default_factory=set)  # topics whose last message made no sense
+    restarts: deque[float] = field(default_factory=_times)  # when its uptime became smaller
+    growing: int = 0  # health messages in a row, each with a deeper outbox than the one before
+    dropped: int = 0  # events dropped since the first health message
+    unreadable: set[str] = field(default_factory=set)  # topics whose last message was invalid
 
     @property
     def known(self) -> bool:
-        """It has ever said anything, or the broker has for it."""
+        """Whether the broker sent any message of this board."""
         return not (self.online is None and self.status is None and self.health is None and not self.unreadable)
 
-    def hear(self, channel: str, payload: bytes, retained: bool, now_s: float) -> None:
-        """Take in one message; an empty one that is retained takes back what was said there."""
+    def handle_message(self, channel: str, payload: bytes, retained: bool, now_s: float) -> None:
+        """Update the state from one message; an empty payload clears what the topic contained."""
         if not retained and payload != OFFLINE.encode():
-            self.heard_s = now_s
+            self.last_message_s = now_s
         self.unreadable.discard(channel)
         if channel == AVAILABILITY.address:
-            self._hear_availability(payload, retained, now_s)
+            self._set_availability(payload, retained, now_s)
         elif not payload:
-            self._forget(channel)
-        elif (said := to_object(payload)) is None:
+            self._clear(channel)
+        elif (message := to_object(payload)) is None:
             self.unreadable.add(channel)
         elif channel == STATUS.address:
-            self.status = to_status(said)
+            self.status = to_status(message)
         else:
-            self._take_health(to_health(said), now_s)
+            self._set_health(to_health(message), now_s)
 
-    def _hear_availability(self, payload: bytes, retained: bool, now_s: float) -> None:
+    def _set_availability(self, payload: bytes, retained: bool, now_s: float) -> None:
         before = self.online
         self.online = {ONLINE.encode(): True, OFFLINE.encode(): False}.get(payload)
         if self.online is None and payload:
@@ -68,19 +74,19 @@ class Board:
         elif self.online is not False:
             self.offline_s = None
 
-    def _forget(self, channel: str) -> None:
+    def _clear(self, channel: str) -> None:
         if channel == STATUS.address:
             self.status = None
         else:
             self.health = None
 
-    def _take_health(self, health: Health, now_s: float) -> None:
+    def _set_health(self, health: Health, now_s: float) -> None:
         before, self.health = self.health, health
         if before is None:
             return
         if _grew(health.uptime_s, before.uptime_s):
             self.restarts.append(now_s)
-        self.deeper = self.deeper + 1 if _grew(before.depth, health.depth) else 0
+        self.growing = self.growing + 1 if _grew(before.depth, health.depth) else 0
         if _grew(before.dropped, health.dropped):
             self.dropped += (health.dropped or 0) - (before.dropped or 0)
 
@@ -90,35 +96,35 @@ class Boards:
 
     Args:
         base_topic: device.mqtt.base_topic.
-        names: boards that must be there; each is known of before it speaks.
+        names: boards that must be there; each is listed even without a message.
     """
 
     def __init__(self, base_topic: str, names: Iterable[str] = ()) -> None:
         self.named = frozenset(names)
-        self.strange = 0  # messages under our topics that no board can have sent
+        self.unknown_topics = 0  # messages on topics that match our filters but belong to no board
         self._boards = {name: Board(name) for name in self.named}
         self._base = base_topic
-        channels = "|".join(channel.address for channel in HEARD)
+        channels = "|".join(channel.address for channel in CHANNELS)
         self._topic = re.compile(f"{re.escape(base_topic)}/({NAME})/({channels})")
 
     def filters(self) -> list[str]:
-        """The topics to listen to."""
-        return [f"{self._base}/+/{channel.address}" for channel in HEARD]
+        """The topic filters to subscribe to."""
+        return [f"{self._base}/+/{channel.address}" for channel in CHANNELS]
 
-    def hear(self, topic: str, payload: bytes, retained: bool, now_s: float) -> None:
-        """Take in one message, whatever it is; `now_s` is monotonic."""
+    def handle_message(self, topic: str, payload: bytes, retained: bool, now_s: float) -> None:
+        """Update the state of the message's board; accepts any message. `now_s` is monotonic."""
         match = self._topic.fullmatch(topic)
         if match is None:
-            self.strange += 1
+            self.unknown_topics += 1
             return
         name, channel = match[1], match[2]
         board = self._boards.setdefault(name, Board(name))
-        board.hear(channel, payload, retained, now_s)
-        if not board.known and name not in self.named:  # somebody cleared its topics: it is no board any more
+        board.handle_message(channel, payload, retained, now_s)
+        if not board.known and name not in self.named:  # all its topics are cleared: it was removed
             del self._boards[name]
 
     def all(self) -> list[Board]:
-        """Every board, by name."""
+        """Every board, sorted by name."""
         return [self._boards[name] for name in sorted(self._boards)]
 
 

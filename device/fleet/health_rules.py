@@ -1,127 +1,177 @@
-"""When a board is healthy. Pure: what is known of it in, a verdict out."""
+"""The rules by which a board is healthy or not.
+
+To add a rule, write a function that yields a sentence part for each problem, and add it to `RULES`,
+or to `NOTES` if it does not make a board unhealthy. The order there is the order in the report.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from device.config.schema import FleetConfig
 from device.fleet.boards import Board
 
 BAD_CAMERA = ("stalled", "frozen", "failed")
-SETTLED = "accepted"  # how an update begins to be told that needs no more attention
-QUIET_CAMERA = ("paused", "ended", "stopped")  # because somebody wanted it so
-DEEPER = 2  # health messages in a row with more events waiting: it is no passing burst
+QUIET_CAMERA = ("paused", "ended", "stopped")  # on request, so not a fault
+ACCEPTED = "accepted"  # start of a model update's text that needs no attention
+GROWING = 2  # health messages in a row with a deeper outbox; fewer can be a short burst
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What is wrong with a board, worst first, and what is merely worth knowing. Nothing wrong is healthy."""
+class Assessment:
+    """The reasons why a board is unhealthy, worst first, and notes that do not make it so."""
 
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
-        """Nothing is wrong, as far as it was heard."""
+        """Whether no rule found a problem."""
         return not self.reasons
 
     def __str__(self) -> str:
-        """On one line."""
-        said = "; ".join(self.reasons or self.notes)
-        return ("good" + (f" ({said})" if said else "")) if self.healthy else said
+        """The assessment on one line."""
+        details = "; ".join(self.reasons or self.notes)
+        return ("good" + (f" ({details})" if details else "")) if self.healthy else details
 
 
-def judge(board: Board, limits: FleetConfig, now_s: float, since_s: float, named: bool = True) -> Verdict:
-    """Judge one board.
+@dataclass(frozen=True)
+class Context:
+    """What a rule evaluates.
 
     Args:
-        board: what is known of it.
-        limits: how much is too much.
+        board: the state of the board.
+        limits: the thresholds of the rules.
         now_s: monotonic seconds.
-        since_s: since when somebody has listened without a break; silence before that is not the board's.
-        named: it is in the inventory, or there is none.
+        since_s: start of the current subscription, monotonic seconds; messages before it may be
+            missing.
+        named: the board is in the inventory, or there is no inventory.
     """
+
+    board: Board
+    limits: FleetConfig
+    now_s: float
+    since_s: float
+    named: bool = True
+
+
+Rule: TypeAlias = Callable[[Context], Iterator[str]]
+
+
+def assess(board: Board, limits: FleetConfig, now_s: float, since_s: float, named: bool = True) -> Assessment:
+    """Apply all rules to one board; the arguments are those of `Context`."""
     if not board.known:
-        return Verdict(("never spoke",))
-    reasons = [*_face_states(board, limits, now_s, since_s), *_coming_and_going(board, limits, now_s)]
-    if board.online:  # of one that is gone, the rest is old
-        reasons += [*_unreadable(board), *_camera(board, limits), *_heat(board), *_outbox(board, limits)]
-    return Verdict(tuple(reasons), tuple(_notes(board, named)))
+        return Assessment(("no message received",))
+    context = Context(board, limits, now_s, since_s, named)
+    return Assessment(_apply(RULES, context), _apply(NOTES, context))
 
 
-def _face_states(board: Board, limits: FleetConfig, now_s: float, since_s: float) -> Iterator[str]:
-    silent_s = now_s - max(board.heard_s or since_s, since_s)
+def _apply(rules: Iterable[Rule], context: Context) -> tuple[str, ...]:
+    return tuple(text for rule in rules for text in rule(context))
+
+
+def _if_online(rule: Rule) -> Rule:
+    """Skip a rule unless the board is online: status and health of an offline board are old."""
+    return lambda context: rule(context) if context.board.online else iter(())
+
+
+def _availability(context: Context) -> Iterator[str]:
+    board, now_s, since_s = context.board, context.now_s, context.since_s
+    silent_s = now_s - max(board.last_message_s or since_s, since_s)
     if board.online is False:
         yield "offline" if board.offline_s is None else f"offline for {now_s - board.offline_s:.0f} s"
     elif board.online is None:
-        yield "says nothing on availability"
-    elif silent_s > limits.stale_s:
-        yield f"online, but silent for {silent_s:.0f} s"
+        yield "no availability message received"
+    elif silent_s > context.limits.stale_s:
+        yield f"online, but no message for {silent_s:.0f} s"
 
 
-def _coming_and_going(board: Board, limits: FleetConfig, now_s: float) -> Iterator[str]:
-    losses, restarts = (_recent(times, limits, now_s) for times in (board.losses, board.restarts))
+def _flapping(context: Context) -> Iterator[str]:
+    limits = context.limits
+    losses, restarts = (_recent(times, context) for times in (context.board.losses, context.board.restarts))
     if losses >= limits.flaps:
         yield f"went offline {losses} times in {limits.window_s / 60:.0f} min"
     if restarts >= limits.flaps:
         yield f"restarted {restarts} times in {limits.window_s / 60:.0f} min"
 
 
-def _unreadable(board: Board) -> Iterator[str]:
-    for channel in sorted(board.unreadable):
-        yield f"its {channel} cannot be read"
+@_if_online
+def _unreadable(context: Context) -> Iterator[str]:
+    for channel in sorted(context.board.unreadable):
+        yield f"its {channel} message cannot be parsed"
 
 
-def _camera(board: Board, limits: FleetConfig) -> Iterator[str]:
-    if board.status is None:
+@_if_online
+def _camera(context: Context) -> Iterator[str]:
+    status, health, stale_s = context.board.status, context.board.health, context.limits.stale_s
+    if status is None:
         return
-    camera, health = board.status.camera, board.health
-    if camera in BAD_CAMERA:
-        yield f"camera {camera}" + (f": {board.status.camera_error}" if board.status.camera_error else "")
+    if status.camera in BAD_CAMERA:
+        yield f"camera {status.camera}" + (f": {status.camera_error}" if status.camera_error else "")
     if health is None:
         return
-    if camera == "starting" and health.last_frame_age_s is None and (health.uptime_s or 0) > limits.stale_s:
-        yield f"camera gives no frame since the start, {health.uptime_s:.0f} s ago"
-    if camera == "running" and (health.last_frame_age_s or 0) > limits.stale_s:
+    if status.camera == "starting" and health.last_frame_age_s is None and (health.uptime_s or 0) > stale_s:
+        yield f"no frame since the start {health.uptime_s:.0f} s ago"
+    if status.camera == "running" and (health.last_frame_age_s or 0) > stale_s:
         yield f"no frame for {health.last_frame_age_s:.0f} s"
 
 
-def _heat(board: Board) -> Iterator[str]:
-    if board.health is not None and board.health.throttled:
-        yield ", ".join(board.health.throttled)
+@_if_online
+def _throttling(context: Context) -> Iterator[str]:
+    health = context.board.health
+    if health is not None and health.throttled:
+        yield ", ".join(health.throttled)
 
 
-def _outbox(board: Board, limits: FleetConfig) -> Iterator[str]:
-    health = board.health
+@_if_online
+def _outbox(context: Context) -> Iterator[str]:
+    board, health = context.board, context.board.health
     if health is None:
         return
     if health.trouble:
         yield f"state folder: {health.trouble}"
     if board.dropped:
-        yield f"gave up {board.dropped} events"
-    if (health.oldest_age_s or 0) > limits.waiting_s:
-        yield f"{health.depth} events wait, the oldest {health.oldest_age_s:.0f} s"
-    elif board.deeper >= DEEPER:
+        yield f"dropped {board.dropped} events"
+    if (health.oldest_age_s or 0) > context.limits.waiting_s:
+        yield f"{health.depth} events waiting, the oldest for {health.oldest_age_s:.0f} s"
+    elif board.growing >= GROWING:
         yield f"outbox grows: {health.depth} events"
 
 
-def _notes(board: Board, named: bool) -> Iterator[str]:
-    status, health = board.status, board.health
-    if not named:
+def _not_in_inventory(context: Context) -> Iterator[str]:
+    if not context.named:
         yield "not in the inventory"
+
+
+def _status_notes(context: Context) -> Iterator[str]:
+    status = context.board.status
     if status is None:
         yield "no status yet"
-    else:
-        yield from (f"camera {word}" for word in QUIET_CAMERA if status.camera == word)
-        yield from (f"settings not in force: {why}" for why in (status.config_error,) if why)
-        yield from (f"model update: {how}" for how in (status.update,) if how and not how.startswith(SETTLED))
+        return
+    if status.camera in QUIET_CAMERA:
+        yield f"camera {status.camera}"
+    if status.config_error:
+        yield f"changed config not used: {status.config_error}"
+    if status.update and not status.update.startswith(ACCEPTED):
+        yield f"model update: {status.update}"
+
+
+def _health_notes(context: Context) -> Iterator[str]:
+    health = context.board.health
     if health is None:
         yield "no health yet"
-    else:
-        yield from (f"before: {', '.join(words)}" for words in (health.throttled_before,) if words)
-        yield from (f"gave up {count} events before" for count in ((health.dropped or 0) - board.dropped,) if count > 0)
+        return
+    if health.throttled_before:
+        yield f"since boot: {', '.join(health.throttled_before)}"
+    if (before := (health.dropped or 0) - context.board.dropped) > 0:
+        yield f"dropped {before} events earlier"
 
 
-def _recent(times: Iterable[float], limits: FleetConfig, now_s: float) -> int:
-    return sum(now_s - at_s <= limits.window_s for at_s in times)
+def _recent(times: Iterable[float], context: Context) -> int:
+    return sum(context.now_s - at_s <= context.limits.window_s for at_s in times)
+
+
+RULES: tuple[Rule, ...] = (_availability, _flapping, _unreadable, _camera, _throttling, _outbox)
+NOTES: tuple[Rule, ...] = (_not_in_inventory, _status_notes, _health_notes)

@@ -1,7 +1,7 @@
-"""What boards say, read without trust: of another version, damaged, or not theirs at all. Nothing here raises.
+"""Parses the messages of boards, which may be damaged, forged or of another version.
 
-Only what the view shows or judges is read. A field that is absent or of the wrong kind is None; text is made safe for a
-terminal.
+Nothing here raises. Only fields that the report shows or the health rules evaluate are parsed. A
+field that is absent or of the wrong type is None; text is made safe for a terminal.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-LONGEST = 160  # letters of a sentence from outside
-MOST = 100_000  # bytes; a status has about 1,000
+MAX_TEXT = 160  # characters
+MAX_PAYLOAD = 100_000  # bytes; a status has about 1,000
 
 
 @dataclass(frozen=True)
 class Status:
-    """The part of a `status` message that a fleet is judged by."""
+    """The parsed part of a `status` message; `device fleet --json` prints these fields."""
 
     version: str | None
     model: str | None  # name and version
@@ -25,12 +25,12 @@ class Status:
     camera: str | None
     camera_error: str | None
     config_error: str | None
-    update: str | None  # what came of the last new model: the state, its name, and why
+    update: str | None  # result of the last model update: state, name and reason
 
 
 @dataclass(frozen=True)
 class Health:
-    """The part of a `health` message that a fleet is judged by; units as in the names."""
+    """The parsed part of a `health` message; `device fleet --json` prints these fields."""
 
     uptime_s: float | None
     fps: float | None
@@ -41,44 +41,44 @@ class Health:
     throttled_before: tuple[str, ...]  # at any time since boot
     depth: int | None  # events in the outbox
     oldest_age_s: float | None
-    dropped: int | None  # events given up in the life of the state folder
+    dropped: int | None  # events dropped since the state folder exists
     trouble: str | None  # why the state folder cannot be written
 
 
 def to_object(payload: bytes) -> dict[str, Any] | None:
-    """The JSON object that a payload is, else None."""
-    if len(payload) > MOST:
+    """Parse a payload that is a JSON object; None for all else."""
+    if len(payload) > MAX_PAYLOAD:
         return None
     try:
         value = json.loads(payload)
-    except (ValueError, RecursionError):  # neither UTF-8, nor JSON, nor of a sane depth
+    except (ValueError, RecursionError):  # not UTF-8, not JSON, or nested too deeply
         return None
     return value if isinstance(value, dict) else None
 
 
-def to_status(said: dict[str, Any]) -> Status:
-    """A status message."""
-    model = _part(said, "model")
+def to_status(message: dict[str, Any]) -> Status:
+    """Parse a status message."""
+    model = _part(message, "model")
     return Status(
-        version=text(said.get("version")),
+        version=text(message.get("version")),
         model=_name(model),
         digest=text(model.get("digest")),
-        camera=text(said.get("camera")),
-        camera_error=text(said.get("camera_error")),
-        config_error=text(said.get("config_error")),
-        update=_update(_part(said, "model_update")),
+        camera=text(message.get("camera")),
+        camera_error=text(message.get("camera_error")),
+        config_error=text(message.get("config_error")),
+        update=_update(_part(message, "model_update")),
     )
 
 
-def to_health(said: dict[str, Any]) -> Health:
-    """A health message."""
-    throttling, outbox = _part(said, "throttling"), _part(said, "outbox")
+def to_health(message: dict[str, Any]) -> Health:
+    """Parse a health message."""
+    throttling, outbox = _part(message, "throttling"), _part(message, "outbox")
     return Health(
-        uptime_s=number(said.get("uptime_s")),
-        fps=number(said.get("fps")),
-        p95_ms=number(_part(_part(said, "stages"), "total").get("p95_ms")),
-        last_frame_age_s=number(said.get("last_frame_age_s")),
-        temperature_c=number(said.get("temperature_c")),
+        uptime_s=number(message.get("uptime_s")),
+        fps=number(message.get("fps")),
+        p95_ms=number(_part(_part(message, "stages"), "total").get("p95_ms")),
+        last_frame_age_s=number(message.get("last_frame_age_s")),
+        temperature_c=number(message.get("temperature_c")),
         throttled=_words(throttling.get("now")),
         throttled_before=_words(throttling.get("since_boot")),
         depth=_count(outbox.get("depth")),
@@ -94,30 +94,30 @@ def number(value: Any) -> float | None:
         return None
     try:
         return float(value) if math.isfinite(value) else None
-    except OverflowError:  # a whole number of a thousand digits
+    except OverflowError:  # an integer too large for a float
         return None
 
 
 def text(value: Any) -> str | None:
-    """Text on one line, without what moves a terminal's cursor, cut where it is too long; None for all else."""
+    """Text on one line without control characters, at most MAX_TEXT long; None for all else."""
     if not isinstance(value, str):
         return None
-    clean = "".join(letter if letter.isprintable() else "?" for letter in value[: LONGEST + 1])
-    return clean if len(clean) <= LONGEST else clean[: LONGEST - 3] + "..."
+    clean = "".join(char if char.isprintable() else "?" for char in value[: MAX_TEXT + 1])
+    return clean if len(clean) <= MAX_TEXT else clean[: MAX_TEXT - 3] + "..."
 
 
-def _update(said: dict[str, Any]) -> str | None:
-    """`rolled_back student 8: it is too slow.`"""
-    words = filter(None, (text(said.get("state")), _name(_part(said, "new"))))
-    return text(": ".join(filter(None, (" ".join(words), text(said.get("reason")))))) or None
+def _update(message: dict[str, Any]) -> str | None:
+    """Format a model update: `rolled_back student 8: it is too slow.`"""
+    words = filter(None, (text(message.get("state")), _name(_part(message, "new"))))
+    return text(": ".join(filter(None, (" ".join(words), text(message.get("reason")))))) or None
 
 
 def _name(model: dict[str, Any]) -> str | None:
     return " ".join(filter(None, (text(model.get("name")), text(model.get("version"))))) or None
 
 
-def _part(said: dict[str, Any], key: str) -> dict[str, Any]:
-    value = said.get(key)
+def _part(message: dict[str, Any], key: str) -> dict[str, Any]:
+    value = message.get(key)
     return value if isinstance(value, dict) else {}
 
 

@@ -1,4 +1,4 @@
-"""What the machine tells about itself: temperature, throttling, memory. None where it does not tell."""
+"""The board's temperature, throttling and memory; None where it has no such sensor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def model(root: Path = ROOT) -> str | None:
 
 
 def temperature_c(root: Path = ROOT) -> float | None:
-    """Temperature of the processor in °C; of the first sensor where none is named after a processor."""
+    """Processor temperature in °C; the first sensor if none is named after a processor."""
     zones = sorted((root / "sys/class/thermal").glob("thermal_zone*"))
     named = [zone for zone in zones if "cpu" in (_text(zone / "type") or "")]
     for zone in named + zones:
@@ -32,7 +32,7 @@ def temperature_c(root: Path = ROOT) -> float | None:
 
 
 def throttling(root: Path = ROOT) -> Throttling | None:
-    """What the Raspberry Pi's firmware holds back now, and has since boot."""
+    """How the Raspberry Pi's firmware throttles now, and has since boot."""
     bits = _bits(_text(root / THROTTLED) or _vcgencmd())
     if bits is None:
         return None
@@ -43,9 +43,9 @@ def throttling(root: Path = ROOT) -> Throttling | None:
 
 
 def held_back(root: Path = ROOT) -> bool:
-    """Whether the Raspberry Pi's firmware holds anything back at this moment; False where the board does not tell.
+    """Whether the Raspberry Pi's firmware throttles at this moment; False if it is unknown.
 
-    Quick enough to be asked between two frames: `vcgencmd` is not run.
+    Fast enough to call between two frames: it does not run `vcgencmd`.
     """
     bits = _bits(_text(root / THROTTLED))
     return bits is not None and any(bits >> bit & 1 for bit in THROTTLING)
@@ -65,7 +65,10 @@ def _bits(text: str | None) -> int | None:
 
 
 def _vcgencmd() -> str | None:
-    """`throttled=0x50005` gives "0x50005"; the command needs /dev/vcio, which the hardened service does not have."""
+    """`throttled=0x50005` gives "0x50005".
+
+    The command needs /dev/vcio, which the hardened service lacks without a drop-in.
+    """
     try:
         done = subprocess.run(["vcgencmd", "get_throttled"], capture_output=True, text=True, timeout=2)
     except (OSError, subprocess.TimeoutExpired):

@@ -9,7 +9,7 @@ from device.config.schema import DeviceConfig
 
 
 def state_dir(config: DeviceConfig) -> Path:
-    """The state folder: the configured one, else what systemd gives, else under the home directory."""
+    """The state folder: device.state_dir, else systemd's, else one in the home directory."""
     if config.state_dir is not None:
         return Path(config.state_dir).expanduser()
     given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]

@@ -1,4 +1,4 @@
-"""Colour, where a person looks."""
+"""Colours, on a terminal only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CODES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "cyan": 36}
 
 
 def paint(text: str, style: str) -> str:
-    """The text in a style of `CODES` if standard output is a terminal and NO_COLOR is not set, else as it is."""
+    """Style a text by `CODES` if stdout is a terminal and NO_COLOR is not set."""
     if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
         return text
     return f"\033[{CODES[style]}m{text}\033[0m"

@@ -1,12 +1,16 @@
-"""A rectangle in the pixels of a frame."""
+"""A rectangle in the pixels of a frame, and the overlap of many of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Box(NamedTuple):
-    """A rectangle in a frame, in pixels; it may reach over the frame's edge."""
+    """A rectangle in a frame, in pixels; it may extend beyond the frame's edge."""
 
     x: float
     y: float
@@ -23,14 +27,29 @@ class Box(NamedTuple):
         """Side of the square of the same area, pixels."""
         return float(self.area**0.5)
 
-    def overlap(self, other: Box) -> float:
-        """Area that both cover, square pixels."""
-        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
-        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
-        return max(0.0, width) * max(0.0, height)
-
     def iou(self, other: Box) -> float:
         """Intersection over union, in [0, 1]."""
-        shared = self.overlap(other)
-        union = self.area + other.area - shared
-        return shared / union if union > 0 else 0.0
+        return float(iou_matrix([self], [other])[0, 0])
+
+
+Boxes = Sequence[Box] | NDArray[np.float64]  # an array is (N, 4): x, y, width, height in pixels
+
+
+def overlap_matrix(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
+    """Area that each box shares with each other one, (N, M), square pixels."""
+    a, b = _array(boxes), _array(others)
+    starts = np.maximum(a[:, np.newaxis, :2], b[np.newaxis, :, :2])
+    ends = np.minimum((a[:, :2] + a[:, 2:])[:, np.newaxis], (b[:, :2] + b[:, 2:])[np.newaxis])
+    return np.asarray(np.clip(ends - starts, 0, None).prod(axis=2), dtype=np.float64)
+
+
+def iou_matrix(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
+    """Intersection over union of each box with each other one, (N, M), in [0, 1]."""
+    shared = overlap_matrix(boxes, others)
+    union = _array(boxes)[:, 2:].prod(axis=1)[:, np.newaxis] + _array(others)[:, 2:].prod(axis=1) - shared
+    ious: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return ious
+
+
+def _array(boxes: Boxes) -> NDArray[np.float64]:
+    return np.asarray(boxes, dtype=np.float64).reshape(-1, 4)

@@ -1,10 +1,10 @@
-"""Faces to scores: the expression network, checked against its card before it may say anything."""
+"""Runs the expression network, after a check of the file against its card: faces to scores."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +17,19 @@ from device.inference.preprocess import dequantise, quantise, to_input
 BUNDLED = Path(__file__).parent.parent / "models" / "emotion.tflite"
 PROFILES = {"accurate": BUNDLED, "fast": BUNDLED.with_name("emotion-fast.tflite")}  # by `device.model.bundled`
 
+Float = TypeVar("Float", bound=np.floating[Any])
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What the network makes of one face."""
+    """The network's output for one face."""
 
     scores: NDArray[np.float32]  # (K,), calibrated by the card's temperature, sum 1
     index: int  # of the highest score
 
 
 class Classifier:
-    """Runs a .tflite as its card says.
+    """Runs a .tflite according to its card.
 
     Args:
         model_path: a .tflite with a card inside; None takes the bundled one.
@@ -48,7 +50,7 @@ class Classifier:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What the network can say, in the order of its outputs."""
+        """The classes, in the order of the network's outputs."""
         return self.card.labels
 
     def classify(self, faces: NDArray[np.uint8]) -> list[Prediction]:
@@ -57,11 +59,11 @@ class Classifier:
         Args:
             faces: uint8 (N, S, S) grey, S the card's input size; N may be 0.
         """
-        scores = softmax(self.logits(faces) / np.float32(self.card.temperature))
+        scores = softmax(self.logits(faces), self.card.temperature)
         return [Prediction(row, int(row.argmax())) for row in scores]
 
     def logits(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The network's bare output, before the temperature.
+        """The network's outputs before temperature and softmax.
 
         Args:
             faces: uint8 (N, S, S) grey; N may be 0.
@@ -73,8 +75,9 @@ class Classifier:
         if faces.dtype != np.uint8 or faces.shape[1:] != (size, size):
             raise ValueError(f"faces must be uint8 (N, {size}, {size}), not {faces.dtype} {faces.shape}")
         tensors = self._packed(to_input(faces, self.card.input))
-        # One invocation a face: a batch wins nothing (85 MMAC int8, one x86 core, eight faces: 1.83 ms so, 1.84 ms as
-        # one batch), takes N times the memory, and needs a graph without a batch size of its own.
+        # One invocation a face: a batch is not faster (85 MMAC int8, one x86 core, eight faces:
+        # 1.83 ms so, 1.84 ms as one batch), takes N times the memory, and needs a graph without a
+        # fixed batch size.
         rows = [self._run(tensors[n : n + 1]) for n in range(len(tensors))]
         return np.concatenate(rows) if rows else np.empty((0, len(self.labels)), np.float32)
 
@@ -93,14 +96,15 @@ class Classifier:
         return output if spec.dtype == "float32" else dequantise(output, spec.output_scale, spec.output_zero_point)
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scores that sum to 1 along the last axis, (N, K)."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
+def softmax(logits: NDArray[Float], temperature: float = 1.0) -> NDArray[Float]:
+    """Probabilities (N, K) of logits (N, K) divided by the temperature, in the logits' type."""
+    scaled = logits / logits.dtype.type(temperature)
+    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=logits.dtype)
 
 
 def _problems(card: ModelCard, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> list[str]:
-    """Where a loaded model differs from its card, in words."""
+    """Differences between a loaded model and its card, as sentences without a stop."""
     if (len(inputs), len(outputs)) != (1, 1):
         return [f"it has {len(inputs)} inputs and {len(outputs)} outputs instead of one each"]
     size, count = card.input.size, len(card.labels)
@@ -120,12 +124,12 @@ def _problems(card: ModelCard, inputs: list[dict[str, Any]], outputs: list[dict[
 
 def _quantisation_problems(card: ModelCard, given_in: tuple[float, int], given_out: tuple[float, int]) -> list[str]:
     spec = card.quantisation
-    said = {
+    pairs = {
         "input": (given_in, (spec.input_scale, spec.input_zero_point)),
         "output": (given_out, (spec.output_scale, spec.output_zero_point)),
     }
     return [
         f"its {name} has scale {given[0]:g} and zero point {given[1]}, the card says {card_has[0]:g} and {card_has[1]}"
-        for name, (given, card_has) in said.items()
+        for name, (given, card_has) in pairs.items()
         if given[1] != card_has[1] or not np.isclose(given[0], card_has[0], rtol=1e-5, atol=0)
     ]

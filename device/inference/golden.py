@@ -1,6 +1,7 @@
-"""Golden outputs: what a model said about one known face when it was made, to be said again on every machine.
+"""Golden outputs: a model's logits for one bundled face, which every machine must reproduce.
 
-They stand beside the model, `emotion.tflite` and `emotion.golden.json`, and are written by scripts/training/golden.py.
+They are beside the model: `emotion.golden.json` for `emotion.tflite`. scripts/training/golden.py
+writes them.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from device.inference.model_card import ModelCard, digest
 from device.inference.preprocess import crop_face, face_square, to_grey
 
 PICTURE = Path(__file__).parent.parent / "assets" / "astronaut.jpg"
-FACE = Box(
-    180.0, 71.0, 92.0, 92.0
-)  # in the picture, as BlazeFace frames it; fixed, so that only the network is compared
-FLOAT_STEP = 0.01  # a float model has no steps of its own
-MAX_STEPS = 2.0  # int8 kernels of different processors round alike; a resize or a JPEG may differ by one grey level
+# In the picture, as BlazeFace finds it; fixed, so that only the network is compared.
+FACE = Box(180.0, 71.0, 92.0, 92.0)
+FLOAT_STEP = 0.01  # a float model has no quantisation step
+# int8 kernels of different processors round alike; a resize or a JPEG may differ by one grey level.
+MAX_STEPS = 2.0
 
 
 @dataclass(frozen=True)
 class Golden:
-    """What was said: the model's digest, its labels, a logit for each, and the step in which they are compared."""
+    """A model's digest and labels, a logit for each label, and the unit of comparison."""
 
     model_digest: str
     labels: tuple[str, ...]
@@ -61,24 +62,24 @@ def picture() -> NDArray[np.uint8]:
 
 
 def face(card: ModelCard) -> NDArray[np.uint8]:
-    """The known face as a model wants it: uint8 (S, S)."""
+    """The bundled face, cropped for a model: uint8 (S, S)."""
     return crop_face(to_grey(picture()), face_square(FACE, card.crop_margin), card.input.size)
 
 
 def measure(model: Path, classifier: Classifier) -> Golden:
-    """What the model says here and now."""
+    """The golden outputs of a model on this machine."""
     card = classifier.card
     logits = classifier.logits(face(card)[np.newaxis])[0]
     return Golden(digest(model), card.labels, tuple(map(float, logits)), step(card))
 
 
 def step(card: ModelCard) -> float:
-    """In what a model's outputs are compared."""
+    """The unit in which a model's outputs are compared."""
     return card.quantisation.output_scale if card.quantisation.dtype == "int8" else FLOAT_STEP
 
 
 def steps_off_card(classifier: Classifier) -> float | None:
-    """How far a model is from what its own card says of the known face, in steps; None where the card says nothing."""
+    """The largest difference from the logits in the card, in steps; None if it has none."""
     card = classifier.card
     if not card.golden:
         return None
@@ -87,7 +88,7 @@ def steps_off_card(classifier: Classifier) -> float | None:
 
 
 def path_of(model: Path) -> Path:
-    """Where the golden outputs of a model stand."""
+    """The file of a model's golden outputs."""
     return model.with_suffix(".golden.json")
 
 

@@ -1,4 +1,4 @@
-"""LiteRT, loaded where it is needed and without its chatter."""
+"""Loads LiteRT where it is needed, without its log lines."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from device.errors import ModelError
 
 
 def load_interpreter(path: Path, threads: int = 1) -> Any:
-    """An interpreter with its tensors allocated: `ai_edge_litert`'s, or `tflite_runtime`'s, which is used alike.
+    """An interpreter with its tensors allocated, of `ai_edge_litert` or else `tflite_runtime`.
 
     Args:
-        path: a .tflite file; a card at its end does no harm.
+        path: a .tflite file; may have a card at its end.
         threads: CPU threads of one inference.
 
     Raises:
-        ModelError: no runtime is installed, or the file cannot be read, is damaged, or uses what the runtime lacks.
+        ModelError: no runtime is installed, or the file cannot be read, is damaged, or uses an
+            operation that the runtime lacks.
     """
     interpreter_class = _interpreter_class()
     try:
-        path.open("rb").close()  # the runtime calls a forbidden file a damaged one
+        path.open("rb").close()  # the runtime reports an unreadable file as a damaged one
         with _without_info_lines():
             interpreter = interpreter_class(model_path=str(path), num_threads=threads)
             interpreter.allocate_tensors()
@@ -51,9 +52,9 @@ def _interpreter_class() -> Any:
 
 @contextmanager
 def _without_info_lines() -> Iterator[None]:
-    """Hold back what C++ code writes to stderr, and give everything but its INFO lines back at the end.
+    """Buffer what C++ code writes to stderr, and write all but its INFO lines at the end.
 
-    The runtime announces each delegate on file descriptor 2 and has no setting against it.
+    The runtime logs each delegate to file descriptor 2 and has no setting against it.
     """
     sys.stderr.flush()
     kept = os.dup(2)

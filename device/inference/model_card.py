@@ -1,8 +1,9 @@
-"""The contract between trainer and device: what a .tflite says about itself.
+"""The contract between trainer and device: the metadata inside a .tflite.
 
-The card is one JSON file, `model_card.json`, appended to the flatbuffer as a ZIP entry. LiteRT reads the flatbuffer
-from the front and a ZIP reader finds its directory from the back, so the file stays one file that both can open. The
-ZIP's comment is the flatbuffer's sha256, by which damage to it is known; files made before there was one have none.
+The card is one JSON file, `model_card.json`, appended to the flatbuffer as a ZIP entry. LiteRT
+reads the flatbuffer from the front and a ZIP reader finds its directory from the back, so both can
+open the same file. The ZIP's comment is the flatbuffer's sha256, which detects damage; old files
+have none.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SCHEMA_VERSION = 1
 ENTRY = "model_card.json"
 FLATBUFFER_ID = b"TFL3"
 
-# What zipfile lets through where bytes were changed: sizes, offsets, methods, flags and the packed text itself.
+# What zipfile raises for changed bytes: in sizes, offsets, methods, flags or the compressed text.
 DAMAGE = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError, RuntimeError, OSError, struct.error)
 
 
@@ -43,7 +44,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class CropMargin:
-    """From the detector's box to the square the network wants; both in mean sides of the box."""
+    """From the detector's box to the network's square; both in mean sides of the box."""
 
     scale: float = 1.22
     up: float = 0.12
@@ -51,7 +52,7 @@ class CropMargin:
 
 @dataclass(frozen=True)
 class Quantisation:
-    """Scales and zero points of input and output; dtype is "int8" or "float32" (then the numbers are 1 and 0)."""
+    """Scales and zero points of input and output; dtype is "int8", or "float32" with 1 and 0."""
 
     dtype: str = "int8"
     input_scale: float = 1.0 / 255.0
@@ -62,7 +63,7 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """Confidence below which a reading is worth little, and what it buys on the split it was found on."""
+    """A confidence threshold, with coverage and accuracy above it on the split it was set on."""
 
     min_confidence: float = 0.0
     coverage: float = 1.0
@@ -72,7 +73,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Everything the device must know to run a network, and everything a person asks about it."""
+    """Everything the device needs to run a network, and its provenance."""
 
     name: str
     version: str
@@ -92,7 +93,7 @@ class ModelCard:
     created: str = ""
     licence: str = "Apache-2.0"
     notes: str = ""
-    golden: tuple[float, ...] = ()  # the logits of the bundled face where the model was made; none in an older card
+    golden: tuple[float, ...] = ()  # the bundled face's logits at conversion; none in an older card
     schema_version: int = SCHEMA_VERSION
 
 
@@ -103,7 +104,7 @@ def attach(model: bytes, card: ModelCard) -> bytes:
         model: a .tflite file's bytes.
 
     Returns:
-        the bytes of the same model, still a loadable .tflite, with `model_card.json` as a ZIP entry at its end.
+        the same model, still a loadable .tflite, with `model_card.json` as a ZIP entry at its end.
     """
     network = strip(model)
     buffer = io.BytesIO(network)
@@ -140,7 +141,7 @@ def read_card(path: Path) -> ModelCard:
     """Read and check the card of a .tflite.
 
     Raises:
-        ModelError: no such file, not a .tflite, no card, or a card this version cannot honour.
+        ModelError: no such file, not a .tflite, no card, or a card this version cannot use.
     """
     data = _read(path)
     if data[4:8] != FLATBUFFER_ID:
@@ -189,7 +190,7 @@ def _card(values: Any, where: str) -> ModelCard:
 
 
 def _build(cls: Any, values: Any, where: str, key: str) -> Any:
-    """A dataclass from JSON: unknown keys are passed over (a later card may say more), missing ones need a default."""
+    """Build a dataclass from JSON: unknown keys are ignored, missing ones need a default."""
     if not isinstance(values, dict):
         raise ModelError(f"{where}: {key} in the model card must be a JSON object.")
     hints = typing.get_type_hints(cls)

@@ -1,7 +1,8 @@
-"""The contract between training and the device: pixels in, input tensor out. Nothing else makes tensors.
+"""Preprocessing of trainer and device: pixels in, input tensor out. Nothing else makes tensors.
 
-A face is a square of the frame. `face_square` says which one belongs to a detector's box (the network was taught on
-FER2013's framing, which differs from the detector's), `crop_face` cuts it, `to_input` scales and `quantise` packs it.
+A face is a square of the frame. `face_square` computes it from a detector's box (the network was
+trained on FER2013's framing, which differs from the detector's), `crop_face` cuts it out,
+`to_input` scales and `quantise` quantises it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def to_bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def face_square(box: Box, margin: CropMargin) -> Box:
     """The square around a detector's box that is framed as the training faces are.
 
-    The side is `margin.scale` times the box's mean side; the centre stands `margin.up` mean sides above the box's.
+    The side is `margin.scale` times the box's mean side; the centre is `margin.up` mean sides above
+    the box's.
     """
     side = margin.scale * box.mean_side
     centre_x = box.x + box.width / 2
@@ -60,7 +62,7 @@ def face_square(box: Box, margin: CropMargin) -> Box:
 def crop_face(grey: NDArray[np.uint8], square: Box, size: int) -> NDArray[np.uint8]:
     """Cut a square out of a grey frame and bring it to `size` pixels a side.
 
-    What lies outside the frame repeats the frame's edge. Shrinking averages the area, growing interpolates linearly.
+    Pixels outside the frame repeat its edge. Shrinking averages the area, growing is bilinear.
 
     Args:
         grey: uint8 (H, W).
@@ -87,7 +89,7 @@ def crop_face(grey: NDArray[np.uint8], square: Box, size: int) -> NDArray[np.uin
 
 
 def to_input(faces: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
-    """Scale grey faces to what the network was taught on.
+    """Scale grey faces to the range that the network was trained on.
 
     Args:
         faces: uint8 (N, S, S).

@@ -1,4 +1,4 @@
-"""Installed models: checked, tried, watched at work, rolled back."""
+"""Installed models: acceptance tests, trial, rollback, signatures."""
 
 from device.model_registry.install import MAX_BYTES, InstallOptions, ModelFile, installable, verdict
 from device.model_registry.minisign import read_key

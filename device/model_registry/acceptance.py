@@ -1,7 +1,7 @@
-"""Tries a new model beside the one in force: its outputs, and its time for a face.
+"""Compares a new model with the one in force: its outputs, and its latency for one face.
 
-`python -m device.model_registry.acceptance NEW OLD THREADS` does so in a process of its own, which a damaged file may
-bring down.
+`python -m device.model_registry.acceptance NEW OLD THREADS` does so in its own process, because a
+damaged file may crash the process that loads it. A new gate for outputs is a function in `GATES`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from device.config.schema import DeviceConfig
 from device.errors import ModelError
@@ -21,119 +22,154 @@ from device.inference import golden
 from device.inference.classifier import Classifier
 
 ROUNDS = 40
-SURE = 0.8  # of a reading
-NOISE_MS = 0.3  # differences below this tell of the machine, not of the model
+MIN_CONFIDENCE = 0.8  # of the old model, for its label to count as right
+NOISE_MS = 0.3  # smaller differences come from the machine, not from the model
+
+MeasureMs = Callable[[Classifier, NDArray[np.uint8]], float]
+Gate = Callable[[Classifier, Classifier | None], str | None]
 
 
 @dataclass(frozen=True)
-class Times:
-    """The fastest run of each: what else the machine does can only add to it."""
+class Latencies:
+    """The fastest run of each model: other work on the machine can only add to it."""
 
     new_ms: float
     old_ms: float
 
 
-class Race:
-    """Two models that read the same face in turn, so that what else the machine does meets both."""
+def inference_ms(classifier: Classifier, face: NDArray[np.uint8]) -> float:
+    """Milliseconds of one inference of a face, uint8 (1, S, S)."""
+    began_s = time.perf_counter()
+    classifier.logits(face)
+    return (time.perf_counter() - began_s) * 1000.0
 
-    def __init__(self, new: Classifier, old: Classifier) -> None:
-        self._runners = [(one, golden.face(one.card)[np.newaxis]) for one in (new, old)]
-        self._took_ms: tuple[list[float], list[float]] = ([], [])
+
+class LatencyComparison:
+    """Two models that run on the same face in turn, so that other work slows both alike.
+
+    Args:
+        new, old: the models.
+        measure_ms: times one inference.
+    """
+
+    def __init__(self, new: Classifier, old: Classifier, measure_ms: MeasureMs = inference_ms) -> None:
+        self._models = [(one, golden.face(one.card)[np.newaxis]) for one in (new, old)]
+        self._times_ms: tuple[list[float], list[float]] = ([], [])
+        self._measure_ms = measure_ms
 
     @property
     def rounds(self) -> int:
-        """How often each has run."""
-        return len(self._took_ms[0])
+        """Runs of each model so far."""
+        return len(self._times_ms[0])
 
     def run(self, rounds: int = 1) -> None:
-        """Time so many more rounds."""
+        """Time each model that many times more."""
         for _ in range(rounds):
-            first = self.rounds % 2  # who begins finds the caches cold
+            first = self.rounds % 2  # the first to run finds cold caches
             for which in (first, 1 - first):
-                classifier, face = self._runners[which]
-                began_s = time.perf_counter()
-                classifier.logits(face)
-                self._took_ms[which].append((time.perf_counter() - began_s) * 1000.0)
+                self._times_ms[which].append(self._measure_ms(*self._models[which]))
 
-    def times(self) -> Times:
-        """What came of all rounds; there must have been one."""
-        return Times(*map(min, self._took_ms))
+    def latencies(self) -> Latencies:
+        """The result of all rounds; there must have been one."""
+        return Latencies(*map(min, self._times_ms))
 
 
-def wrong_outputs(classifier: Classifier, old: Classifier | None) -> str | None:
-    """Why what a model says cannot be right; None where nothing speaks against it.
+def output_problem(classifier: Classifier, old: Classifier | None) -> str | None:
+    """Why a model's outputs must be wrong: the first gate that fails; None if all pass.
 
     Args:
-        old: the model before, which is to be believed where it is sure.
+        classifier: the new model.
+        old: the model in force, trusted where its confidence is high; None if it cannot run.
     """
-    card = classifier.card
-    face = golden.face(card)
-    logits = classifier.logits(np.stack([face, np.zeros_like(face), 255 - face]))
-    if not np.isfinite(logits).all():
-        return "its outputs are no numbers"
-    if (logits == logits[0]).all():
-        return "it says the same whatever it sees"
+    return next((problem for gate in GATES if (problem := gate(classifier, old))), None)
+
+
+def finite(classifier: Classifier, _: Classifier | None) -> str | None:
+    """The outputs are finite numbers."""
+    return None if np.isfinite(_probe_logits(classifier)).all() else "its outputs are not finite numbers"
+
+
+def depends_on_input(classifier: Classifier, _: Classifier | None) -> str | None:
+    """Different inputs give different outputs."""
+    logits = _probe_logits(classifier)
+    return "its outputs are the same for every input" if (logits == logits[0]).all() else None
+
+
+def matches_card(classifier: Classifier, _: Classifier | None) -> str | None:
+    """The outputs for the bundled face are those in the card."""
     off = golden.steps_off_card(classifier)
-    if off is not None and off > golden.MAX_STEPS:
-        told = f"its outputs for a known face are {off:.1f} steps off those in its card"
-        return f"{told}; at most {golden.MAX_STEPS:g} may be"
-    return None if old is None else _contradiction(classifier, old)
-
-
-def _contradiction(new: Classifier, old: Classifier) -> str | None:
-    """Of the known face, which every good model reads alike."""
-    (said, sure), (before, sure_before) = _reading(new), _reading(old)
-    if sure_before < SURE or before not in new.labels or said == before:
+    if off is None or off <= golden.MAX_STEPS:
         return None
-    return f"it reads a known face as {said} ({sure:.2f}), the model before it as {before} ({sure_before:.2f})"
+    difference = f"its outputs for the bundled face are {off:.1f} steps off those in its card"
+    return f"{difference}; at most {golden.MAX_STEPS:g} are allowed"
 
 
-def _reading(classifier: Classifier) -> tuple[str, float]:
-    prediction = classifier.classify(golden.face(classifier.card)[np.newaxis])[0]
-    return classifier.labels[prediction.index], float(prediction.scores[prediction.index])
+def agrees_with_old(classifier: Classifier, old: Classifier | None) -> str | None:
+    """The label of the bundled face is that of the old model, where that one is confident."""
+    if old is None:
+        return None
+    (new_label, new_score), (old_label, old_score) = _top(classifier), _top(old)
+    if old_score < MIN_CONFIDENCE or old_label not in classifier.labels or new_label == old_label:
+        return None
+    found = f"it classifies the bundled face as {new_label} ({new_score:.2f})"
+    return f"{found}, the previous model as {old_label} ({old_score:.2f})"
 
 
-def too_slow(times: Times, config: DeviceConfig) -> str | None:
-    """Why a model is slower than may be; None if it is not."""
-    told = f"it takes {times.new_ms:.2f} ms a face, the model before it {times.old_ms:.2f} ms"
+GATES: tuple[Gate, ...] = (finite, depends_on_input, matches_card, agrees_with_old)
+
+
+def latency_problem(latencies: Latencies, config: DeviceConfig) -> str | None:
+    """Why a model is slower than allowed; None if it is not."""
+    took = f"it takes {latencies.new_ms:.2f} ms a face, the previous model {latencies.old_ms:.2f} ms"
     limit, budget_ms = config.model.max_slower, config.pipeline.budget_ms
-    if times.new_ms - times.old_ms <= NOISE_MS:
+    if latencies.new_ms - latencies.old_ms <= NOISE_MS:
         return None
-    if times.new_ms > limit * times.old_ms:
-        return f"{told}; at most {limit:g} times as long may be (device.model.max_slower)"
-    if budget_ms is not None and times.old_ms <= budget_ms < times.new_ms:
-        return f"{told}; a frame has {budget_ms:g} ms (device.pipeline.budget_ms)"
+    if latencies.new_ms > limit * latencies.old_ms:
+        return f"{took}; at most {limit:g} times as long is allowed (device.model.max_slower)"
+    if budget_ms is not None and latencies.old_ms <= budget_ms < latencies.new_ms:
+        return f"{took}; a frame has {budget_ms:g} ms (device.pipeline.budget_ms)"
     return None
 
 
 def load_old(path: Path, threads: int) -> Classifier | None:
-    """The model to compare with; None where it cannot be run, and anything is better."""
+    """The model to compare with; None if it cannot run, so that a new one can replace it."""
     try:
         return Classifier(path, threads)
     except ModelError:
         return None
 
 
-def compare(new: Path, old: Path, threads: int) -> dict[str, object]:
-    """What `main` prints: `problem` (null where there is none), new_ms and old_ms (null where the old does not run)."""
+def compare(new: Path, old: Path, threads: int, measure_ms: MeasureMs = inference_ms) -> dict[str, object]:
+    """The JSON of `main`: `problem` (null if none), new_ms and old_ms (null if not measured)."""
     before = load_old(old, threads)
     try:
         candidate = Classifier(new, threads)
-        problem = wrong_outputs(candidate, before)
+        problem = output_problem(candidate, before)
     except ModelError as error:
         problem = str(error).rstrip(".")
     if problem is not None or before is None:
         return {"problem": problem, "new_ms": None, "old_ms": None}
-    race = Race(candidate, before)
-    race.run(ROUNDS)
-    times = race.times()
-    return {"problem": None, "new_ms": times.new_ms, "old_ms": times.old_ms}
+    comparison = LatencyComparison(candidate, before, measure_ms)
+    comparison.run(ROUNDS)
+    latencies = comparison.latencies()
+    return {"problem": None, "new_ms": latencies.new_ms, "old_ms": latencies.old_ms}
 
 
 def main(argv: Sequence[str]) -> None:
-    """Test, and print what came of it as JSON."""
+    """Test, and print the result as JSON."""
     new, old, threads = argv
     print(json.dumps(compare(Path(new), Path(old), int(threads))))
+
+
+def _probe_logits(classifier: Classifier) -> NDArray[np.float32]:
+    """Outputs for the bundled face, a black picture and the face's negative, (3, K)."""
+    face = golden.face(classifier.card)
+    return classifier.logits(np.stack([face, np.zeros_like(face), 255 - face]))
+
+
+def _top(classifier: Classifier) -> tuple[str, float]:
+    prediction = classifier.classify(golden.face(classifier.card)[np.newaxis])[0]
+    return classifier.labels[prediction.index], float(prediction.scores[prediction.index])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Brings a model file to the device: signature, card and promise checked, tried in a process of its own, switched to.
+"""Installs a model file: checks signature and card, tests it in a separate process, switches.
 
-From then on it is on trial (`device.model_registry.trial`). What is refused never runs, and is told of in `status`.
+From then on it is on trial (`device.model_registry.trial`). A refused file never runs, and `status`
+reports why.
 """
 
 from __future__ import annotations
@@ -21,40 +22,40 @@ from device.inference import model_card
 from device.inference.model_card import ModelCard, read_card
 from device.messages import ModelUpdate
 from device.model_registry import minisign
-from device.model_registry.acceptance import Times, too_slow
+from device.model_registry.acceptance import Latencies, latency_problem
 from device.model_registry.registry import ModelStore, Record, name_of, open_store
 
 MAX_BYTES = 100_000_000  # of a file
-SLICE_S = 0.3  # between two looks at the record
+POLL_S = 0.3  # between two reads of the record
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What is to be installed."""
+    """A file to install."""
 
-    name: str  # how it is called in messages
+    name: str  # for messages
     data: bytes
     signature: str | None = None  # the text of its .minisig
 
 
 @dataclass(frozen=True)
 class InstallOptions:
-    """What is let pass this once."""
+    """Checks to skip for one installation."""
 
-    worse: bool = False  # a card that promises a lower accuracy
-    untested: bool = False  # a file that was not tried in a process of its own
+    worse: bool = False  # allow a lower accuracy in the card
+    untested: bool = False  # skip the test in a separate process
 
 
-def install(config: DeviceConfig, file: ModelFile, leniency: InstallOptions | None = None) -> bool:
+def install(config: DeviceConfig, file: ModelFile, options: InstallOptions | None = None) -> bool:
     """Check a model and switch to it, on trial.
 
     Returns:
-        whether anything changed; False where this very file is in force already.
+        whether anything changed; False if this very file is in force already.
 
     Raises:
-        ModelError: the file is refused; so says the record.
-        ConfigError: the settings name a model themselves, or a key that is none.
-        StateError: another one is being installed or on trial; the state folder cannot be written.
+        ModelError: the file is refused; the record holds the reason.
+        ConfigError: device.model.path is set, or a public key is invalid.
+        StateError: another model is being installed or on trial, or the disk fails.
     """
     store = installable(config)
     digest = hashlib.sha256(file.data).hexdigest()
@@ -66,47 +67,47 @@ def install(config: DeviceConfig, file: ModelFile, leniency: InstallOptions | No
         if record.on_trial:
             raise StateError("a model is on trial; wait for the verdict, or end it with `device model rollback`.")
         try:
-            _admit(config, store, record, file, leniency or InstallOptions())
+            _admit(config, store, record, file, options or InstallOptions())
         except ModelError as error:
             new = name_of(store.path(digest), digest)
-            store.change(store.refused(new, str(error)))
-            store.tidy()  # not simply this file: it may be the previous model's
+            store.refuse(new, str(error))
+            store.tidy()  # not just this file: it may be the previous model's
             raise
-        store.change(store.tried(digest))
+        store.start_trial(digest)
     return True
 
 
 def installable(config: DeviceConfig) -> ModelStore:
-    """The store, where what is installed there runs.
+    """The installed models, for changing which one runs.
 
     Raises:
-        ConfigError: the settings name a model themselves.
+        ConfigError: device.model.path is set, so that no installed model runs.
     """
     if config.model.path is not None:
         raise ConfigError(
-            f"device.model.path is {config.model.path}, so nothing that is installed would run; set it to null."
+            f"device.model.path is {config.model.path}, so an installed model would not run; set it to null."
         )
     return open_store(config)
 
 
-def verdict(store: ModelStore, digest: str, patience_s: float) -> ModelUpdate | None:
-    """Wait for what comes of a trial.
+def verdict(store: ModelStore, digest: str, timeout_s: float) -> ModelUpdate | None:
+    """Wait for the end of a trial.
 
     Returns:
-        what was said of it; None if nothing was within so many seconds.
+        the update that ended it; None after the timeout.
     """
-    deadline_s = time.monotonic() + patience_s
+    deadline_s = time.monotonic() + timeout_s
     while (record := store.record()).on_trial and record.current == digest:
         if time.monotonic() >= deadline_s:
             return None
-        time.sleep(SLICE_S)
+        time.sleep(POLL_S)
     return record.update
 
 
-def _admit(config: DeviceConfig, store: ModelStore, record: Record, file: ModelFile, leniency: InstallOptions) -> None:
-    """Write the file down and find nothing wrong with it; not a byte is looked into before the signature is."""
+def _admit(config: DeviceConfig, store: ModelStore, record: Record, file: ModelFile, options: InstallOptions) -> None:
+    """Store and check the file; the signature comes first, before any of its content is parsed."""
     if len(file.data) > MAX_BYTES:
-        raise ModelError(f"{file.name}: this is larger than {MAX_BYTES // 10**6} MB, and no model for this device.")
+        raise ModelError(f"{file.name}: this is larger than {MAX_BYTES // 10**6} MB, the limit for a model.")
     if config.model.public_keys:
         try:
             minisign.verify(file.data, file.signature, config.model.public_keys)
@@ -115,31 +116,31 @@ def _admit(config: DeviceConfig, store: ModelStore, record: Record, file: ModelF
     path, old = store.path(store.add(file.data)), store.path(record.current)
     try:
         card = read_card(path)
-        if not leniency.worse:
-            _require_promise(card, _card(old), config.model.max_accuracy_drop, file.name)
-        if not leniency.untested:
+        if not options.worse:
+            _require_accuracy(card, _card(old), config.model.max_accuracy_drop, file.name)
+        if not options.untested:
             _require_test(config, path, old, file.name)
     except ModelError as error:
         raise ModelError(str(error).replace(str(path), file.name)) from error
 
 
 def _card(path: Path) -> ModelCard | None:
-    """The card of the model in force; None if that one is damaged, and anything is better."""
+    """The card of the model in force; None if it is damaged, so that any may replace it."""
     try:
         return read_card(path)
     except ModelError:
         return None
 
 
-def _require_promise(new: ModelCard, old: ModelCard | None, most_drop: float, name: str) -> None:
-    """The new card's accuracy, of the same faces in the same way, against the old one's."""
+def _require_accuracy(new: ModelCard, old: ModelCard | None, most_drop: float, name: str) -> None:
+    """Refuse a card whose accuracy, on the same split and protocol, is lower than the old one's."""
     for wanted in old.metrics[:1] if old is not None else ():
         found = next((one for one in new.metrics if _alike(one, wanted)), {})
-        promise = f"{_percent(found)} on {wanted.get('split')}, the model in force {_percent(wanted)}"
-        told = f"{name}: its card promises {promise}"
+        accuracies = f"{_percent(found)} on {wanted.get('split')}, the model in force {_percent(wanted)}"
         if not isinstance(found.get("accuracy"), float) or found["accuracy"] < wanted["accuracy"] - most_drop:
             raise ModelError(
-                f"{told}; install it with --allow-worse if that is meant (device.model.max_accuracy_drop)."
+                f"{name}: its card states {accuracies}; install it with --allow-worse to accept that "
+                "(device.model.max_accuracy_drop)."
             )
 
 
@@ -153,7 +154,7 @@ def _percent(metrics: dict[str, Any]) -> str:
 
 
 def _require_test(config: DeviceConfig, path: Path, old: Path, name: str) -> None:
-    """A file that is damaged may bring down the process that loads it, or hold it up for ever."""
+    """Test in a separate process, which a damaged file may crash or hang."""
     command = [
         sys.executable,
         "-P",
@@ -174,7 +175,7 @@ def _require_test(config: DeviceConfig, path: Path, old: Path, name: str) -> Non
     found = json.loads(done.stdout)
     problem = found["problem"]
     if problem is None and found["new_ms"] is not None:
-        problem = too_slow(Times(found["new_ms"], found["old_ms"]), config)
+        problem = latency_problem(Latencies(found["new_ms"], found["old_ms"]), config)
     if problem is not None:
         raise ModelError(f"{problem}." if problem.startswith(str(path)) else f"{name}: {problem}.")
 
@@ -182,5 +183,5 @@ def _require_test(config: DeviceConfig, path: Path, old: Path, name: str) -> Non
 def _end(done: subprocess.CompletedProcess[str]) -> str:
     if done.returncode < 0:
         return f"was ended by {signal.Signals(-done.returncode).name}"
-    last = (done.stderr.strip().splitlines() or ["without a word"])[-1]
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
     return f"failed ({last})"

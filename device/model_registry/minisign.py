@@ -1,6 +1,6 @@
-"""Signatures of files, as minisign makes them: Ed25519 over the file's BLAKE2b, and over the comment one can trust.
+"""Verifies minisign signatures: Ed25519 over a file's BLAKE2b, and over the trusted comment.
 
-https://jedisct1.github.io/minisign/ describes the format. docs/decisions/signatures.md says why this one.
+The format: https://jedisct1.github.io/minisign/. The reasons: docs/decisions/signatures.md.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ TRUSTED = "trusted comment: "
 
 @dataclass(frozen=True)
 class PublicKey:
-    """Who may sign."""
+    """A key whose signatures are accepted."""
 
-    number: bytes  # names the key in signatures, 8 bytes
+    number: bytes  # the key's id in signatures, 8 bytes
     point: bytes  # 32 bytes
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What a .minisig file holds."""
+    """The content of a .minisig file."""
 
     algorithm: bytes
     number: bytes
@@ -41,56 +41,58 @@ class Signature:
 
 
 def read_key(text: str) -> PublicKey:
-    """The key in the second line of a minisign.pub.
+    """Parse the second line of a minisign.pub.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is not such a line.
     """
     data = _decoded(text, 42)
     if data is None or data[:2] != SIGNED:
         raise ConfigError(
-            f"device.model.public_keys: {text[:60]!r} is no key of minisign; take the line of minisign.pub that "
+            f"device.model.public_keys: {text[:60]!r} is not a minisign key; take the line of minisign.pub that "
             "begins with RW."
         )
     return PublicKey(data[2:10], data[10:])
 
 
 def read_signature(text: str) -> Signature:
-    """The four lines of a .minisig file.
+    """Parse the four lines of a .minisig file.
 
     Raises:
-        SignatureError: they are none.
+        SignatureError: it is not such a file.
     """
     lines = text.splitlines()
     if len(lines) >= 4 and lines[2].startswith(TRUSTED):
         data, comment_value = _decoded(lines[1], 74), _decoded(lines[3], 64)
         if data is not None and comment_value is not None and data[:2] in (SIGNED, HASHED):
             return Signature(data[:2], data[2:10], data[10:], lines[2].removeprefix(TRUSTED), comment_value)
-    raise SignatureError("the signature is not one of minisign; sign the file with `minisign -Sm FILE`.")
+    raise SignatureError("the signature is not a minisign signature; sign the file with `minisign -Sm FILE`.")
 
 
 def verify(data: bytes, signature: str | None, keys: Sequence[str]) -> str:
-    """Check that one of the keys has signed.
+    """Check that one of the keys signed the data.
 
     Args:
-        data: what is signed.
-        signature: the text of the .minisig file; None: there is none.
-        keys: as `read_key` takes them.
+        data: the content of the signed file.
+        signature: the text of the .minisig file; None if there is no such file.
+        keys: public keys, each a line that `read_key` parses.
 
     Returns:
         the trusted comment.
 
     Raises:
-        SignatureError: there is no signature, it is none, by none of the keys, or of other data.
-        ConfigError: a key is none, or what checks it is not installed.
+        SignatureError: the signature is absent, malformed, by another key, or of other data.
+        ConfigError: a key is malformed, or the package that checks signatures is not installed.
     """
     known = [read_key(key) for key in keys]
     if signature is None:
-        raise SignatureError("it is not signed, and device.model.public_keys asks for that; give its --signature.")
+        raise SignatureError(
+            "it is not signed, but device.model.public_keys requires a signature; pass it with --signature."
+        )
     made = read_signature(signature)
     key = next((key for key in known if key.number == made.number), None)
     if key is None:
-        raise SignatureError("it is signed with a key that device.model.public_keys does not name.")
+        raise SignatureError("it is signed with a key that is not in device.model.public_keys.")
     signed = data if made.algorithm == SIGNED else hashlib.blake2b(data).digest()
     point = _point(key)
     if not _holds(point, made.value, signed):
@@ -101,7 +103,7 @@ def verify(data: bytes, signature: str | None, keys: Sequence[str]) -> str:
 
 
 def _decoded(text: str, length: int) -> bytes | None:
-    """So many bytes from a line of base64; None if it is something else."""
+    """Decode a line of base64; None if it is malformed or of another length."""
     try:
         data = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):  # ValueError: letters that are not ASCII

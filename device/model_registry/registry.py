@@ -1,7 +1,7 @@
-"""The models that were installed: files named by their digest, and a record that says which one is in force.
+"""The installed models: files named by their digest, and a record of which one is in force.
 
-Everything is written so that a power cut leaves the old or the new, never half: a model is complete under its name
-before the record speaks of it, and the record is replaced in one step.
+All writes are atomic: after a power cut there is the old state or the new one. A model's file is
+complete before the record refers to it, and the record is replaced in one step.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from typing import Any
 
 from device.config.schema import DeviceConfig
 from device.errors import ModelError, StateError
+from device.host.atomic_file import write_file
 from device.host.paths import state_dir
 from device.inference import model_card
 from device.inference.classifier import BUNDLED, PROFILES
@@ -34,31 +34,28 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Record:
-    """Which models there are. A digest of None means the bundled model."""
+    """Which models are installed. A digest of None means the bundled model."""
 
     current: str | None = None
-    previous: str | None = None  # where a rollback leads
-    on_trial: bool = False  # the current one has not proved itself yet
-    begun: int = 0  # starts during the trial that have not ended in order
-    update: ModelUpdate | None = None  # what was said last
-
-
-Change = Callable[[Record], Record]
+    previous: str | None = None  # the target of a rollback
+    on_trial: bool = False  # the current one is not accepted yet
+    begun: int = 0  # starts during the trial without an orderly end
+    update: ModelUpdate | None = None  # the last one that was published
 
 
 class ModelStore:
     """The folder `models` of a state folder; several processes may use it at once.
 
     Args:
-        folder: the state folder; nothing is made there before something is written.
-        bundled: what runs where nothing is installed.
+        folder: the state folder; reading creates nothing there.
+        bundled: the model that runs where none is installed.
     """
 
     def __init__(self, folder: Path, bundled: Path = BUNDLED) -> None:
         self._folder, self._bundled = folder / FOLDER, bundled
 
     def record(self) -> Record:
-        """What holds now. A record that is damaged counts as none, so that the bundled model runs.
+        """The current record. A damaged one counts as none, so that the bundled model runs.
 
         Raises:
             StateError: it cannot be read.
@@ -74,25 +71,12 @@ class ModelStore:
         except OSError as error:
             raise _unusable(self._folder, error) from error
 
-    def change(self, change: Change) -> Record:
-        """Replace the record by what `change` makes of it, and return that; nobody else changes it meanwhile.
-
-        Raises:
-            StateError: the folder cannot be written; the old record holds.
-        """
-        with self._locked(LOCK):
-            before = self.record()
-            after = change(before)
-            if after != before:
-                self._write(RECORD, json.dumps(_plain(after), indent=2).encode())
-        return after
-
     def path(self, digest: str | None) -> Path:
         """The file of a model."""
         return self._bundled if digest is None else self._folder / f"{digest}.tflite"
 
     def add(self, data: bytes) -> str:
-        """Write a model down, without a word about it in the record.
+        """Write a model's file; the record does not change.
 
         Returns:
             its digest.
@@ -108,45 +92,59 @@ class ModelStore:
         return digest
 
     def name(self, digest: str | None) -> ModelName:
-        """How a model is spoken of, as far as its card can be read."""
+        """A model's name, version and digest, as far as its card can be read."""
         return name_of(self.path(digest), digest)
 
-    def tried(self, digest: str) -> Change:
-        """A model becomes the current one, on trial."""
+    def start_trial(self, digest: str) -> Record:
+        """Make a model the current one, on trial. Returns the record, as all that follow do.
+
+        Raises:
+            StateError: the folder cannot be written; the old record holds. So for all that follow.
+        """
         new = self.name(digest)
 
-        def change(record: Record) -> Record:
-            update = _said("trial", new, self.name(record.current))
+        def started(record: Record) -> Record:
+            update = _update("trial", new, self.name(record.current))
             return Record(digest, record.current, on_trial=True, update=update)
 
-        return change
+        return self._commit(started)
 
-    def rolled_back(self, digest: str | None, reason: str) -> Change:
-        """An installed model, if it still is the current one, gives way to the previous one."""
+    def count_start(self) -> Record:
+        """Count a start during the trial, before anything can bring the process down."""
+        return self._commit(lambda record: dataclasses.replace(record, begun=record.begun + 1))
 
-        def change(record: Record) -> Record:
-            if record.current is None or record.current != digest:
-                return record
-            new, old = self.name(record.current), self.name(record.previous)
-            if record.update is not None and record.update.new.digest == record.current:
-                new = record.update.new  # the file may be damaged by now
-            update = _said("rolled_back", new, old, reason)
-            return Record(record.previous, update=update)
+    def uncount_start(self) -> Record:
+        """Take a start back: it ended in order."""
+        return self._commit(lambda record: dataclasses.replace(record, begun=max(0, record.begun - 1)))
 
-        return change
+    def accept(self) -> Record:
+        """End the trial: the current model stays. Without a trial nothing changes."""
+        return self._commit(_accepted)
 
-    def refused(self, new: ModelName, reason: str) -> Change:
-        """A file was not installed."""
+    def roll_back(self, digest: str | None, reason: str) -> Record:
+        """Return to the previous model, if `digest` still is the current one and is not bundled."""
+        return self._commit(lambda record: self.rolled_back(record, digest, reason))
 
-        def change(record: Record) -> Record:
-            old = self.name(record.current)
-            update = _said("refused", new, old, reason)
-            return dataclasses.replace(record, update=update)
+    def refuse(self, new: ModelName, reason: str) -> Record:
+        """Record that a file was not installed."""
 
-        return change
+        def refused(record: Record) -> Record:
+            return dataclasses.replace(record, update=_update("refused", new, self.name(record.current), reason))
+
+        return self._commit(refused)
+
+    def rolled_back(self, record: Record, digest: str | None, reason: str) -> Record:
+        """The record after a rollback; writes nothing, for when the folder cannot be written."""
+        if record.current is None or record.current != digest:
+            return record
+        new = self.name(record.current)
+        if record.update is not None and record.update.new.digest == record.current:
+            new = record.update.new  # the file may be damaged by now
+        update = _update("rolled_back", new, self.name(record.previous), reason)
+        return Record(record.previous, update=update)
 
     def damage(self, digest: str | None) -> str | None:
-        """Why an installed model is not what it was; None while it is."""
+        """Why an installed model's file is not as it was installed; None if it is."""
         if digest is None:
             return None
         try:
@@ -156,7 +154,7 @@ class ModelStore:
         return None if hashlib.sha256(data).hexdigest() == digest else "its file was damaged after it was installed"
 
     def tidy(self) -> None:
-        """Remove the models that the record does not name, and what a power cut left half written."""
+        """Remove the models that the record does not name, and incomplete files of a power cut."""
         record = self.record()
         kept = {RECORD, LOCK, INSTALLING, *(self.path(digest).name for digest in (record.current, record.previous))}
         for file in self._folder.iterdir():
@@ -166,13 +164,22 @@ class ModelStore:
 
     @contextmanager
     def installing(self) -> Iterator[None]:
-        """Nobody else installs meanwhile.
+        """Hold the lock for installing.
 
         Raises:
-            StateError: somebody does, or the folder cannot be written.
+            StateError: another process holds it, or the folder cannot be written.
         """
         with self._locked(INSTALLING, wait=False):
             yield
+
+    def _commit(self, change: Callable[[Record], Record]) -> Record:
+        """Replace the record under the lock."""
+        with self._locked(LOCK):
+            before = self.record()
+            after = change(before)
+            if after != before:
+                self._write(RECORD, json.dumps(_plain(after), indent=2).encode())
+        return after
 
     @contextmanager
     def _locked(self, name: str, wait: bool = True) -> Iterator[None]:
@@ -192,19 +199,8 @@ class ModelStore:
                 raise _unusable(self._folder, error) from error
 
     def _write(self, name: str, data: bytes) -> None:
-        """A file that is there in full or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        half = self._folder / f"{name}.half"
-        with half.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        half.rename(self._folder / name)
-        number = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
+        write_file(self._folder / name, data)
 
 
 def open_store(config: DeviceConfig) -> ModelStore:
@@ -213,7 +209,7 @@ def open_store(config: DeviceConfig) -> ModelStore:
 
 
 def model_path(config: DeviceConfig) -> Path:
-    """The .tflite in force: the one the settings name, else the installed one, else the bundled one.
+    """The .tflite in force: device.model.path, else the installed one, else the bundled one.
 
     Raises:
         StateError: the state folder cannot be read.
@@ -224,16 +220,8 @@ def model_path(config: DeviceConfig) -> Path:
     return store.path(store.record().current)
 
 
-def accepted(record: Record) -> Record:
-    """The current model has proved itself."""
-    if not record.on_trial:
-        return record
-    update = record.update and _said("accepted", record.update.new, record.update.old)
-    return dataclasses.replace(record, on_trial=False, begun=0, update=update)
-
-
 def name_of(path: Path, digest: str | None = None) -> ModelName:
-    """How the model in a file is spoken of, as far as its card can be read; its digest, where the file can be read."""
+    """A model file's name, version and digest, as far as they can be read."""
     try:
         card = read_card(path)
         return ModelName(name=card.name, version=card.version, digest=digest or model_card.digest(path))
@@ -241,7 +229,14 @@ def name_of(path: Path, digest: str | None = None) -> ModelName:
         return ModelName(name=None, version=None, digest=digest or "")
 
 
-def _said(state: UpdateState, new: ModelName, old: ModelName, reason: str | None = None) -> ModelUpdate:
+def _accepted(record: Record) -> Record:
+    if not record.on_trial:
+        return record
+    update = record.update and _update("accepted", record.update.new, record.update.old)
+    return dataclasses.replace(record, on_trial=False, begun=0, update=update)
+
+
+def _update(state: UpdateState, new: ModelName, old: ModelName, reason: str | None = None) -> ModelUpdate:
     now = round(time.time(), 3)  # as the record and the message have it
     return ModelUpdate(state=state, new=new, old=old, reason=reason, since=now)
 

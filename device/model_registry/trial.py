@@ -1,12 +1,11 @@
-"""Which model a life of the device runs, and whether a new one may stay: it is watched at work and gives way by itself.
+"""Which model a session of the device runs, and whether a new one stays or is rolled back.
 
-What brings the process down leaves its mark before: each start during a trial is counted on disk, and only an orderly
-end takes the count back.
+A model may crash the process. Therefore each start during a trial is counted on disk before the
+model loads, and only an orderly end takes the count back.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -18,39 +17,49 @@ from device.config.schema import DeviceConfig
 from device.errors import EmotionEdgeError, ModelError, StateError
 from device.inference.classifier import Classifier
 from device.messages import ModelUpdate
-from device.model_registry.acceptance import Race, load_old, too_slow, wrong_outputs
-from device.model_registry.registry import Change, Record, accepted, model_path, open_store
+from device.model_registry.acceptance import (
+    LatencyComparison,
+    MeasureMs,
+    inference_ms,
+    latency_problem,
+    load_old,
+    output_problem,
+)
+from device.model_registry.registry import Record, model_path, open_store
 
-ROUNDS = 10  # comparisons with the model before, at least
-A_STEP = 2  # of them
+MIN_ROUNDS = 10  # latency measurements of each model before the trial may end
+ROUNDS_A_STEP = 2
 
 log = logging.getLogger(__name__)
 
 
 class Trial:
-    """The model of one life: `with Trial(config) as trial: ...`.
+    """The model of one session: `with Trial(config) as trial: ...`.
 
-    Inside, `path` is a model that loads. An installed one that does not, or that brought the device down, has given way
-    to the one before.
+    Inside, `path` is a model that loads. An installed model that does not load, or that crashed the
+    device too often, was rolled back before.
 
     Args:
-        config: the settings of this life; where they name a model themselves, that one runs and nothing is on trial.
-        clock: what time it is, seconds, never running back.
+        config: the session's settings; if they name a model, that one runs and nothing is on trial.
+        clock: monotonic time, seconds.
+        measure_ms: times one inference.
     """
 
-    def __init__(self, config: DeviceConfig, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, config: DeviceConfig, clock: Callable[[], float] = time.monotonic, measure_ms: MeasureMs = inference_ms
+    ) -> None:
         self._config = config
         self._store = None if config.model.path is not None else open_store(config)
-        self._clock = clock
+        self._clock, self._measure_ms = clock, measure_ms
         self._record = Record()
-        self._seen = Record()  # what is on disk, as far as we know
-        self._running: str | None = None  # the model of this life, once it has begun
-        self._race: Race | None = None
+        self._on_disk = Record()  # as of the last read or write
+        self._running: str | None = None  # the digest of this session's model
+        self._comparison: LatencyComparison | None = None
         self._began_s: float | None = None
 
     @property
     def over(self) -> bool:
-        """Another model is in force: this life should end."""
+        """Another model is in force: this session should end."""
         return self._record.current != self._running
 
     @property
@@ -60,57 +69,58 @@ class Trial:
 
     @property
     def update(self) -> ModelUpdate | None:
-        """What `status` says."""
+        """The `model_update` of `status`."""
         return self._record.update
 
     def __enter__(self) -> Self:
         if self._store is None:
             return self
-        self._record = self._seen = self._store.record()
+        self._record = self._on_disk = self._store.record()
         if self._record.on_trial:
-            self._begin()
-        while self._record.current is not None and (problem := self._unfit()):
-            self._give_way(problem)
+            self._count_start()
+        while self._record.current is not None and (problem := self._load_problem()):
+            self._roll_back(problem)
         self._running = self._record.current
         if self._record.on_trial:
             log.info("the model %s is on trial", self._record.current)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """An end in order, and one that is not the model's fault, does not count against it."""
-        if not self._record.on_trial or self.over:
+        """An orderly end, or an error that is not the model's fault, does not count against it."""
+        if self._store is None or not self._record.on_trial or self.over:
             return
         if error is None or isinstance(error, EmotionEdgeError):
-            self._change(lambda record: dataclasses.replace(record, begun=max(0, record.begun - 1)))
+            self._commit(self._store.uncount_start)
         elif isinstance(error, Exception):
-            self._give_way(f"the device failed with it: {type(error).__name__}: {error}")
+            self._roll_back(f"the device failed with it: {type(error).__name__}: {error}")
 
     def step(self, frames: int) -> bool:
-        """Look after the model; about once a second is often enough.
+        """Check the model; call it about once a second.
 
         Args:
-            frames: worked on in this life.
+            frames: processed in this session.
 
         Returns:
-            whether `update` is news.
+            whether `update` changed.
         """
         if self._store is None:
             return False
-        told = self._record.update
-        self._look_on_disk()
+        before = self._record.update
+        self._read_record()
         if self._record.on_trial and not self.over:
-            self._judge(frames)
-        return self._record.update != told
+            self._evaluate(frames)
+        return self._record.update != before
 
-    def _begin(self) -> None:
-        """Count this start; after too many, the model is not started once more."""
+    def _count_start(self) -> None:
+        """Count this start; after too many, the model is not started again."""
+        assert self._store is not None
         begun = self._record.begun
         if begun >= self._config.model.trial_starts:
-            self._give_way(f"the device was started with it {begun} times and did not end in order")
+            self._roll_back(f"the device was started with it {begun} times and did not end in order")
         else:
-            self._change(lambda record: dataclasses.replace(record, begun=record.begun + 1))
+            self._commit(self._store.count_start)
 
-    def _unfit(self) -> str | None:
+    def _load_problem(self) -> str | None:
         """Why the current model cannot run."""
         assert self._store is not None
         if damage := self._store.damage(self._record.current):
@@ -122,45 +132,45 @@ class Trial:
         if not self._record.on_trial:
             return None
         old = load_old(self._store.path(self._record.previous), self._config.model.threads)
-        self._race = None if old is None else Race(classifier, old)
-        return wrong_outputs(classifier, old)
+        self._comparison = None if old is None else LatencyComparison(classifier, old, self._measure_ms)
+        return output_problem(classifier, old)
 
-    def _look_on_disk(self) -> None:
-        """Others install, roll back, and have files refused."""
+    def _read_record(self) -> None:
+        """Other processes install, roll back, and have files refused."""
         assert self._store is not None
-        with suppress(StateError):  # the folder is away for a moment, or for good: this life goes on
+        with suppress(StateError):  # the folder cannot be read for now: this session goes on
             found = self._store.record()
-            if found != self._seen:  # else what we could not write down holds all the same
-                self._record = self._seen = found
+            if found != self._on_disk:  # else a change that could not be written still holds
+                self._record = self._on_disk = found
 
-    def _judge(self, frames: int) -> None:
-        """A verdict, once there is enough to see."""
-        wanted = self._config.model
+    def _evaluate(self, frames: int) -> None:
+        """Accept the model or roll it back, once there are enough measurements."""
+        assert self._store is not None
+        config = self._config.model
         if self._began_s is None:
             self._began_s = self._clock()
-        if self._race is not None:
-            self._race.run(A_STEP)
-        rounds = ROUNDS if self._race is None else self._race.rounds
-        if self._clock() - self._began_s < wanted.trial_s or frames < wanted.trial_frames or rounds < ROUNDS:
+        if self._comparison is not None:
+            self._comparison.run(ROUNDS_A_STEP)
+        rounds = MIN_ROUNDS if self._comparison is None else self._comparison.rounds
+        if self._clock() - self._began_s < config.trial_s or frames < config.trial_frames or rounds < MIN_ROUNDS:
             return
-        problem = None if self._race is None else too_slow(self._race.times(), self._config)
+        problem = None if self._comparison is None else latency_problem(self._comparison.latencies(), self._config)
         if problem is not None:
-            self._give_way(problem)
-        elif self._change(accepted):
-            log.info("the model %s has proved itself", self._record.current)
+            self._roll_back(problem)
+        elif self._commit(self._store.accept):
+            log.info("the model %s is accepted", self._record.current)
 
-    def _give_way(self, reason: str) -> None:
+    def _roll_back(self, reason: str) -> None:
         assert self._store is not None
-        log.warning("the model %s gives way to the one before: %s", self._record.current, reason)
-        change = self._store.rolled_back(self._record.current, reason)
-        if not self._change(change):
-            self._record = change(self._record)  # in this life at least
+        store, record = self._store, self._record
+        log.warning("the model %s is rolled back to the previous one: %s", record.current, reason)
+        if not self._commit(lambda: store.roll_back(record.current, reason)):
+            self._record = store.rolled_back(record, record.current, reason)  # for this session at least
 
-    def _change(self, change: Change) -> bool:
-        """On disk; returns whether that was possible. A disk that is full or fails stops nothing."""
-        assert self._store is not None
+    def _commit(self, change: Callable[[], Record]) -> bool:
+        """Whether the disk took the change; a full or failing disk does not stop the session."""
         try:
-            self._record = self._seen = self._store.change(change)
+            self._record = self._on_disk = change()
         except StateError as error:
             log.warning("%s", error)
             return False

@@ -1,7 +1,8 @@
-"""One connection to the MQTT broker, from its beginning to its end; a lost one is replaced, never revived.
+"""One connection to the MQTT broker; a lost one is replaced, never reused.
 
-paho would resend by itself what a lost connection had under way, and knows nothing of the outbox; so each connection is
-a client of its own, and what was not acknowledged comes from the outbox again.
+paho would by itself resend what a lost connection had in flight, and knows nothing of the outbox.
+So each connection is a client of its own, and what was not acknowledged is sent from the outbox
+again.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ if TYPE_CHECKING:  # paho is imported where it is used: `device --help` does wit
     from paho.mqtt.reasoncodes import ReasonCode
 
 VERSION_REFUSED = "Unsupported protocol version"
-HUNG_UP, SILENT = "hung up", "silent"  # ours; the broker gave no reason
+CLOSED, SILENT = "closed", "silent"  # ours; the broker gave no reason
 OUT_OF_DATE = (9, 10)  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED
 UNAUTHORISED = ("Not authorized", "Bad user name or password", "Bad authentication method")
 
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """The broker answered to a message of ours; `taken` is false if it refused it, then `reason` tells why."""
+    """The broker acknowledged a message; `taken` is false if it refused it, for the `reason`."""
 
     connection: Connection
     number: int
@@ -53,7 +54,7 @@ class MessageReceived:
 
 @dataclass(frozen=True)
 class SubscribeRefused:
-    """The broker does not let us hear a topic that we asked for, and why."""
+    """The broker refused a subscription, and why."""
 
     connection: Connection
     topic: str
@@ -62,7 +63,7 @@ class SubscribeRefused:
 
 @dataclass(frozen=True)
 class ConnectionLost:
-    """The connection ended without our asking."""
+    """The connection ended, and we did not close it."""
 
     connection: Connection
     reason: str
@@ -72,75 +73,82 @@ Post = Callable[[Acknowledged | MessageReceived | SubscribeRefused | ConnectionL
 
 
 class VersionError(BrokerError):
-    """The broker does not speak this version of MQTT: it said so, or did not answer to it."""
+    """The broker does not support this version of MQTT: it refused it, or did not answer."""
 
-    said_so = False
+    explicit = False
 
 
-def connect(config: MqttConfig, client_id: str, will: Message | None, post: Post, spoke_5: bool = False) -> Connection:
-    """Connect, with MQTT 5 if the broker speaks it, else with 3.1.1; or with what device.mqtt.protocol says.
+def connect(
+    config: MqttConfig, client_id: str, will: Message | None, post: Post, was_mqtt5: bool = False
+) -> Connection:
+    """Connect, with MQTT 5 if the broker supports it, else with 3.1.1.
+
+    Or as device.mqtt.protocol sets.
 
     Args:
-        config: where to, and as whom.
+        config: broker and credentials.
         client_id: unique among the broker's clients.
-        will: what the broker says for us when we are gone; None: nothing.
-        post: called on the connection's own thread with everything that happens; must return at once.
-        spoke_5: it did before; then only a clear word makes us believe that it does not any more.
+        will: the last will; None for none.
+        post: callback on the connection's own thread, for everything that happens; must not block.
+        was_mqtt5: the last connection used MQTT 5; then only an explicit refusal leads to 3.1.1.
 
     Raises:
-        BrokerError: there is no broker, or it refuses us.
+        BrokerError: there is no broker, or it refuses the connection.
         ConfigError: a password, certificate or key cannot be used.
     """
     try:
         if config.protocol != "v3.1.1":
             return Connection(config, client_id, will, post, version=5)
     except VersionError as error:
-        if config.protocol == "v5" or (spoke_5 and not error.said_so):
+        if config.protocol == "v5" or (was_mqtt5 and not error.explicit):
             raise
     return Connection(config, client_id, will, post, version=3)
 
 
 class Connection:
-    """An open connection; made with `connect`. Raises what `connect` raises."""
+    """An open connection; use `connect` to create one. Raises what `connect` raises."""
 
     def __init__(self, config: MqttConfig, client_id: str, will: Message | None, post: Post, version: int) -> None:
         self.version = version
-        self.window = config.inflight  # QoS 1 messages that may be under way at once
+        self.window = config.inflight  # QoS 1 messages that may be in flight at once
         self._config = config
         self._post = post
-        self._answered = threading.Event()  # the broker took us, refused us, or went away
+        self._answered = threading.Event()  # the broker accepted or refused us, or closed the connection
         self._ended = threading.Event()
         self._refusal: str | None = None
-        self._asked: deque[list[str]] = deque()  # topics; the answers come in the same order
+        self._subscribing: deque[list[str]] = deque()  # topics; the responses come in the same order
         self._client = self._make_client(client_id, will)
         self._open()
 
     def send(self, message: Message) -> int:
-        """Hand a message over; returns the number its acknowledgement will carry."""
+        """Send a message; returns the number that its acknowledgement will carry."""
         payload, expiry_s = message.payload.encode(), message.expiry_s
         properties = _expiry(expiry_s) if expiry_s is not None and self.version == 5 else None
         return self._client.publish(message.topic, payload, message.qos, message.retain, properties).mid
 
     def subscribe(self, topics: list[str], qos: int = 1) -> None:
-        """Ask for topics; where MQTT allows it, without what we say there ourselves."""
+        """Subscribe; with MQTT 5, our own messages are left out."""
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
-        self._asked.append(topics)
+        self._subscribing.append(topics)
         if self.version == 5:
             self._client.subscribe([(topic, SubscribeOptions(qos=qos, noLocal=True)) for topic in topics])
         else:
             self._client.subscribe([(topic, qos) for topic in topics])
 
     def close(self, timeout_s: float = 1.0, with_will: bool = False) -> None:
-        """Leave in peace: the broker keeps the last will to itself. Or without a word, and it says the will."""
+        """Disconnect.
+
+        With `with_will` only the socket is closed, and the broker publishes the last will.
+        """
         self._answered.set()
-        line = cast("socket.socket | None", self._client.socket())  # a web socket is not asked for
+        line = cast("socket.socket | None", self._client.socket())  # we never use a web socket
         if with_will and line is not None:
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
         else:
             self._client.disconnect()
-        self._ended.wait(timeout_s)  # the thread is paho's and a daemon: a broker that hangs does not hold us
+        self._ended.wait(timeout_s)  # paho's thread is a daemon: a broker that hangs does not block us
 
     def _make_client(self, client_id: str, will: Message | None) -> Client:
         from paho.mqtt.client import Client, MQTTv5, MQTTv311
@@ -166,8 +174,8 @@ class Connection:
         except (OSError, ValueError) as error:  # ValueError: a host name that cannot be one
             raise BrokerError(_unreachable(self._config, error)) from error
         self._client.loop_start()
-        two_tries = self._config.protocol == "auto"
-        if not self._answered.wait(self._config.connect_timeout_s / (2 if two_tries else 1)):
+        may_retry = self._config.protocol == "auto"
+        if not self._answered.wait(self._config.connect_timeout_s / (2 if may_retry else 1)):
             self.close(timeout_s=0)
             self._refusal = SILENT
         if self._refusal is not None:
@@ -182,7 +190,7 @@ class Connection:
     def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
         self._ended.set()
         if not self._answered.is_set():
-            self._refusal = HUNG_UP
+            self._refusal = CLOSED
             self._answered.set()
         elif self._refusal is None:
             self._post(ConnectionLost(self, str(reason)))
@@ -191,7 +199,7 @@ class Connection:
         self._post(Acknowledged(self, mid, not reason.is_failure, str(reason)))
 
     def _on_subscribe(self, client: Client, userdata: Any, mid: int, reasons: list[ReasonCode], props: Any) -> None:
-        for topic, reason in zip(self._asked.popleft(), reasons, strict=False):
+        for topic, reason in zip(self._subscribing.popleft(), reasons, strict=False):
             if reason.is_failure:
                 self._post(SubscribeRefused(self, topic, str(reason)))
 
@@ -211,13 +219,13 @@ def _expiry(seconds: int) -> Properties:
 def _unreachable(config: MqttConfig, error: Exception) -> str:
     where = f"the MQTT broker at {config.host}:{config.port}"
     if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in OUT_OF_DATE:
-        return f"{where} shows a bad certificate: {error.verify_message}; renew it, or set this machine's clock."
+        return f"{where} has a bad certificate: {error.verify_message}; renew it, or set this machine's clock."
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"{where} shows no certificate to trust: {error.verify_message}; check device.mqtt.ca_file and host."
+        return f"{where} has no trusted certificate: {error.verify_message}; check device.mqtt.ca_file and host."
     if isinstance(error, ssl.SSLError):
-        return f"{where} does not speak TLS as asked ({error.reason}); check device.mqtt.port and tls."
+        return f"{where} does not accept TLS ({error.reason}); check device.mqtt.port and tls."
     if config.tls and isinstance(error, ConnectionResetError):
-        return f"{where} hangs up when asked for TLS; check device.mqtt.port and tls."
+        return f"{where} closes the connection when asked for TLS; check device.mqtt.port and tls."
     if isinstance(error, TimeoutError):
         return f"{where} does not answer within {config.connect_timeout_s:g} s; check device.mqtt.host and port."
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
@@ -226,18 +234,20 @@ def _unreachable(config: MqttConfig, error: Exception) -> str:
 
 def _refused(config: MqttConfig, reason: str, version: int) -> BrokerError:
     where = f"the MQTT broker at {config.host}:{config.port}"
-    if version == 5 and reason in (VERSION_REFUSED, HUNG_UP, SILENT):  # what brokers of old do with version 5
+    if version == 5 and reason in (VERSION_REFUSED, CLOSED, SILENT):  # what old brokers do with version 5
         error = VersionError(f"{where} does not answer to MQTT 5; check device.mqtt.port, tls and protocol.")
-        error.said_so = reason == VERSION_REFUSED
+        error.explicit = reason == VERSION_REFUSED
         return error
     if reason in UNAUTHORISED:
         name, _ = credentials.user(config)
         who = "a client without a user name" if name is None else f"user {name!r}"
         return BrokerError(f"{where} refuses {who}: {reason}; check device.mqtt.username_file and password_file.")
-    if reason == HUNG_UP and config.tls:  # with TLS 1.3 a broker that does not like our certificate just hangs up
-        return BrokerError(f"{where} hangs up before answering; check device.mqtt.port, cert_file and key_file.")
-    if reason == HUNG_UP:
-        return BrokerError(f"{where} hangs up before answering; check device.mqtt.port and tls.")
+    if reason == CLOSED and config.tls:  # with TLS 1.3 a broker that rejects our certificate just closes
+        return BrokerError(
+            f"{where} closes the connection before answering; check device.mqtt.port, cert_file and key_file."
+        )
+    if reason == CLOSED:
+        return BrokerError(f"{where} closes the connection before answering; check device.mqtt.port and tls.")
     if reason == SILENT:
-        return BrokerError(f"{where} takes the connection and says nothing; check device.mqtt.port and tls.")
+        return BrokerError(f"{where} accepts the connection and does not answer; check device.mqtt.port and tls.")
     return BrokerError(f"{where} refuses the connection: {reason}.")

@@ -1,4 +1,7 @@
-"""How the broker knows us, and we it. Secrets come from files or from systemd, never from the config."""
+"""User name, password and certificates.
+
+Secrets come from files or from systemd, never from the config.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ from device.errors import ConfigError
 
 
 def user(config: MqttConfig) -> tuple[str | None, str | None]:
-    """User name and password; None for what nobody gave.
+    """User name and password; None for what is not set.
 
     Raises:
-        ConfigError: a file cannot be read, or there is a password for nobody.
+        ConfigError: a file cannot be read, or there is a password without a user name.
     """
     name = _first_line("username", config.username_file)
     password = _first_line("password", config.password_file)
@@ -25,10 +28,10 @@ def user(config: MqttConfig) -> tuple[str | None, str | None]:
 
 
 def tls(config: MqttConfig) -> ssl.SSLContext | None:
-    """How to encrypt; None where the config does not ask for it.
+    """The TLS context; None if the config does not ask for TLS.
 
     Raises:
-        ConfigError: a certificate or key cannot be used, or is given for a connection without TLS.
+        ConfigError: a certificate or key cannot be used, or is set for a connection without TLS.
     """
     if config.tls:
         config = _with_credentials(config)
@@ -42,7 +45,7 @@ def tls(config: MqttConfig) -> ssl.SSLContext | None:
         raise ConfigError(f"device.mqtt.ca_file: {config.ca_file} cannot be used: {reason}.") from error
     if config.cert_file is not None:
         try:
-            # An empty password makes a locked key an error; without one OpenSSL would ask at the terminal.
+            # An empty password makes an encrypted key an error; without it OpenSSL would prompt.
             context.load_cert_chain(config.cert_file, config.key_file, password="")
         except OSError as error:
             names = " and ".join(filter(None, (config.cert_file, config.key_file)))
@@ -51,7 +54,7 @@ def tls(config: MqttConfig) -> ssl.SSLContext | None:
 
 
 def _with_credentials(config: MqttConfig) -> MqttConfig:
-    """The same, with systemd's credentials for the files that nobody named."""
+    """The config with systemd's credentials for the files that are not set."""
     return dataclasses.replace(
         config,
         ca_file=config.ca_file or _credential("ca"),
@@ -69,14 +72,14 @@ def _credential(what: str) -> str | None:
 
 def _check_together(config: MqttConfig) -> None:
     if config.key_file is not None and config.cert_file is None:
-        raise ConfigError("device.mqtt.key_file is given without cert_file; set both, or neither.")
+        raise ConfigError("device.mqtt.key_file is set without cert_file; set both, or neither.")
     for key in ("ca_file", "cert_file"):
         if getattr(config, key) is not None and not config.tls:
-            raise ConfigError(f"device.mqtt.{key} is given, but device.mqtt.tls is false; set it, or drop {key}.")
+            raise ConfigError(f"device.mqtt.{key} is set, but device.mqtt.tls is false; set it, or remove {key}.")
 
 
 def _first_line(what: str, file: str | None) -> str | None:
-    """The first line of the file that the config names, else of systemd's credential `mqtt-<what>`."""
+    """First line of the file in the config, else of systemd's credential `mqtt-<what>`."""
     named = file if file is not None else _credential(what)
     if named is None:
         return None

@@ -1,4 +1,4 @@
-"""Where the device speaks: its id, its topics, and how reliably each is carried."""
+"""The device's id and topics, with QoS and retain flag of each."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Message:
     payload: str
     qos: int = 0
     retain: bool = False
-    expiry_s: int | None = None  # seconds until the broker forgets it; MQTT 3.1.1 has no such thing
+    expiry_s: int | None = None  # seconds until the broker deletes it; ignored with MQTT 3.1.1
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One topic under `<base>/<device>/`: how it is carried and what it says.
+    """One topic under `<base>/<device>/`.
 
-    `payload` is the dataclass whose JSON travels there, or the words that do.
+    `payload` is the dataclass whose JSON is sent there, or the allowed words.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Channel:
     qos: int
     retain: bool
     doc: str
-    heard: bool = False  # the device listens here, and others speak
+    subscribed: bool = False  # the device receives here, and others publish
 
 
 AVAILABILITY = Channel(
@@ -67,7 +67,7 @@ REQUEST = Channel(
     1,
     False,
     "Something to do: pause, resume, selftest or status. A retained one is passed over.",
-    heard=True,
+    subscribed=True,
 )
 RESPONSE = Channel("response", "cmd/response/{verb}", Answer, 1, False, "What came of a request.")
 CHANNELS = (AVAILABILITY, STATUS, EVENTS, TRACK_STATE, SUMMARY, HEALTH, REQUEST, RESPONSE)
@@ -77,7 +77,7 @@ class Topics:
     """The topics of one device.
 
     Raises:
-        ConfigError: device.id or mqtt.base_topic cannot stand in a topic.
+        ConfigError: device.id or mqtt.base_topic cannot be part of a topic.
     """
 
     def __init__(self, config: DeviceConfig) -> None:
@@ -85,7 +85,7 @@ class Topics:
         self.root = f"{checked('base_topic', config.mqtt.base_topic)}/{self.device}"
 
     def of(self, channel: Channel, track: int | str = "+", verb: str = "+") -> str:
-        """The full topic; without a track or verb, a channel that has one gives the filter for all of them."""
+        """The full topic; without a track or verb, the filter for all of them."""
         return f"{self.root}/{channel.address.format(track=track, verb=verb)}"
 
     def message(
@@ -96,25 +96,26 @@ class Topics:
         verb: str = "+",
         expiry_s: int | None = None,
     ) -> Message:
-        """A publication on a channel, carried as the channel says."""
+        """A message with the QoS and retain flag of its channel."""
         return Message(self.of(channel, track, verb), payload, channel.qos, channel.retain, expiry_s)
 
     def track_of(self, topic: str) -> int | None:
-        """The track whose state stands at this topic; None if it is no such topic."""
+        """The track whose state has this topic; None for other topics."""
         match = re.fullmatch(re.escape(self.root) + r"/tracks/([0-9]+)/state", topic)
         return int(match[1]) if match else None
 
     def verb_of(self, topic: str) -> str | None:
-        """What is asked for at this topic; None if nothing is."""
+        """The command of a request's topic; None for other topics."""
         prefix = self.of(REQUEST, verb="")
         return topic.removeprefix(prefix) if topic.startswith(prefix) else None
 
 
 def device_id(config: DeviceConfig) -> str:
-    """The device's name in topics: the configured one, else the host's, with `-` for what a topic cannot hold.
+    """The device's name in topics: the configured one, else the host name, with `-` for other
+    characters.
 
     Raises:
-        ConfigError: the configured name holds something else than letters, digits, - and _.
+        ConfigError: the configured name contains other characters than letters, digits, - and _.
     """
     if config.id is None:
         host = socket.gethostname().split(".")[0]
@@ -125,10 +126,10 @@ def device_id(config: DeviceConfig) -> str:
 
 
 def checked(name: str, topic: str) -> str:
-    """The beginning of a topic, as a setting of `device.mqtt` gives it.
+    """The start of a topic, from a setting of `device.mqtt`.
 
     Raises:
-        ConfigError: no topic can begin so.
+        ConfigError: it cannot start a topic.
     """
     if not re.fullmatch(r"[^+#\x00-\x1f/$][^+#\x00-\x1f]*(?<!/)", topic):
         raise ConfigError(

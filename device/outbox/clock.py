@@ -1,8 +1,9 @@
-"""Time to measure ages with: it only passes, whatever is done to the clock on the wall.
+"""A monotonic timeline for the ages of events, not affected by changes of the wall clock.
 
-A Pi has no clock of its own: it starts with an old time and jumps to the right one when the network is there. An event
-recorded before the jump is not days old after it. So within one boot ages follow the kernel's boot clock, whichever
-process asks; the wall clock counts only from one boot to the next, and never backwards.
+A Pi has no battery-backed clock: it starts with an old time and jumps to the right one when the
+network is up. An event recorded before the jump must not look days old after it. So within one
+boot, ages follow the kernel's boot clock, in every process. The wall clock counts only from one
+boot to the next, and never backwards.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 def _boot_id() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:  # another system than Linux: every start counts as a boot
+    except OSError:  # not Linux: every start counts as a boot
         return ""
 
 
@@ -26,7 +27,7 @@ def _since_boot_s() -> float:
 
 @dataclass(frozen=True)
 class Clocks:
-    """What the machine knows of time: UNIX seconds, seconds since its boot, and which boot this is."""
+    """The clocks of the machine: UNIX seconds, seconds since boot, and an id of the boot."""
 
     wall: Callable[[], float] = time.time
     since_boot: Callable[[], float] = _since_boot_s
@@ -35,23 +36,23 @@ class Clocks:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Seconds since the boot `boot`, plus `offset_s`; near to UNIX time, and free of its jumps."""
+    """Seconds since the boot `boot`, plus `offset_s`: close to UNIX time, but without jumps."""
 
     boot: str
     offset_s: float
 
     def now_s(self, clocks: Clocks) -> float:
-        """The time on this line."""
+        """The current time on this timeline, in seconds."""
         return clocks.since_boot() + self.offset_s
 
 
-def continued(saved: Timeline | None, latest_s: float, clocks: Clocks) -> Timeline:
-    """The line that goes on where the saved one stopped.
+def continue_timeline(saved: Timeline | None, latest_s: float, clocks: Clocks) -> Timeline:
+    """Return the timeline that continues the saved one.
 
     Args:
-        saved: what the last process used; None for the first.
-        latest_s: when something was recorded last, on the saved line; no time before it is given.
-        clocks: this machine's.
+        saved: the timeline of the last process; None for the first process.
+        latest_s: time of the last record on the saved timeline; the result never starts before it.
+        clocks: the clocks of this machine.
     """
     boot = clocks.boot()
     if saved is not None and boot and saved.boot == boot:

@@ -1,19 +1,19 @@
-"""The file that the outbox lives in: opened, checked, and begun anew where it is damaged."""
+"""The SQLite file of the outbox: open it, check it, and replace it if it is damaged."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sqlite3
 from pathlib import Path
 
 from device.errors import StateError
+from device.host.atomic_file import write_file
 
 log = logging.getLogger(__name__)
 
 FILE, CEILING, DAMAGED = "outbox.db", "outbox.seq", "outbox.db.damaged"
-# AUTOINCREMENT: a number is not given again after its event was delivered and its row is gone.
+# AUTOINCREMENT: a number is never used again, even after its event was delivered and deleted.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, recorded REAL NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
@@ -21,21 +21,22 @@ CREATE TABLE IF NOT EXISTS timeline (boot TEXT NOT NULL, offset_s REAL NOT NULL)
 CREATE TABLE IF NOT EXISTS reserve (room BLOB);
 INSERT OR IGNORE INTO counters VALUES ('dropped', 0);
 """
-# EXCLUSIVE: two processes on one folder would send everything twice. 32: the log is used again before it outgrows the
-# reserve.
+# EXCLUSIVE: two processes on one folder would send every event twice.
+# 32 pages: SQLite reuses the write-ahead log before it outgrows the reserve.
 PRAGMAS = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=32;"
 RESERVE_BYTES = 256 * 1024
-STRIDE = 1000  # numbers between two notes of the ceiling
+STRIDE = 1000  # the ceiling is written once for so many sequence numbers
 
 
 def open_database(folder: Path | None) -> tuple[sqlite3.Connection, bool]:
-    """The database in a folder, which is made if it is absent; None opens one in memory.
+    """Open the database in a folder, created if it does not exist; None opens one in memory.
 
     Returns:
-        the database, and whether it was begun anew because the old file, now `outbox.db.damaged`, could not be read.
+        The connection, and whether the database is new because the old file was damaged. The
+        damaged file is kept as `outbox.db.damaged`.
 
     Raises:
-        StateError: the folder cannot be written, or another process uses it.
+        StateError: The folder cannot be written, or another process uses it.
     """
     where = "memory" if folder is None else str(folder / FILE)
     try:
@@ -44,28 +45,28 @@ def open_database(folder: Path | None) -> tuple[sqlite3.Connection, bool]:
         except sqlite3.DatabaseError as error:
             if folder is None or not is_damage(error):
                 raise
-            return begin_anew(folder, error), True
+            return replace_damaged(folder, error), True
     except (OSError, sqlite3.Error) as error:
-        raise StateError(sentence(where, error)) from error
+        raise StateError(error_sentence(where, error)) from error
 
 
-def begin_anew(folder: Path, error: sqlite3.Error, last_seq: int = 0) -> sqlite3.Connection:
-    """Move the damaged file aside and open an empty one whose numbers are above all that the old one can have given.
+def replace_damaged(folder: Path, error: sqlite3.Error, last_seq: int = 0) -> sqlite3.Connection:
+    """Rename the damaged file and open an empty one that starts above all numbers ever used.
 
     Args:
-        folder: the state folder.
-        error: how the damage showed itself.
-        last_seq: the last number that is known to have been given.
+        folder: The state folder.
+        error: The error that revealed the damage.
+        last_seq: The highest sequence number that is known to be used.
 
     Raises:
-        OSError, sqlite3.Error: the folder takes no new file.
+        OSError, sqlite3.Error: No new file can be created in the folder.
     """
     floor = max(read_ceiling(folder), last_seq)
     (folder / FILE).replace(folder / DAMAGED)
-    for rest in (f"{FILE}-wal", f"{FILE}-shm"):
-        (folder / rest).unlink(missing_ok=True)
+    for suffix in ("-wal", "-shm"):
+        (folder / f"{FILE}{suffix}").unlink(missing_ok=True)
     log.warning(
-        "%s: the outbox was damaged (%s); it is kept as %s, and an empty one begins at seq %d.",
+        "%s: the outbox was damaged (%s); it is kept as %s, and an empty one starts at seq %d.",
         folder / FILE,
         error,
         DAMAGED,
@@ -75,13 +76,13 @@ def begin_anew(folder: Path, error: sqlite3.Error, last_seq: int = 0) -> sqlite3
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file itself is broken, rather than the disk full or absent."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of it tells more than we ask
+    """Whether the file itself is corrupt, rather than the disk full or absent."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def read_ceiling(folder: Path) -> int:
-    """No number above this was ever given; 0 if nobody noted one."""
+    """Upper bound of all sequence numbers ever used; 0 if none was written."""
     try:
         return max(0, int((folder / CEILING).read_text(encoding="ascii")))
     except (OSError, ValueError):
@@ -89,20 +90,15 @@ def read_ceiling(folder: Path) -> int:
 
 
 def raise_ceiling(folder: Path, seq: int) -> int:
-    """Note, outside the database, that numbers somewhat above `seq` may have been given; returns how far."""
+    """Write, outside the database, an upper bound somewhat above `seq`; returns that bound."""
     ceiling = seq + STRIDE
-    with contextlib.suppress(OSError):  # a full disk: the database is what counts, this is for the day it breaks
-        partial = folder / f"{CEILING}.part"
-        with partial.open("w", encoding="ascii") as file:
-            file.write(f"{ceiling}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / CEILING)
+    with contextlib.suppress(OSError):  # disk full: acceptable, it is only needed if the database is damaged
+        write_file(folder / CEILING, f"{ceiling}\n".encode("ascii"))
     return ceiling
 
 
-def sentence(where: str, error: Exception) -> str:
-    """What is wrong with the state folder, and what to do."""
+def error_sentence(where: str, error: Exception) -> str:
+    """One sentence: what is wrong with the state folder, and what to do."""
     reason = error.strerror if isinstance(error, OSError) else str(error)
     if "locked" in str(reason):
         return f"{where}: another process uses this state folder; stop it, or give this one its own device.state_dir."
@@ -116,10 +112,10 @@ def _open(folder: Path | None, floor: int) -> sqlite3.Connection:
     db = sqlite3.connect(name, isolation_level=None, timeout=0, check_same_thread=False)
     try:
         db.executescript(PRAGMAS + SCHEMA)
-        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise _damage(verdict)
-        _go_on_from(db, floor)
+        (result,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if result != "ok":
+            raise _damage_error(result)
+        _start_above(db, floor)
         _reserve(db)
     except BaseException:
         db.close()
@@ -127,21 +123,21 @@ def _open(folder: Path | None, floor: int) -> sqlite3.Connection:
     return db
 
 
-def _damage(verdict: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(verdict)
+def _damage_error(message: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(message)
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     return error
 
 
-def _go_on_from(db: sqlite3.Connection, floor: int) -> None:
-    """A file that never gave a number gives the first above `floor`."""
+def _start_above(db: sqlite3.Connection, floor: int) -> None:
+    """Let a file that never used a sequence number start above `floor`."""
     if floor and db.execute("SELECT 1 FROM sqlite_sequence WHERE name = 'events'").fetchone() is None:
         db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (floor,))
 
 
 def _reserve(db: sqlite3.Connection) -> None:
-    """Let file and log grow now. They need no more while the broker is there, so others may fill the disk."""
-    with contextlib.suppress(sqlite3.OperationalError):  # full already: then what there is must do
+    """Let the file and its log grow now, so that a disk filled by others does no harm later."""
+    with contextlib.suppress(sqlite3.OperationalError):  # the disk is full already: go on without a reserve
         db.execute("INSERT INTO reserve VALUES (zeroblob(?))", (RESERVE_BYTES,))
         db.execute("DELETE FROM reserve")
         db.execute("PRAGMA wal_checkpoint").fetchall()

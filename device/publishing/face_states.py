@@ -1,4 +1,4 @@
-"""What stands at the broker about the faces that are here: each one's state, and everybody taken together."""
+"""Messages about the faces in view: the state of each track, and the summary of all."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from device.mqtt.topics import SUMMARY, TRACK_STATE, Message, Topics
 
 
 class FaceStatePublisher:
-    """Turns what is seen into the messages that are due; knows nothing of connections.
+    """Builds the messages that are due after each frame; knows nothing of connections.
 
     Args:
         topics: where the messages go.
-        labels: what the network can say.
-        config: how often.
+        labels: the model's labels.
+        config: how often messages are sent.
     """
 
     def __init__(self, topics: Topics, labels: Sequence[str], config: ReportConfig) -> None:
@@ -26,78 +26,83 @@ class FaceStatePublisher:
         self._labels = tuple(labels)
         self._config = config
         self._faces: dict[int, TrackState] = {}
-        self._said: dict[int, tuple[str, float]] = {}  # track -> the emotion last said, and when
+        self._published: dict[int, tuple[str, float]] = {}  # track -> last published emotion, and when
         self._summary_due_s = 0.0
 
     def observe(self, faces: Sequence[TrackState], ended: Collection[int], now_s: float) -> list[Message]:
         """Take in one frame.
 
         Args:
-            faces: who was seen on it.
+            faces: tracks seen on it.
             ended: tracks that ended with it.
             now_s: monotonic seconds.
 
         Returns:
-            states that changed or would soon expire, cleared ones, and the summary if it is due.
+            states that changed or would expire soon, cleared states, and the summary if it is due.
         """
         before = len(self._faces)
         messages = [self._cleared(track) for track in ended if self._faces.pop(track, None) is not None]
         self._faces.update({face.track: face for face in faces})
-        messages += [self._state(face, now_s) for face in faces if self._is_news(face, now_s)]
-        left = before > 0 and not self._faces
-        if left or (self._faces and now_s >= self._summary_due_s):
+        messages += [self._state(face, now_s) for face in faces if self._is_due(face, now_s)]
+        all_left = before > 0 and not self._faces
+        if all_left or (self._faces and now_s >= self._summary_due_s):
             messages.append(self.summary())
-            late_s = now_s - self._summary_due_s  # by a part of a frame, which must not add up; or nobody was here
-            self._summary_due_s = (
-                now_s + self._config.summary_s - (late_s if 0 <= late_s < self._config.summary_s else 0)
-            )
+            self._summary_due_s = self._next_summary_s(now_s)
         return messages
 
     def announce(self, now_s: float) -> list[Message]:
-        """Everything again, for a broker or a listener that knows nothing."""
+        """All messages again, for a broker or a subscriber without state."""
         return [*(self._state(face, now_s) for face in self._faces.values()), self.summary()]
 
     def correction(self, topic: str, payload: bytes) -> Message | None:
-        """What must be said about a state found at the broker: a face that is not here is cleared."""
+        """The message that clears a retained state of a face that is not in view.
+
+        None if it is right.
+        """
         track = self._topics.track_of(topic)
         stale = track is not None and payload and track not in self._faces
         return self._cleared(track) if track is not None and stale else None
 
     def summary(self) -> Message:
-        """Everybody who is here, as of the last frame."""
+        """All faces in view, as of the last frame."""
         faces = list(self._faces.values())
         counts = Counter(face.emotion for face in faces)
         mean = (
             {label: sum(face.scores[label] for face in faces) / len(faces) for label in self._labels} if faces else None
         )
-        said = Summary(
+        summary = Summary(
             ts=time.time(),
             faces=len(faces),
             counts={label: counts[label] for label in (*self._labels, UNKNOWN)},
             mean_scores=mean,
         )
-        return self._topics.message(SUMMARY, said.to_json())
+        return self._topics.message(SUMMARY, summary.to_json())
 
-    def _is_news(self, face: TrackState, now_s: float) -> bool:
-        emotion, said_s = self._said.get(face.track, ("", 0.0))
-        return face.emotion != emotion or now_s - said_s >= self._config.track_expiry_s / 2
+    def _next_summary_s(self, now_s: float) -> float:
+        """In step with the last one if it was late by part of a frame, else from now."""
+        late_s = now_s - self._summary_due_s
+        return now_s + self._config.summary_s - (late_s if 0 <= late_s < self._config.summary_s else 0)
+
+    def _is_due(self, face: TrackState, now_s: float) -> bool:
+        emotion, published_s = self._published.get(face.track, ("", 0.0))
+        return face.emotion != emotion or now_s - published_s >= self._config.track_expiry_s / 2
 
     def _state(self, face: TrackState, now_s: float) -> Message:
-        self._said[face.track] = (face.emotion, now_s)
+        self._published[face.track] = (face.emotion, now_s)
         expiry_s = round(self._config.track_expiry_s)
         return self._topics.message(TRACK_STATE, face.to_json(), track=face.track, expiry_s=expiry_s)
 
     def _cleared(self, track: int) -> Message:
-        self._said.pop(track, None)
+        self._published.pop(track, None)
         return self._topics.message(TRACK_STATE, "", track=track)
 
 
 class AggregatePublisher(FaceStatePublisher):
-    """A presence that keeps everything to itself but the summary of a group.
+    """Only the summary, and only of a group.
 
     Args:
         topics, labels, config: see `FaceStatePublisher`.
-        min_group: of fewer faces nothing is said.
+        min_group: with fewer faces nothing is published.
     """
 
     def __init__(self, topics: Topics, labels: Sequence[str], config: ReportConfig, min_group: int) -> None:
@@ -120,7 +125,7 @@ class AggregatePublisher(FaceStatePublisher):
 
 
 def open_face_states(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> FaceStatePublisher:
-    """What may be said of the people in view, as the settings want it."""
+    """The publisher that the purpose permits."""
     if usage_policy.aggregate(config):
         return AggregatePublisher(topics, labels, config.report, config.privacy.min_group)
     return FaceStatePublisher(topics, labels, config.report)

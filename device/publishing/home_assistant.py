@@ -1,4 +1,6 @@
-"""How Home Assistant gets to know the device: one payload with every entity, sent again whenever it asks."""
+"""Home Assistant discovery: one payload with every entity, sent again whenever Home Assistant
+starts.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ from device.mqtt.topics import (
 
 NOBODY = "nobody"
 
-# The most frequent reading; the alphabet decides a draw.
+# The most frequent emotion; alphabetical order decides a tie.
 MOOD = (
     "{{ ((value_json.counts | dictsort | sort(attribute='1', reverse=true) | first)[0])"
     f" if value_json.faces else '{NOBODY}' }}}}"
@@ -36,7 +38,8 @@ EVENT = (
     " 'replayed': value_json.replayed} | tojson }}"
 )
 
-# A model on trial is on its way; one that was refused or rolled back is none that could be had, and says why.
+# A model on trial is in progress. A refused or rolled back one is not available; the summary has
+# the reason.
 MODEL = (
     "{% macro named(model) %}{{ model.version }} ({{ model.digest[:8] }}){% endmacro %}"
     "{% set update = value_json.model_update %}"
@@ -50,10 +53,10 @@ MODEL = (
 
 
 def birth_topic(config: DeviceConfig) -> str | None:
-    """Where Home Assistant says that it is back; None if discovery is off.
+    """Where Home Assistant publishes that it has started; None if discovery is off.
 
     Raises:
-        ConfigError: device.mqtt.discovery_prefix cannot stand in a topic.
+        ConfigError: device.mqtt.discovery_prefix cannot be part of a topic.
     """
     prefix = config.mqtt.discovery_prefix
     return f"{checked('discovery_prefix', prefix)}/status" if prefix is not None else None
@@ -68,7 +71,7 @@ def message(config: DeviceConfig, topics: Topics, status: Status) -> Message | N
 
 
 def payload(config: DeviceConfig, topics: Topics, status: Status) -> dict[str, Any]:
-    """Device, origin and components, as Home Assistant's device-based discovery wants them."""
+    """Device, origin and components, in the form of Home Assistant's device-based discovery."""
     return {
         "dev": {
             "identifiers": [f"emotion_edge_{topics.device}"],
@@ -100,7 +103,7 @@ def _entities(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> di
 
 
 def _buttons(topics: Topics) -> dict[str, dict[str, Any]]:
-    """What people may ask for."""
+    """Commands as buttons."""
     return {
         verb: {
             "platform": "button",
@@ -115,7 +118,10 @@ def _buttons(topics: Topics) -> dict[str, dict[str, Any]]:
 
 
 def _groups(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The same without anybody's own events; of a group too small nothing more is said, so what was said expires."""
+    """Without events of single faces.
+
+    Values expire, because nothing is published of too small a group.
+    """
     entities = _faces(topics, labels)
     del entities["event"]
     expiry = {"expire_after": max(1, round(3 * config.report.summary_s))}
@@ -123,7 +129,7 @@ def _groups(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dict
 
 
 def _faces(topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What people want to know."""
+    """Events, number of faces, most frequent emotion."""
     return {
         "event": {
             "platform": "event",
@@ -156,7 +162,7 @@ def _faces(topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def _diagnostics(topics: Topics, expire_after_s: float) -> dict[str, dict[str, Any]]:
-    """What the one who looks after the device wants to know."""
+    """Entities for the operator of the device."""
     health = {"state_topic": topics.of(HEALTH), "entity_category": "diagnostic", "expire_after": round(expire_after_s)}
     measured = {"platform": "sensor", "state_class": "measurement", **health}
     return {
@@ -202,7 +208,8 @@ def _diagnostics(topics: Topics, expire_after_s: float) -> dict[str, dict[str, A
             "entity_category": "diagnostic",
             "state_topic": topics.of(STATUS),
             "value_template": MODEL,
-            # The reason once more: a Home Assistant of some age keeps the first summary that it heard.
+            # The reason again: older versions of Home Assistant keep the first summary they
+            # received.
             "json_attributes_topic": topics.of(STATUS),
             "json_attributes_template": "{{ (value_json.model_update or {}) | tojson }}",
         },

@@ -1,11 +1,11 @@
-"""Publishes to an MQTT broker, from a thread of its own."""
+"""Publishes to an MQTT broker, on a thread of its own."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,67 +13,66 @@ from device.config import usage_policy
 from device.config.schema import DeviceConfig
 from device.errors import BrokerError
 from device.host.paths import state_dir
-from device.messages import CameraState, EmotionEvent, Health, ModelInfo, ModelUpdate, TrackState
+from device.messages import EmotionEvent, Health, ModelInfo, ModelUpdate, TrackState
 from device.outbox.outbox import Outbox
-from device.publishing.base import _ended
 from device.publishing.command_inbox import Request
-from device.publishing.mqtt_worker import Camera, Close, Done, Inbox, MqttWorker, Seen, Trouble, Updated
-from device.publishing.status import Progress
+from device.publishing.mqtt_worker import Close, CommandDone, FrameResult, Inbox, MqttWorker
+from device.publishing.protocols import ended_tracks
+from device.publishing.reports import Report
 
-GRACE_S = 1.0  # the session's thread keeps the same time limit, and knows better what went wrong
-
-
-FORGET = 1000  # events at once
-
-
-SLICE_S = 0.2  # a signal that comes just before a wait does not end it, so no wait is long
+GRACE_S = 1.0  # the MQTT thread has the same time limit and reports a better reason
+JOIN_GRACE_S = 2.0  # for the MQTT thread to end after its own time limit
+DISCARD_BATCH = 1000  # events
+POLL_S = 0.2  # a signal that arrives just before a wait does not end it, so waits are short
 
 
 class MqttPublisher:
-    """Speaks to a broker; the topics and their meaning stand in docs/events.md. Raises what `open_publisher` raises."""
+    """A publisher and a remote: docs/events.md describes the topics.
 
-    def __init__(self, config: DeviceConfig, model: ModelInfo, update: ModelUpdate | None = None) -> None:
+    Raises what `open_publisher` raises.
+    """
+
+    def __init__(
+        self,
+        config: DeviceConfig,
+        model: ModelInfo,
+        update: ModelUpdate | None = None,
+        commands: Collection[str] = (),
+    ) -> None:
         self._config = config.mqtt
         self._shutdown_s = config.shutdown_s
         self._inbox: Inbox = queue.SimpleQueue()
         self._outbox = Outbox(state_dir(config), config.outbox)
         self._groups_only = usage_policy.aggregate(config)
         if self._groups_only:
-            _forget(self._outbox)
-        self._worker = MqttWorker(config, model, self._outbox, self._inbox, update)
+            _discard_all(self._outbox)
+        self._worker = MqttWorker(config, model, self._outbox, self._inbox, update, commands)
         self._thread = threading.Thread(target=self._worker.run, name="mqtt", daemon=True)
         self._thread.start()
         self._await_connection()
 
-    def observe(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
-        """Write the events down, and have the rest said."""
-        self._check()
+    @property
+    def remote(self) -> MqttPublisher:
+        """Reports and requests use the same connection."""
+        return self
+
+    def publish(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
+        """Write the events to the outbox, and leave the rest to the MQTT thread."""
+        self._raise_failure()
         if events and not self._groups_only:
             self._outbox.append(*events)
-        self._inbox.put(Seen(time.monotonic(), tuple(faces), _ended(events)))
+        self._inbox.put(FrameResult(time.monotonic(), tuple(faces), ended_tracks(events)))
 
-    def report(self, progress: Progress) -> None:
-        """Keep the figures for the next health message."""
-        self._inbox.put(progress)
-
-    def camera(self, state: CameraState, error: str | None = None) -> None:
-        """Say it in `status`."""
-        self._inbox.put(Camera(state, error))
-
-    def trouble(self, config_error: str | None) -> None:
-        """Say it in `status`."""
-        self._inbox.put(Trouble(config_error))
-
-    def updated(self, update: ModelUpdate | None) -> None:
-        """Say it in `status`."""
-        self._inbox.put(Updated(update))
+    def report(self, report: Report) -> None:
+        """Publish it in `status`; progress in the next `health`."""
+        self._inbox.put(report)
 
     def health(self) -> Health | None:
-        """As `health` would say it now."""
+        """The health of this moment; None before the first progress."""
         return self._worker.health()
 
     def requests(self) -> list[Request]:
-        """What was asked for at `cmd/request/...`."""
+        """Requests received at `cmd/request/...` since the last call."""
         found = []
         with suppress(queue.Empty):
             while True:
@@ -81,35 +80,38 @@ class MqttPublisher:
         return found
 
     def answer(self, request: Request, data: dict[str, Any] | None, error: str | None = None) -> None:
-        """Say it at `cmd/response/...`."""
-        self._inbox.put(Done(request, data, error))
+        """Publish the response at `cmd/response/...`."""
+        self._inbox.put(CommandDone(request, data, error))
 
     def close(self) -> None:
-        """Wait for what is under way, at most shutdown_s, then say `offline`; what is left stays on disk."""
+        """Wait at most shutdown_s for acknowledgements, then publish `offline`.
+
+        The rest stays on disk.
+        """
         self._inbox.put(Close(self._shutdown_s))
-        self._thread.join(self._shutdown_s + 2.0)
+        self._thread.join(self._shutdown_s + JOIN_GRACE_S)
         self._outbox.close()
-        self._check()
+        self._raise_failure()
 
     def _await_connection(self) -> None:
-        patience_s = self._config.connect_timeout_s
-        deadline_s = time.monotonic() + patience_s + GRACE_S
-        while not self._worker.opened.wait(SLICE_S):
-            if time.monotonic() > deadline_s:  # a name server that is silent holds up even a connect with a time limit
-                self._inbox.put(Close(0.0))  # should it come after all
+        timeout_s = self._config.connect_timeout_s
+        deadline_s = time.monotonic() + timeout_s + GRACE_S
+        while not self._worker.opened.wait(POLL_S):
+            if time.monotonic() > deadline_s:  # a silent name server blocks even a connect with a timeout
+                self._inbox.put(Close(0.0))  # should the connection succeed after all
                 where = f"the MQTT broker at {self._config.host}:{self._config.port}"
-                raise BrokerError(f"{where} does not answer within {patience_s:g} s; check device.mqtt.host and port.")
+                raise BrokerError(f"{where} does not answer within {timeout_s:g} s; check device.mqtt.host and port.")
         if self._worker.failure is not None:
             self._outbox.close()
             raise self._worker.failure
 
-    def _check(self) -> None:
-        """What went wrong on the session's thread is raised on the main one."""
+    def _raise_failure(self) -> None:
+        """An error of the MQTT thread is raised on the main one."""
         if self._worker.failure is not None:
             raise self._worker.failure
 
 
-def _forget(outbox: Outbox) -> None:
-    """What an earlier life wrote down about single people is not said any more."""
-    while waiting := outbox.pending(FORGET):
+def _discard_all(outbox: Outbox) -> None:
+    """Events about single people, stored under earlier settings, must not be sent any more."""
+    while waiting := outbox.pending(DISCARD_BATCH):
         outbox.acknowledge(old.event.seq for old in waiting if old.event.seq is not None)

@@ -1,4 +1,4 @@
-"""Is this machine fit? Checks and timings."""
+"""Checks and timings that show whether this machine can run the device."""
 
 from device.selftest.runner import selftest
 

@@ -1,4 +1,9 @@
-"""The questions a self-test asks this machine. Each check returns what it found, or raises why the answer is no."""
+"""The checks of the self-test.
+
+To add one, write a function with the decorator `check`. It returns a detail for the report, raises
+an EmotionEdgeError if the machine fails, and raises NotApplicableError to be skipped. Checks run in
+the order in which they are defined here.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from device.camera.camera import open_camera
@@ -21,17 +27,19 @@ from device.host.paths import state_dir
 from device.inference import golden
 from device.inference.classifier import Classifier
 from device.inference.model_card import digest
+from device.messages import Stage
 from device.model_registry.registry import model_path
 from device.mqtt.connection import Acknowledged, ConnectionLost, MessageReceived, SubscribeRefused, connect
 from device.mqtt.topics import Message, Topics
+from device.selftest.timing import measure
 from device.vision.detector import open_detector
 
 SAME_FACE_IOU = 0.6
-FRAMES = 3  # from a camera: the first may be what it was when it fell asleep
-HOT_C = 85.0  # where a Raspberry Pi slows down
-AGAIN_S = 0.5  # a message said before the subscription stood is not heard, so it is said again
+FRAMES = 3  # from a camera; the first alone may be an old one from its buffer
+HOT_C = 85.0  # a Raspberry Pi throttles from here
+RESEND_S = 0.5  # the broker drops a message that arrives before the subscription, so it is sent again
 
-Post: TypeAlias = "queue.SimpleQueue[Acknowledged | MessageReceived | SubscribeRefused | ConnectionLost]"
+Inbox: TypeAlias = "queue.SimpleQueue[Acknowledged | MessageReceived | SubscribeRefused | ConnectionLost]"
 
 
 class CheckError(EmotionEdgeError):
@@ -39,95 +47,137 @@ class CheckError(EmotionEdgeError):
 
 
 class NotApplicableError(Exception):
-    """The check does not apply here; the message says why."""
+    """The check does not apply here; the message is the reason."""
 
 
-def check_config(config: DeviceConfig) -> str:
-    """The settings fit together."""
+@dataclass
+class Context:
+    """What the checks work on.
+
+    Args:
+        config: the settings under test.
+        camera: False skips the camera's check.
+        stages: timings of a pipeline that runs now; None lets the check `speed` measure and set
+            them.
+    """
+
+    config: DeviceConfig
+    camera: bool = True
+    stages: dict[str, Stage] | None = None
+
+
+Check: TypeAlias = Callable[[Context], str]
+CHECKS: dict[str, Check] = {}  # name in the report -> check
+
+
+def check(name: str) -> Callable[[Check], Check]:
+    """Register a check under its name in the report."""
+
+    def register(function: Check) -> Check:
+        CHECKS[name] = function
+        return function
+
+    return register
+
+
+@check("config")
+def check_config(context: Context) -> str:
+    """The settings are consistent."""
+    config = context.config
     topics = Topics(config)
     declared = config.purpose is not None and config.jurisdiction is not None
-    if declared:  # without, the machine may be fit all the same; `device run` will ask
+    if declared:  # the machine can pass without them; only `device run` requires them
         usage_policy.check(config)
     changed, missing = len(changes(config, "device")), "" if declared else "; purpose or jurisdiction still to be set"
     return f"device {topics.device}, changed from the defaults: {changed}, digest {config_digest(config)[:12]}{missing}"
 
 
-def check_model(config: DeviceConfig) -> str:
-    """The model loads, and its card can be honoured."""
-    path = model_path(config)
-    card = Classifier(path, config.model.threads).card
+@check("model")
+def check_model(context: Context) -> str:
+    """The model loads, and this version supports its card."""
+    path = model_path(context.config)
+    card = Classifier(path, context.config.model.threads).card
     return (
         f"{card.name} {card.version}, {card.quantisation.dtype}, {len(card.labels)} labels, sha256 {digest(path)[:12]}"
     )
 
 
-def check_golden(config: DeviceConfig) -> str:
-    """The model says here what it said where it was made: as the file beside it tells, or else its card."""
-    path = model_path(config)
-    classifier, stored = Classifier(path, config.model.threads), golden.read(path)
+@check("golden")
+def check_golden(context: Context) -> str:
+    """The model's outputs equal its golden outputs: those of the file beside it, or of its card."""
+    path = model_path(context.config)
+    classifier, stored = Classifier(path, context.config.model.threads), golden.read(path)
     if stored is not None and stored.model_digest != digest(path):
-        raise ModelError(f"{path}: this is not the model the golden outputs beside it were made with; copy both again.")
+        raise ModelError(f"{path}: the golden outputs beside it belong to another model; copy both files again.")
     off = golden.steps_off_card(classifier) if stored is None else stored.steps_off(golden.measure(path, classifier))
     if off is None:
         raise NotApplicableError(f"no golden outputs beside {path}, and none in its card")
-    told = f"outputs {off:.1f} steps off the golden ones, at most {golden.MAX_STEPS:g} may be"
+    detail = f"outputs {off:.1f} steps off the golden outputs, at most {golden.MAX_STEPS:g} allowed"
     if off > golden.MAX_STEPS:
-        raise CheckError(f"{path}: {told}; another runtime or a damaged file runs here, install emotion-edge again.")
-    return told
+        raise CheckError(f"{path}: {detail}; the runtime differs or a file is damaged, install emotion-edge again.")
+    return detail
 
 
-def check_face(config: DeviceConfig) -> str:
-    """The detector finds the face on the bundled picture, and only that."""
-    found = open_detector(config.detector).detect(golden.picture())
+@check("face")
+def check_face(context: Context) -> str:
+    """The detector finds the face on the bundled picture at its known place."""
+    kind = context.config.detector.kind
+    found = open_detector(context.config.detector).detect(golden.picture())
     if not found:
-        raise CheckError(f"the {config.detector.kind} detector finds no face on the bundled picture.")
+        raise CheckError(f"the {kind} detector finds no face on the bundled picture.")
     best = max(found, key=lambda detection: detection.box.iou(golden.FACE))
     overlap = best.box.iou(golden.FACE)
     if overlap < SAME_FACE_IOU:
-        raise CheckError(f"the {config.detector.kind} detector finds a face elsewhere (overlap {overlap:.2f}).")
-    return f"found by {config.detector.kind}, score {best.score:.2f}, overlap {overlap:.2f}"
+        raise CheckError(f"the {kind} detector finds the bundled picture's face at a wrong place (IoU {overlap:.2f}).")
+    return f"found by {kind}, score {best.score:.2f}, IoU {overlap:.2f}"
 
 
-def check_camera(config: DeviceConfig) -> str:
-    """Frames arrive in time."""
-    with open_camera(config.camera) as camera:
+@check("camera")
+def check_camera(context: Context) -> str:
+    """The camera delivers frames in time."""
+    if not context.camera:
+        raise NotApplicableError("--no-camera")
+    config = context.config.camera
+    with open_camera(config) as camera:
         frames = list(itertools.islice(camera, FRAMES))
     if not frames:
-        raise SourceError(f"{config.camera.source}: no frame came.")
+        raise SourceError(f"{config.source}: no frame received.")
     height, width = frames[-1].image.shape[:2]
-    return f"{config.camera.source}: {len(frames)} frames, {width}x{height}"
+    return f"{config.source}: {len(frames)} frames, {width}x{height}"
 
 
-def check_mqtt(config: DeviceConfig) -> str:
-    """A message goes to the broker and comes back."""
-    if config.mqtt.host is None:
+@check("mqtt")
+def check_mqtt(context: Context) -> str:
+    """The broker delivers a message back to the device's user."""
+    mqtt = context.config.mqtt
+    if mqtt.host is None:
         raise NotApplicableError("device.mqtt.host is null, events are printed")
-    topics = Topics(config)
-    nonce = uuid.uuid4().hex
-    said = Message(f"{topics.root}/selftest", nonce, qos=1)
-    heard: Post = queue.SimpleQueue()
-    # Clients of their own: with the device's own id, the broker would throw a running device out.
-    listener = connect(config.mqtt, f"{topics.device}-listens-{nonce[:8]}", said, heard.put)
+    topics, nonce = Topics(context.config), uuid.uuid4().hex
+    message = Message(f"{topics.root}/selftest", nonce, qos=1)
+    inbox: Inbox = queue.SimpleQueue()
+    # Client ids of our own: with the device's id, the broker would disconnect a running device.
+    subscriber = connect(mqtt, f"{topics.device}-subscriber-{nonce[:8]}", message, inbox.put)
     try:
-        talker = connect(config.mqtt, f"{topics.device}-talks-{nonce[:8]}", said, lambda _: None)
+        publisher = connect(mqtt, f"{topics.device}-publisher-{nonce[:8]}", message, lambda _: None)
         try:
-            listener.subscribe([said.topic])
-            took_s = _round_trip(talker.send, said, heard, config.mqtt.connect_timeout_s)
+            subscriber.subscribe([message.topic])
+            took_s = _round_trip(publisher.send, message, inbox, mqtt.connect_timeout_s)
         finally:
-            talker.close()
+            publisher.close()
     finally:
-        listener.close()
+        subscriber.close()
     if took_s is None:
         raise BrokerError(
-            f"{config.mqtt.host}:{config.mqtt.port}: the broker takes messages on {said.topic} and gives none back; "
-            "check that this user may read and write there."
+            f"{mqtt.host}:{mqtt.port}: the broker accepts messages on {message.topic} but delivers none; "
+            "check that this user may publish and subscribe there."
         )
-    return f"{config.mqtt.host}:{config.mqtt.port}, round trip {took_s * 1000:.0f} ms, MQTT {listener.version}"
+    return f"{mqtt.host}:{mqtt.port}, round trip {took_s * 1000:.0f} ms, MQTT {subscriber.version}"
 
 
-def check_state(config: DeviceConfig) -> str:
-    """The state folder takes a file."""
-    folder = state_dir(config)
+@check("state")
+def check_state(context: Context) -> str:
+    """The state folder is writable."""
+    folder = state_dir(context.config)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -142,35 +192,52 @@ def check_state(config: DeviceConfig) -> str:
     return f"{folder}, {free.f_bavail * free.f_frsize / 1e9:.1f} GB free"
 
 
-def check_board(_: DeviceConfig) -> str:
-    """The board is neither hot nor held back."""
+@check("board")
+def check_board(_: Context) -> str:
+    """The board is neither hot nor throttled."""
     temperature, throttling = board.temperature_c(), board.throttling()
     if temperature is None and throttling is None:
-        raise NotApplicableError("this board tells neither temperature nor throttling")
+        raise NotApplicableError("this board reports neither temperature nor throttling")
     if throttling is not None and throttling.now:
-        raise CheckError(
-            f"the board is held back now: {', '.join(throttling.now)}; check its power supply and cooling."
-        )
+        raise CheckError(f"the board is throttled now: {', '.join(throttling.now)}; check its power supply, cooling.")
     if temperature is not None and temperature >= HOT_C:
-        raise CheckError(f"the processor is at {temperature:.0f} °C; cool it, it slows down from {HOT_C:g} °C.")
-    told = [] if temperature is None else [f"{temperature:.0f} °C"]
+        raise CheckError(f"the processor is at {temperature:.0f} °C; cool it, it throttles from {HOT_C:g} °C.")
+    details = [] if temperature is None else [f"{temperature:.0f} °C"]
     if throttling is not None:
-        told.append(f"held back since boot: {', '.join(throttling.since_boot) or 'never'}")
-    return ", ".join(told)
+        details.append(f"throttled since boot: {', '.join(throttling.since_boot) or 'never'}")
+    return ", ".join(details)
 
 
-def _round_trip(send: Callable[[Message], int], said: Message, heard: Post, timeout_s: float) -> float | None:
-    """Say it until it is heard; seconds from the last saying to the hearing, None if it never is."""
+@check("speed")
+def check_speed(context: Context) -> str:
+    """The p95 time of a frame is within `selftest.budget_ms`."""
+    if context.stages is None:
+        context.stages = measure(context.config)
+    if "total" not in context.stages:
+        raise NotApplicableError("no frame processed yet")
+    p95_ms, budget_ms = context.stages["total"].p95_ms, context.config.selftest.budget_ms
+    detail = f"p95 of a frame is {p95_ms:.1f} ms, the budget {budget_ms:g} ms"
+    if p95_ms > budget_ms:
+        raise CheckError(f"{detail}; close other programs, cool the board, or raise device.selftest.budget_ms.")
+    return detail
+
+
+def _round_trip(send: Callable[[Message], int], message: Message, inbox: Inbox, timeout_s: float) -> float | None:
+    """Send a message until it comes back.
+
+    Returns:
+        Seconds from the last sending to the receipt; None if it did not come back in time.
+    """
     deadline_s = time.monotonic() + timeout_s
-    while (now_s := time.monotonic()) < deadline_s:
-        send(said)
-        while (left_s := now_s + AGAIN_S - time.monotonic()) > 0:
+    while (sent_s := time.monotonic()) < deadline_s:
+        send(message)
+        while (left_s := sent_s + RESEND_S - time.monotonic()) > 0:
             try:
-                item = heard.get(timeout=left_s)
+                item = inbox.get(timeout=left_s)
             except queue.Empty:
                 break
-            if isinstance(item, MessageReceived) and item.payload.decode(errors="replace") == said.payload:
-                return time.monotonic() - now_s
+            if isinstance(item, MessageReceived) and item.payload.decode(errors="replace") == message.payload:
+                return time.monotonic() - sent_s
             if isinstance(item, (ConnectionLost, SubscribeRefused)):
                 return None
     return None

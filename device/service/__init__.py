@@ -1,1 +1,1 @@
-"""The running service: main loop, sessions, commands, config reload, signals, systemd, Prometheus."""
+"""The running service: sessions, commands, config reload, signals, systemd, Prometheus."""

@@ -1,4 +1,4 @@
-"""The settings in force, read again when asked; the ones before come back if the new ones turn out bad."""
+"""The config in force, and its reload: the old one comes back if the new one fails."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ log = logging.getLogger(__name__)
 
 
 class ConfigReloader:
-    """Which settings hold.
+    """Holds the config in force.
 
     Args:
-        config: those to begin with.
-        read: reads them again; None: they cannot be read again.
-        check: raises EmotionEdgeError where the device could not run with them.
+        config: the first one.
+        read: loads it again; None: it cannot be loaded again.
+        check: raises EmotionEdgeError if the device could not run with a config.
     """
 
     def __init__(
         self, config: DeviceConfig, read: Callable[[], DeviceConfig] | None, check: Callable[[DeviceConfig], object]
     ) -> None:
         self.config = config
-        self.error: str | None = None  # why those read last are not in force
+        self.error: str | None = None  # why the config loaded last is not in force
         self._read = read
         self._check = check
-        self._before: DeviceConfig | None = None  # held until the new ones have proved good
+        self._before: DeviceConfig | None = None  # kept until the new one is confirmed
 
-    def reread(self) -> bool:
-        """Read the settings again; returns whether other ones are in force now."""
+    def reload(self) -> bool:
+        """Load the config again; returns whether a different one is in force now."""
         if self._read is None:
             return False
         try:
@@ -41,22 +41,22 @@ class ConfigReloader:
             return False
         self.error = None
         if config == self.config:
-            log.info("the settings were read again and are the same")
+            log.info("the config was reloaded and is unchanged")
             return False
-        log.info("the settings were read again and have changed")
+        log.info("the config was reloaded and has changed")
         self._before, self.config = self.config, config
         return True
 
-    def proved(self) -> None:
-        """They work: there is no way back."""
+    def confirm(self) -> None:
+        """The config in force works: forget the one before."""
         self._before = None
 
-    def may_go_on(self, config: DeviceConfig) -> bool:
-        """Whether the end of a life under these settings need not be the end of the process."""
+    def may_continue(self, config: DeviceConfig) -> bool:
+        """Whether another session can follow the one with this config."""
         return self._before is not None or self.config is not config
 
     def fall_back(self, error: EmotionEdgeError) -> bool:
-        """The device fails under new settings; returns whether the old ones are in force again."""
+        """The device fails with a changed config; returns whether the old one is in force again."""
         if self._before is None:
             return False
         self.config, self._before = self._before, None
@@ -65,4 +65,4 @@ class ConfigReloader:
 
     def _refuse(self, error: EmotionEdgeError) -> None:
         self.error = str(error)
-        log.warning("the settings that were read again are not taken, the old ones stay: %s", error)
+        log.warning("the reloaded config is not used, the old one stays in force: %s", error)

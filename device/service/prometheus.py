@@ -1,4 +1,7 @@
-"""The figures of `health` for Prometheus, made at the moment when it asks. Off unless device.metrics.port is set."""
+"""The figures of `health` for Prometheus, computed on each scrape.
+
+Off unless device.metrics.port is set.
+"""
 
 from __future__ import annotations
 
@@ -17,25 +20,32 @@ if TYPE_CHECKING:  # prometheus-client is an extra
     from prometheus_client.metrics_core import Metric
 
 PREFIX = "emotion_edge"
-COUNTERS = ("frames", "skipped", "dropped", "damaged", "reconnects", "reopenings")  # last words of what only grows
+COUNTERS = (
+    "frames",
+    "skipped",
+    "dropped",
+    "damaged",
+    "reconnects",
+    "reopenings",
+)  # only grow
 UNITS = {"s": ("seconds", 1.0), "ms": ("seconds", 1e-3), "c": ("celsius", 1.0), "mb": ("bytes", 1e6)}
 
 
 class Figures:
-    """Turns the health of the moment into metrics: a collector, as prometheus-client knows them.
+    """A prometheus-client collector of the current health.
 
     Args:
-        health: tells it; None while there is none. Called on the server's threads.
+        health: returns it; None if there is none yet. Called on the server's threads.
     """
 
     def __init__(self, health: Callable[[], Health | None]) -> None:
         self._health = health
 
     def collect(self) -> Iterator[Metric]:
-        """One metric a field; a stage's carry its name as a label."""
+        """One metric a field; metrics of a stage have its name as a label."""
         try:
             health = self._health()
-        except EmotionEdgeError:  # the state folder cannot be read: the log tells of it
+        except EmotionEdgeError:  # the state folder cannot be read; that is in the log
             health = None
         families: dict[str, Metric] = {}
         if health is not None:
@@ -45,7 +55,7 @@ class Figures:
 
 @contextmanager
 def serving(config: MetricsConfig, health: Callable[[], Health | None]) -> Iterator[None]:
-    """Answer Prometheus while inside the `with`, if the settings ask for it.
+    """Serve Prometheus inside the `with`, if the config asks for it.
 
     Raises:
         ConfigError: prometheus-client is not installed.
@@ -83,7 +93,7 @@ def _start(host: str, port: int, figures: Figures) -> tuple[WSGIServer, threadin
 
 
 def _gather(families: dict[str, Metric], message: Any, name: str, labels: dict[str, str]) -> None:
-    """Every number in a message, and in the messages inside it; what is absent or text has no metric."""
+    """Every number in a message and its nested messages; absent values and text have no metric."""
     for field in dataclasses.fields(message):
         value, full = getattr(message, field.name), f"{name}_{field.name}"
         if dataclasses.is_dataclass(value):

@@ -1,4 +1,4 @@
-"""What signals ask of the device: SIGTERM and SIGINT an orderly end, SIGHUP to read the settings again."""
+"""Signals: SIGTERM and SIGINT stop the device in order, SIGHUP reloads the config."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from typing import Self
 
 
 class StoppedError(Exception):
-    """Somebody said stop while we waited for something."""
+    """A signal to stop arrived during a wait."""
 
 
 class Signals:
-    """Remembers what was asked for. The second signal to stop takes effect at once. Outside the main thread none come.
+    """Records signals. A second signal to stop kills at once.
 
-    A terminal that is closed sends SIGHUP too: started from one, it means stop, or the camera would go on unseen.
+    Outside the main thread there are none.
+
+    A terminal that is closed also sends SIGHUP. Started from a terminal it therefore means stop, or
+    the camera would go on unnoticed.
 
     Args:
-        can_reread: somebody will look at `reread`; else SIGHUP means stop.
+        can_reread: `reread` is acted on; else SIGHUP means stop.
     """
 
     def __init__(self, can_reread: bool = False) -> None:
         self.stop = False
-        self.reread = False  # whoever acts on it sets it back
+        self.reread = False  # reset by the code that acts on it
         self._waiting = False
         self._rereads = can_reread and not _at_terminal()
         self._before: dict[signal.Signals, signal._HANDLER] = {}
@@ -45,10 +48,10 @@ class Signals:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """A signal to stop breaks off what happens inside.
+        """Interrupt the code inside on a signal to stop.
 
         Raises:
-            StoppedError: from wherever the signal found us, or at once if it came before.
+            StoppedError: where the signal arrives, or at once if it came before.
         """
         self._waiting = True
         try:

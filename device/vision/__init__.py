@@ -1,4 +1,4 @@
-"""From a frame to an observation: detect, track, classify, smooth."""
+"""Turns a frame into an observation: detect, track, classify, smooth."""
 
 from device.vision.detection import Detector
 from device.vision.detector import open_detector

@@ -1,17 +1,19 @@
-"""Faces in a frame: BlazeFace through LiteRT, or OpenCV's Haar cascade. All frame a face alike."""
+"""Opens the face detector that the settings name."""
 
 from __future__ import annotations
 
+import importlib
+
 from device.config.schema import DetectorConfig
-from device.vision.blazeface import BlazeFaceDetector
-from device.vision.detection import Detector
-from device.vision.haar import HaarDetector
+from device.vision import detectors
+from device.vision.detection import Detector, DetectorFactory
 
 
 def open_detector(config: DetectorConfig) -> Detector:
-    """The detector that the settings name.
+    """The detector that the settings name; every one frames a face alike.
 
     Raises:
         ModelError: its model file is absent or damaged.
     """
-    return HaarDetector(config) if config.kind == "haar" else BlazeFaceDetector(config)
+    factory: DetectorFactory = importlib.import_module(f"{detectors.__name__}.{config.kind}").DETECTOR
+    return factory(config)

@@ -1,4 +1,4 @@
-"""What one frame tells: the faces on it, how each reads, and the events it caused."""
+"""The result of one frame: its faces, their expressions, and the events that it caused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from device.vision.tracker import Track
 
 @dataclass(frozen=True)
 class FaceReading:
-    """A face on one frame, and how it reads."""
+    """A face on one frame, and its expression."""
 
     track: Track
     reading: Reading
@@ -20,7 +20,7 @@ class FaceReading:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What one frame showed."""
+    """The result of one frame."""
 
     frame: Frame
     labels: tuple[str, ...]  # of the scores in the readings
@@ -28,7 +28,7 @@ class Observation:
     events: list[EmotionEvent]  # ends, then starts and updates; without seq
 
     def states(self) -> list[TrackState]:
-        """How each face that was seen reads, as it is said."""
+        """The state of each face that was seen, as it is published."""
         return [
             TrackState(
                 track=face.track.id,

@@ -1,4 +1,4 @@
-"""The chain: a frame goes in, and what is seen on it and what changed comes out."""
+"""The pipeline: turns each frame into an observation: its faces, and the events it caused."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from device.vision.tracker import Track, Tracker
 
 
 class Pipeline:
-    """Detector, tracker, classifier and smoother, one after the other, within a budget of time.
+    """Runs detector, tracker, classifier and smoother on each frame, within a time budget.
 
-    A frame looks for faces in as many of its parts, and reads as many of its faces, as the budget has time for; the
-    rest has its turn on the next frames. At least one look and one reading are done, on two frames if they must.
+    A frame searches as many tiles, and classifies as many faces, as the budget allows; the others
+    follow on the next frames. At least one tile and one face are done, on two frames if necessary.
 
-    Its `timings` hold the stages detect, track, classify, smooth and their total; who reads the camera and who speaks
+    Its `timings` hold the stages detect, track, classify and smooth, and their total; the caller
     may add capture and publish.
 
     Args:
@@ -56,73 +56,73 @@ class Pipeline:
         self._classifier = classifier
         self._face_scheduler = FaceScheduler()
         self._smoother = smoother
-        self._owed = False  # faces waited on the frame before, and none was read
-        self._readings: dict[int, Reading] = {}  # the last of each track that started and did not end
+        self._overdue = False  # faces waited on the frame before, and none was classified
+        self._readings: dict[int, Reading] = {}  # the last one of each track that has started
         self._timestamp = 0.0
 
     def process(self, frame: Frame) -> Observation:
-        """Work on one frame; frames must come in the order of their times."""
+        """Process one frame; frames must come in the order of their times."""
         self._budget.begin()
         with self.timings.measure("total"):
             with self.timings.measure("detect"):
-                sight = self._look(frame.image)
+                scan = self._detect(frame.image)
             with self.timings.measure("track"):
                 grey = to_grey(frame.image)
-                self._flow_tracker.see(grey)
-                update = self._tracker.update(sight.detections, frame.time_s, sight.covers, self._flow_tracker.follow)
+                self._flow_tracker.add_frame(grey)
+                update = self._tracker.update(scan.detections, frame.time_s, scan.covers, self._flow_tracker.follow)
             with self.timings.measure("classify"):
                 predictions = self._classify(grey, update.live, frame.time_s)
             with self.timings.measure("smooth"), self._budget.spend("smooth"):
-                faces = self._read(update.live, predictions, frame.time_s)
+                faces = self._smooth(update.live, predictions, frame.time_s)
                 self._timestamp = frame.timestamp
                 events = self._ended(update.ended) + self._changed(faces)
         return Observation(frame, self.labels, faces, events)
 
     def finish(self) -> list[EmotionEvent]:
-        """End every track that is left, as of the last frame; for when no more frames will come."""
+        """End every track that is left, as of the last frame; call it after the last frame."""
         return self._ended(self._tracker.finish())
 
     def face_reads(self) -> FaceReads | None:
-        """How often a face was read lately; None where nobody was there to be read."""
+        """How often a face was classified in the last seconds; None without a face."""
         return self._face_scheduler.figures()
 
-    def _look(self, image: NDArray[np.uint8]) -> ScanResult:
-        if self._owed and not self._budget.affords("look", leaving="read"):
+    def _detect(self, image: NDArray[np.uint8]) -> ScanResult:
+        if self._overdue and not self._budget.affords("detect", leaving="classify"):
             return ScanResult([], [])
         return self._tile_scheduler.look(image, self._tracker.wanted())
 
     def _classify(self, grey: NDArray[np.uint8], live: list[Track], time_s: float) -> dict[int, Prediction]:
-        """The most urgent faces, as many as there is time for; track id -> what the network makes of it."""
-        waiting = [track for track in live if self._smoother.readable(track.box.mean_side)]
+        """Classify the most urgent faces, as many as there is time for; track id -> prediction."""
+        waiting = [track for track in live if self._smoother.large_enough(track.box.mean_side)]
         predictions: dict[int, Prediction] = {}
         for track in self._face_scheduler.order(waiting, time_s):
-            if not (self._owed or self._budget.affords("read", leaving="smooth")):
+            if not (self._overdue or self._budget.affords("classify", leaving="smooth")):
                 break
-            with self._budget.spend("read"):
-                predictions[track.id] = self._prediction(grey, track.box)
-            self._owed = False
-        self._owed = bool(waiting) and not predictions
+            with self._budget.spend("classify"):
+                predictions[track.id] = self._classify_face(grey, track.box)
+            self._overdue = False
+        self._overdue = bool(waiting) and not predictions
         return predictions
 
-    def _prediction(self, grey: NDArray[np.uint8], box: Box) -> Prediction:
+    def _classify_face(self, grey: NDArray[np.uint8], box: Box) -> Prediction:
         card = self._classifier.card
         crop = crop_face(grey, face_square(box, card.crop_margin), card.input.size)
         return self._classifier.classify(crop[np.newaxis])[0]
 
-    def _read(self, live: list[Track], predictions: dict[int, Prediction], time_s: float) -> list[FaceReading]:
+    def _smooth(self, live: list[Track], predictions: dict[int, Prediction], time_s: float) -> list[FaceReading]:
         faces = []
         for track in live:
-            seen, side = predictions.get(track.id), track.box.mean_side
-            if seen is None:
+            prediction, side = predictions.get(track.id), track.box.mean_side
+            if prediction is None:
                 reading = self._smoother.wait(track.id, time_s, side)
             else:
-                reading = self._smoother.update(track.id, seen.scores, time_s, side)
-                self._face_scheduler.read(track.id, time_s, reading.emotion != UNKNOWN)
+                reading = self._smoother.update(track.id, prediction.scores, time_s, side)
+                self._face_scheduler.classified(track.id, time_s, reading.emotion != UNKNOWN)
             faces.append(FaceReading(track, reading))
         return faces
 
     def _changed(self, faces: list[FaceReading]) -> list[EmotionEvent]:
-        """A start for each face that is new, an update for each that reads otherwise than before."""
+        """A start for each new face, an update for each one whose emotion changed."""
         events = []
         for face in faces:
             if face.track.id not in self._readings:
@@ -152,13 +152,13 @@ class Pipeline:
 
 
 def from_config(config: DeviceConfig, model: Path | None = None) -> Pipeline:
-    """The chain that the settings describe.
+    """The pipeline that the settings describe.
 
     Args:
-        model: the .tflite; None takes the one in force.
+        model: the .tflite; None takes the active one.
 
     Raises:
-        ModelError: a model cannot be loaded, or its card cannot be honoured.
+        ModelError: a model cannot be loaded, or its card is not supported.
         ConfigError: settings contradict each other.
         StateError: the record of the installed models cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Where to look: every part of the frame in turn, as many a frame as its time allows, at least one."""
+"""Which tiles are searched: all in turn, on each frame as many as its time allows, at least one."""
 
 from __future__ import annotations
 
@@ -13,63 +13,63 @@ from device.vision.detection import Detection, Detector
 from device.vision.tiling import Tile
 from device.vision.time_budget import Budget
 
-SHARE = 0.5  # of a frame's time, after which no further look begins
+SHARE = 0.5  # of a frame's time; no further tile is started after it
 
 
 class ScanResult(NamedTuple):
-    """What was found on a frame, and in which of its parts."""
+    """The faces found on a frame, and the tiles that were searched."""
 
     detections: list[Detection]
     parts: list[Tile]
 
     def covers(self, box: Box) -> bool:
-        """Whether a face in that box was looked for."""
-        return any(part.answers_for(box) for part in self.parts)
+        """Whether a face in that box would have been found."""
+        return any(part.covers(box) for part in self.parts)
 
 
 class TileScheduler:
-    """Leads a detector round the frame.
+    """Runs a detector on some tiles of each frame.
 
     Args:
-        detector: who looks.
-        budget: how long it may.
+        detector: finds faces in a tile.
+        budget: the time of a frame.
     """
 
     def __init__(self, detector: Detector, budget: Budget) -> None:
         self._detector = detector
         self._budget = budget
         self._frame = 0
-        self._looked_at: dict[Tile, int] = {}  # part -> number of the look
-        self._looks = 0
+        self._searched_at: dict[Tile, int] = {}  # tile -> number of its last search
+        self._searches = 0
 
     def look(self, image: NDArray[np.uint8], wanted: Sequence[Box]) -> ScanResult:
-        """Find the faces of some parts of a frame, or of all where there is time.
+        """Find the faces in some tiles of a frame, or in all if there is time.
 
         Args:
             image: see `Detector`.
-            wanted: where a face must be confirmed, or was lost from sight.
+            wanted: where a face must be confirmed, or was lost.
         """
         height, width = image.shape[:2]
         self._frame += 1
-        looked: list[Tile] = []
-        queue = self._queue(self._detector.views(width, height), wanted)
-        detections = self._detector.look(image, self._in_time(queue, looked))
-        return ScanResult(detections, looked)
+        searched: list[Tile] = []
+        queue = self._queue(self._detector.tiles(width, height), wanted)
+        detections = self._detector.look(image, self._in_time(queue, searched))
+        return ScanResult(detections, searched)
 
     def _queue(self, parts: Sequence[Tile], wanted: Sequence[Box]) -> list[Tile]:
-        """The longest unseen first; where a face is wanted before these, but for the first on every other frame."""
-        waiting = sorted(parts, key=lambda part: self._looked_at.get(part, 0))
+        """Wanted tiles, then the others by age; every other frame starts with the oldest."""
+        waiting = sorted(parts, key=lambda part: self._searched_at.get(part, 0))
         first = waiting[: self._frame % 2]
-        urgent = [part for part in waiting if any(part.answers_for(box) for box in wanted)]
+        urgent = [part for part in waiting if any(part.covers(box) for box in wanted)]
         return list(dict.fromkeys([*first, *urgent, *waiting]))
 
-    def _in_time(self, queue: Iterable[Tile], looked: list[Tile]) -> Iterator[Tile]:
-        """Parts of the queue until the time is up; at least one."""
+    def _in_time(self, queue: Iterable[Tile], searched: list[Tile]) -> Iterator[Tile]:
+        """Tiles of the queue until the time is used up; at least one."""
         for part in queue:
-            if looked and not self._budget.affords("look", SHARE):
+            if searched and not self._budget.affords("detect", SHARE):
                 return
-            looked.append(part)
-            self._looks += 1
-            self._looked_at[part] = self._looks
-            with self._budget.spend("look"):  # while the detector has it
+            searched.append(part)
+            self._searches += 1
+            self._searched_at[part] = self._searches
+            with self._budget.spend("detect"):  # while the detector works on it
                 yield part

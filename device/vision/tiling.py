@@ -1,4 +1,4 @@
-"""The squares in which a frame is looked at: a network that sees few pixels must be shown a frame part by part."""
+"""The squares in which a frame is searched: a network with a small input needs it in parts."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import NamedTuple
 
 from device.inference.box import Box
 
-MAX_ASPECT = 3.0  # a longer frame is looked at whole; no camera gives one
+MAX_ASPECT = 3.0  # a longer frame is searched as a whole; no camera gives one
 SQUARES_OVERLAP = 0.5  # of their side: a face of half a square is whole in one of them
-TILES_OVERLAP = 0.25  # the next coarser tiles take over before that is too little
+TILES_OVERLAP = 0.25  # the next coarser tiles take over before that is too small
 LEVEL_RATIO = 2.0  # sides of one level of tiles and the next, at most
-LARGEST = TILES_OVERLAP * 4 / 3  # of a tile's side: a larger face is the coarser level's
-LEEWAY = 1.5  # times the largest: what is larger still is a false alarm or a part of a face
+LARGEST = TILES_OVERLAP * 4 / 3  # of a tile's side: a larger face belongs to the coarser level
+TOLERANCE = 1.5  # times the largest: beyond it a box is a false alarm or a part of a face
 
 
 class Tile(NamedTuple):
-    """A square of the frame, and what it answers for: a face not found there is not in view."""
+    """A square of the frame, and the faces it covers: one not found there is not in view."""
 
     square: Box
-    cell: Box  # faces whose centre lies in it; the cells of one level share out the frame and all around it
-    from_px: float  # and whose side is at least this
-    to_px: float  # and below this, pixels of the frame
+    cell: Box  # of the faces' centres; the cells of one level divide the frame and its surroundings
+    from_px: float  # smallest side of such a face
+    to_px: float  # its side is below this, pixels of the frame
 
-    def answers_for(self, box: Box) -> bool:
-        """Whether this view would have shown a face in that box."""
+    def covers(self, box: Box) -> bool:
+        """Whether this tile would have found a face in that box."""
         return self._has(box) and self.from_px <= box.mean_side < self.to_px
 
-    def believes(self, box: Box) -> bool:
-        """Whether a face that this view shows there counts, or is left to the view that sees it whole."""
-        return self._has(box) and box.mean_side < LEEWAY * self.to_px
+    def accepts(self, box: Box) -> bool:
+        """Whether a face found there counts, or is left to the tile that holds it whole."""
+        return self._has(box) and box.mean_side < TOLERANCE * self.to_px
 
     def _has(self, box: Box) -> bool:
         x, y = box.x + box.width / 2, box.y + box.height / 2
@@ -39,14 +39,15 @@ class Tile(NamedTuple):
         return cell.x <= x < cell.x + cell.width and cell.y <= y < cell.y + cell.height
 
 
-def views(width: int, height: int, kind: str, tile_px: int) -> list[Tile]:
-    """The views of a frame, coarse ones first.
+def tiles(width: int, height: int, kind: str, tile_px: int) -> list[Tile]:
+    """The tiles of a frame, coarse ones first.
 
     Args:
         width: of the frame, pixels.
         height: of the frame, pixels.
-        kind: "whole" is one square around the frame; "squares" are as large as its short side and overlap by half;
-            "tiles" are these and ever smaller ones, down to `tile_px`, that overlap by a quarter.
+        kind: "whole" is one square around the frame; "squares" are as large as its short side and
+            overlap by half; "tiles" are these and smaller ones, down to `tile_px`, that overlap by
+            a quarter.
         tile_px: side of the smallest tiles, pixels.
     """
     short, long = sorted((width, height))
@@ -66,7 +67,7 @@ def views(width: int, height: int, kind: str, tile_px: int) -> list[Tile]:
 
 
 def level_sides(short: int, tile_px: int) -> list[float]:
-    """Sides of the squares of each level, from the frame's short side down to `tile_px`, in equal ratios."""
+    """Sides of the squares of each level, from `short` down to `tile_px`, in equal ratios."""
     if tile_px >= short:
         return [float(short)]
     steps = math.ceil(math.log(short / tile_px, LEVEL_RATIO))

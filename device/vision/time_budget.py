@@ -1,4 +1,4 @@
-"""How long a frame may take, and whether one more piece of work still fits in."""
+"""The time budget of a frame: whether one more piece of work fits in."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from dataclasses import dataclass
 from device.config.schema import PipelineConfig
 from device.host import board
 
-Clock = Callable[[], float]  # seconds, never running back
+Clock = Callable[[], float]  # seconds, monotonic
 
-PLANNED = 0.9  # of the budget; the rest is for what other programs do to us meanwhile
-ASK_S = 5.0  # between two questions whether the board holds back
-GAIN, DEVIATION_GAIN, DEVIATIONS = 1 / 8, 1 / 4, 4  # of the estimate of a cost: those of TCP's time-out (RFC 6298)
+PLANNED = 0.9  # of the budget; the rest is a reserve for other programs on the board
+CHECK_S = 5.0  # between two checks whether the firmware throttles
+GAIN, DEVIATION_GAIN, DEVIATIONS = 1 / 8, 1 / 4, 4  # of the estimate of a cost: as in TCP's timeout (RFC 6298)
 
 
 @dataclass
 class Cost:
-    """What a piece of work is expected to take at most, from what it took lately (Jacobson 1988)."""
+    """Upper estimate of the time of one piece of work, from its recent runs (Jacobson 1988)."""
 
     mean_s: float = 0.0
     deviation_s: float = 0.0
     runs: int = 0
 
-    def learn(self, took_s: float) -> None:
-        """Count one run; the very first warms up, and tells nothing of the next."""
+    def add(self, took_s: float) -> None:
+        """Count one run; the first is a warm-up and is ignored."""
         self.runs += 1
         if self.runs <= 2:
             self.mean_s, self.deviation_s = (took_s, took_s / 2) if self.runs == 2 else (0.0, 0.0)
@@ -36,19 +36,19 @@ class Cost:
         self.deviation_s += DEVIATION_GAIN * (abs(error_s) - self.deviation_s)
 
     @property
-    def most_s(self) -> float:
+    def max_s(self) -> float:
         """Seconds; 0 before the second run."""
         return self.mean_s + DEVIATIONS * self.deviation_s
 
 
 class Budget:
-    """The time of one frame, shared out among pieces of work.
+    """The time of one frame, divided among pieces of work.
 
     Args:
-        config: how much there is.
-        clock: what time it is.
-        held_back: whether the board's firmware throttles; asked every few seconds. The budget shrinks meanwhile, so
-            that the board works less and cools: faces are read less often, none is read worse.
+        config: how much time a frame has.
+        clock: the current time.
+        held_back: whether the board's firmware throttles; checked every few seconds. The budget is
+            smaller meanwhile, so that the board cools: faces are classified less often.
     """
 
     def __init__(
@@ -61,36 +61,36 @@ class Budget:
         self._clock = clock
         self._held_back = held_back
         self._hot = False
-        self._asked_s = -ASK_S
+        self._checked_s = -CHECK_S
         self._began_s = 0.0
         self._costs: dict[str, Cost] = {}
 
     def begin(self) -> None:
-        """A frame begins."""
+        """Start the time of a frame."""
         self._began_s = self._clock()
-        if self._config.budget_ms is not None and self._began_s - self._asked_s >= ASK_S:
-            self._hot, self._asked_s = self._held_back(), self._began_s
+        if self._config.budget_ms is not None and self._began_s - self._checked_s >= CHECK_S:
+            self._hot, self._checked_s = self._held_back(), self._began_s
 
     def affords(self, work: str, share: float = 1.0, leaving: str | None = None) -> bool:
-        """Whether one more piece of work would be done in time.
+        """Whether one more piece of work is expected to end in time.
 
         Args:
             work: its kind.
-            share: of the frame's time, by the end of which it must be done.
+            share: of the frame's time, within which it must end.
             leaving: a kind of work that must still be possible afterwards.
         """
         if self._config.budget_ms is None:
             return True
         allowed_s = share * PLANNED * self._config.budget_ms / 1000.0 * (self._config.hot_share if self._hot else 1.0)
-        return self._clock() - self._began_s + self._most_s(work) + self._most_s(leaving) <= allowed_s
+        return self._clock() - self._began_s + self._max_s(work) + self._max_s(leaving) <= allowed_s
 
     @contextmanager
     def spend(self, work: str) -> Iterator[None]:
-        """Do a piece of work, and learn what it costs."""
+        """Time a piece of work, for later estimates."""
         began_s = self._clock()
         yield
-        self._costs.setdefault(work, Cost()).learn(self._clock() - began_s)
+        self._costs.setdefault(work, Cost()).add(self._clock() - began_s)
 
-    def _most_s(self, work: str | None) -> float:
+    def _max_s(self, work: str | None) -> float:
         cost = self._costs.get(work) if work is not None else None
-        return cost.most_s if cost is not None else 0.0
+        return cost.max_s if cost is not None else 0.0

@@ -1,4 +1,4 @@
-"""How long each stage of the chain takes."""
+"""How long each stage of the pipeline takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from device.messages import Stage
 
-LATEST = 1000  # runs of a stage that its figures stand on, at most
+LATEST = 1000  # runs of a stage from which its figures are computed, at most
 
 
 class StageTimings:
@@ -27,7 +27,7 @@ class StageTimings:
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
-        """Time what happens inside the `with`, unless it fails."""
+        """Time the body of the `with`, unless it fails."""
         began_s = time.perf_counter()
         yield
         self.add(stage, time.perf_counter() - began_s)
@@ -37,7 +37,7 @@ class StageTimings:
         self._runs.setdefault(stage, deque(maxlen=self._latest)).append(took_s * 1000.0)
 
     def reset(self) -> None:
-        """Forget every run."""
+        """Drop every run."""
         self._runs.clear()
 
     def stages(self) -> dict[str, Stage]:

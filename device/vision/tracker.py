@@ -1,4 +1,4 @@
-"""Which face is which: detections of one frame after another become tracks with stable ids."""
+"""Turns the detections of successive frames into tracks with stable ids."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from device.config.schema import TrackerConfig
-from device.inference.box import Box
+from device.inference.box import Box, iou_matrix
 from device.vision.detection import Detection
 
-NO_ID = 0  # of a track that is not confirmed: false alarms use up no ids
+NO_ID = 0  # of a track that is not confirmed, so that false alarms use no ids
 
-Looked = Callable[[Box], bool]  # whether a face in that box was looked for
-Follow = Callable[[Sequence[Box]], list[Box | None]]  # where boxes of the frame before are now, as far as that is known
+Covers = Callable[[Box], bool]  # whether a face in that box would have been found
+Follow = Callable[
+    [Sequence[Box]], list[Box | None]
+]  # boxes of the frame before -> where they are now; None where unknown
 
 
 @dataclass(frozen=True)
@@ -30,22 +31,23 @@ class Track:
     first_s: float
     last_s: float
     frames: int  # on which a detector found it
-    missing: bool = False  # looked for in vain, or out of sight, since it was found last
+    missing: bool = False  # not found where it was searched, or lost by the flow, since last found
 
 
 class TrackUpdate(NamedTuple):
-    """What one frame changed."""
+    """The changes of one frame."""
 
-    live: list[Track]  # confirmed and seen on this frame; those that just started are among them
+    live: list[Track]  # confirmed and seen on this frame, those that just started included
     started: list[Track]  # confirmed by this frame
-    ended: list[Track]  # lost with this frame; as they were when last seen
+    ended: list[Track]  # lost with this frame, as they were when last seen
 
 
 class Tracker:
-    """Follows faces by the overlap of their boxes (the IOU tracker of Bochinski et al. 2017, with a hold-off).
+    """Matches faces by the overlap of their boxes: the IOU tracker (Bochinski et al. 2017).
 
-    Where a frame was not looked at, a face is where the flow of the picture took it. It is given up only when it was
-    looked for. The outcome does not depend on the order in which a frame's detections come.
+    A lost face is held for `lost_s`. Where a frame was not searched, optical flow moves the box. A
+    track ends only after its place was searched. The result does not depend on the order of a
+    frame's detections.
     """
 
     def __init__(self, config: TrackerConfig) -> None:
@@ -57,16 +59,16 @@ class Tracker:
         self,
         detections: Sequence[Detection],
         time_s: float,
-        looked: Looked = lambda box: True,
+        covers: Covers = lambda box: True,
         follow: Follow = lambda boxes: [None] * len(boxes),
     ) -> TrackUpdate:
-        """Follow every face into the next frame.
+        """Continue every track on the next frame.
 
         Args:
             detections: the faces found on the frame, in any order.
             time_s: the frame's time, seconds; later than that of the frame before.
-            looked: where faces were looked for.
-            follow: moves the boxes of faces that were not.
+            covers: where the frame was searched; default: everywhere.
+            follow: moves the boxes of the other faces; default: cannot.
         """
         pairs = self._match(detections)
         found = [_found(self._tracks[t], detections[d], time_s) for t, d in pairs.items()]
@@ -75,27 +77,27 @@ class Tracker:
         found += [Track(NO_ID, face.box, face.score, time_s, time_s, 1) for face in new]
         seen = [self._confirmed(track) for track in found]
         missed = [track for t, track in enumerate(self._tracks) if t not in pairs]
-        lost = [t for t in missed if looked(t.box) and time_s - t.last_s >= self._config.lost_s]
-        carried = _carried([track for track in missed if track not in lost], time_s, looked, follow)
+        lost = [t for t in missed if covers(t.box) and time_s - t.last_s >= self._config.lost_s]
+        continued = _continued([track for track in missed if track not in lost], time_s, covers, follow)
         known = {track.id for track in self._tracks}
-        self._tracks = seen + carried
+        self._tracks = seen + continued
         live = _confirmed_ones([track for track in self._tracks if track.last_s == time_s])
         started = [track for track in live if track.id not in known]
         return TrackUpdate(live, started, _confirmed_ones(lost))
 
     def wanted(self) -> list[Box]:
-        """Where a face must be confirmed, or was lost from sight."""
+        """Where a face must be confirmed, or was lost."""
         return [track.box for track in self._tracks if track.id == NO_ID or track.missing]
 
     def finish(self) -> list[Track]:
-        """End every confirmed track, for example because the source ended."""
+        """End and return every confirmed track, for example when the source ended."""
         ended = _confirmed_ones(self._tracks)
         self._tracks = []
         return ended
 
     def _match(self, detections: Sequence[Detection]) -> dict[int, int]:
-        """Index of a track -> index of its detection: best overlaps first, confirmed tracks before the others."""
-        ious = overlaps([track.box for track in self._tracks], [found.box for found in detections])
+        """Index of track -> index of detection: confirmed tracks first, then by best overlap."""
+        ious = iou_matrix([track.box for track in self._tracks], [found.box for found in detections])
         pairs = [(int(t), int(d)) for t, d in np.argwhere(ious >= self._config.min_iou)]
         matched: dict[int, int] = {}
         taken: set[int] = set()
@@ -106,7 +108,7 @@ class Tracker:
         return matched
 
     def _rank(self, pair: tuple[int, int], iou: float, detections: Sequence[Detection]) -> tuple[object, ...]:
-        """What settles who is matched first; nothing in it depends on the order of the detections."""
+        """Sort key of the matches; it does not depend on the order of the detections."""
         track, found = self._tracks[pair[0]], detections[pair[1]]
         return (track.id == NO_ID, -iou, track.id, track.box, found)
 
@@ -117,32 +119,21 @@ class Tracker:
         return dataclasses.replace(track, id=self._next_id - 1)
 
 
-def overlaps(boxes: Sequence[Box], others: Sequence[Box]) -> NDArray[np.float64]:
-    """Intersection over union of each box with each other one, (N, M)."""
-    a, b = (np.array(each, dtype=np.float64).reshape(-1, 4) for each in (boxes, others))
-    starts = np.maximum(a[:, np.newaxis, :2], b[np.newaxis, :, :2])
-    ends = np.minimum((a[:, :2] + a[:, 2:])[:, np.newaxis], (b[:, :2] + b[:, 2:])[np.newaxis])
-    shared = np.clip(ends - starts, 0, None).prod(axis=2)
-    union = a[:, 2:].prod(axis=1)[:, np.newaxis] + b[:, 2:].prod(axis=1) - shared
-    ious: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return ious
-
-
 def _found(track: Track, face: Detection, time_s: float) -> Track:
     return Track(track.id, face.box, face.score, track.first_s, time_s, track.frames + 1)
 
 
-def _carried(tracks: list[Track], time_s: float, looked: Looked, follow: Follow) -> list[Track]:
-    """The tracks that no detection confirms, as they go on: followed where nobody looked, missing elsewhere."""
-    unlooked = [track for track in tracks if not looked(track.box)]
-    moved = dict(zip(map(id, unlooked), follow([track.box for track in unlooked]), strict=True))
+def _continued(tracks: list[Track], time_s: float, covers: Covers, follow: Follow) -> list[Track]:
+    """Tracks without a detection: moved by the flow where not searched, missing elsewhere."""
+    uncovered = [track for track in tracks if not covers(track.box)]
+    moved = dict(zip(map(id, uncovered), follow([track.box for track in uncovered]), strict=True))
     return [_unfound(track, moved.get(id(track)), time_s) for track in tracks]
 
 
 def _unfound(track: Track, box: Box | None, time_s: float) -> Track:
     if box is None:
         return dataclasses.replace(track, missing=True)
-    if track.missing:  # what is followed may be the wall behind
+    if track.missing:  # the flow may follow the background
         return dataclasses.replace(track, box=box)
     return dataclasses.replace(track, box=box, last_s=time_s)
 

@@ -1,20 +1,29 @@
-"""Write config.yaml from the dataclasses: every setting with its meaning. Run it after adding or changing a setting.
+"""Write config.yaml, docs/configuration.md and the purposes in docs/privacy.md from the code.
 
-The device's part shows the defaults. The trainer's part keeps the values the file has, for they are how the committed
-model was made; a setting that is gone must be deleted from the file by hand first.
+Run it after changing a setting or a purpose: python -m scripts.docs.config_yaml
+
+The device's part of config.yaml shows the defaults. The trainer's part keeps the values of the
+file, because the committed model was made with them; a setting that no longer exists must be
+deleted from the file by hand first.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from device.config.purposes import table
 from device.config.schema import DeviceConfig
 from device.config.yaml_writer import render
+from scripts.docs.configuration import page
+from trainer.config import TrainConfig
 from trainer.config import load_config as load_trainer
 
-CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG, PAGE, PRIVACY = ROOT / "config.yaml", ROOT / "docs" / "configuration.md", ROOT / "docs" / "privacy.md"
 HEAD = """\
-# Every setting of both programs. What is left out keeps its default, so a file of your own may be three lines long.
+# The main settings of both programs. What is left out keeps its default, so a file of your own may
+# have three lines. All other settings: docs/configuration.md, or `device check-config --all`.
 # One setting for one run: device run --set device.mqtt.host=broker.local
 # This file is written by scripts/docs/config_yaml.py.
 
@@ -27,6 +36,20 @@ def current() -> str:
     return HEAD + render({"device": DeviceConfig(), "trainer": trainer})
 
 
+def current_page() -> str:
+    """What docs/configuration.md should hold."""
+    return page({"device": DeviceConfig, "trainer": TrainConfig})
+
+
+def current_privacy() -> str:
+    """What docs/privacy.md should hold: as it is, with the table of purposes made anew."""
+    begin, end = "<!-- purposes:begin -->\n", "<!-- purposes:end -->"
+    text = PRIVACY.read_text(encoding="utf-8")
+    return re.sub(f"{begin}.*?{end}", lambda _: f"{begin}{table()}{end}", text, flags=re.DOTALL)
+
+
 if __name__ == "__main__":
     CONFIG.write_text(current(), encoding="utf-8")
-    print(f"{CONFIG} is current")
+    PAGE.write_text(current_page(), encoding="utf-8")
+    PRIVACY.write_text(current_privacy(), encoding="utf-8")
+    print(f"{CONFIG}, {PRIVACY} and {PAGE} are current")

@@ -18,8 +18,8 @@ from typing import Any
 from device.inference.classifier import BUNDLED
 from device.inference.model_card import read_card
 
-HOUSE = Path(__file__).resolve().parents[2]
-README = HOUSE / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
 SPLITS = {"training": "Training", "public_test": "PublicTest", "private_test": "PrivateTest"}
 PROTOCOL = """\
 `device/models/emotion.tflite`: {parameters:,} parameters, {macs:.1f} M multiply-adds a face, {size:.0f} kB.
@@ -43,10 +43,10 @@ def replaced(readme: str, name: str, text: str) -> str:
 
 def demo() -> str:
     """Run the demo as a new user does; return its output as a code block."""
-    done = subprocess.run([Path(sys.executable).with_name("device"), "demo"], cwd=HOUSE, capture_output=True, text=True)
+    done = subprocess.run([Path(sys.executable).with_name("device"), "demo"], cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(done.stdout + done.stderr)
-    shutil.copy(HOUSE / "demo" / "emotion-edge-demo.png", HOUSE / "docs" / "demo.png")
+    shutil.copy(ROOT / "demo" / "emotion-edge-demo.png", ROOT / "docs" / "demo.png")
     return f"```\n{done.stdout.strip()}\n```\n"
 
 

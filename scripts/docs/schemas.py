@@ -18,7 +18,8 @@ import yaml
 from device.config.schema import DeviceConfig
 from device.messages import Answer, EmotionEvent, Health, Request, Status, Summary, TrackState
 from device.mqtt.topics import CHANNELS, Channel
-from device.publishing.command_inbox import VERBS
+from device.publishing.command_router import STATUS_VERB
+from device.service.command_handler import COMMANDS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SCHEMA, ASYNCAPI, PAGE = DOCS / "events.schema.json", DOCS / "asyncapi.yaml", DOCS / "events.md"
@@ -147,7 +148,7 @@ def _channel(channel: Channel) -> dict[str, Any]:
         "base": {"description": "device.mqtt.base_topic", "default": DeviceConfig().mqtt.base_topic},
         "device": {"description": "device.id, or the host's name"},
         "track": {"description": "which face"},
-        "verb": {"description": "what to do", "enum": list(VERBS)},
+        "verb": {"description": "what to do", "enum": sorted((*COMMANDS, STATUS_VERB))},
     }
     return {
         "address": f"{{base}}/{{device}}/{channel.address}",
@@ -164,12 +165,12 @@ def _message(channel: Channel) -> dict[str, Any]:
 
 
 def _side(channel: Channel) -> str:
-    return "hear" if channel.heard else "say"
+    return "hear" if channel.subscribed else "say"
 
 
 def _operation(channel: Channel) -> dict[str, Any]:
     return {
-        "action": "receive" if channel.heard else "send",
+        "action": "receive" if channel.subscribed else "send",
         "channel": {"$ref": f"#/channels/{channel.name}"},
         "bindings": {"mqtt": {"qos": channel.qos, "retain": channel.retain, "bindingVersion": "0.2.0"}},
     }

@@ -1,10 +1,11 @@
-"""Write how a committed model was scored, from what `trainer evaluate --json` printed, so that nobody types a number.
+"""Write a committed model's scores from `trainer evaluate --json`, so that nobody types a number.
 
     python -m scripts.docs.scores scores.json [fer.json]
 
-Keeps the figures in docs/scores/<model>.json, draws docs/pictures/<model>-reliability.png and <model>-coverage.png, and
-replaces the part of docs/training.md between <!-- scores-<model>:begin --> and <!-- scores-<model>:end -->. `fer.json`
-is what `python -m benchmarks.accuracy --json` printed. `scripts/docs/score` does all of it.
+Saves the figures in docs/scores/<model>.json, draws docs/pictures/<model>-reliability.png and
+<model>-coverage.png, and replaces the part of docs/training.md between the markers
+`scores-<model>`. `fer.json` is the output of `python -m benchmarks.accuracy --json`.
+`scripts/docs/score` does all of it.
 """
 
 from __future__ import annotations
@@ -20,27 +21,27 @@ from scripts.docs.readme import SPLITS, replaced
 from trainer.commands.report import coverage_curves
 from trainer.reporting import plots, tables
 
-HOUSE = Path(__file__).resolve().parents[2]
-MODELS, KEPT, PICTURES = HOUSE / "device" / "models", HOUSE / "docs" / "scores", HOUSE / "docs" / "pictures"
-TRAINING = HOUSE / "docs" / "training.md"
+ROOT = Path(__file__).resolve().parents[2]
+MODELS, KEPT, PICTURES = ROOT / "device" / "models", ROOT / "docs" / "scores", ROOT / "docs" / "pictures"
+TRAINING = ROOT / "docs" / "training.md"
 PROTOCOL = """\
 `device/models/{file}`, version {version}: {parameters:,} parameters, {macs:.1f} M multiply-adds, int8, through LiteRT,
-on {split} of FER2013. **One view of each face: {headline}.** All of this is what
-`scripts/docs/score <FER2013>{argument}` measured and wrote; the figures in full are in
+on {split} of FER2013. **One view of each face: {headline}.** All of this was
+measured and written by `scripts/docs/score <FER2013>{argument}`; the figures in full are in
 [scores/{stem}.json](scores/{stem}.json). PublicTest also chose the checkpoint and the
 temperature, so expect a little less elsewhere."""
 NOTES = {
-    "summary": "The first column is the official figure. New faces are those whose pixels do not stand in Training.\n"
+    "summary": "The first column is the official figure. New faces are those without an exact duplicate in Training.\n"
     "Several views are the mean over the face and its mirror image (2), and over both moved to each corner too (10).",
-    "calibration": "Brier from 0 to 2; NLL against FER+ takes the shares of the annotators' votes as the truth.",
-    "coverage": "AURC is the mean error of the surest faces, over all shares; 0 is best.",
-    "corruptions": "Accuracy by kind and severity ([one face spoilt in all these ways](pictures/corruptions.png)),\n"
-    "after Hendrycks & Dietterich 2019; `trainer/data/corruptions.py` says how strong each severity is.",
+    "calibration": "Brier from 0 to 2; NLL against FER+ takes the shares of the annotators' votes as labels.",
+    "coverage": "AURC is the mean error of the most confident faces, over all shares; 0 is best.",
+    "corruptions": "Accuracy by kind and severity ([one face with all corruptions](pictures/corruptions.png)),\n"
+    "after Hendrycks & Dietterich 2019; `trainer/data/corruptions.py` has the strength of each severity.",
 }
 
 
 def kept(scores: dict[str, Any], fer: dict[str, Any] | None) -> dict[str, Any]:
-    """The scores as they are committed: they name no place on the machine that measured them."""
+    """The scores as committed, without paths of the machine that measured them."""
     found = scores | {"model": f"device/models/{Path(scores['model']).name}", "data": Path(scores["data"]).name}
     if "against" in found:
         found["against"] = found["against"] | {"model": Path(found["against"]["model"]).name}
@@ -70,7 +71,7 @@ def _parts(scores: dict[str, Any]) -> Iterator[str]:
     yield _section(tables.calibration(scores), NOTES["calibration"])
     yield f"![Confidence against accuracy, before and after the temperature](pictures/{stem}-reliability.png)"
     yield _section(tables.coverage(scores), NOTES["coverage"])
-    yield f"![Accuracy of the surest faces, by their share](pictures/{stem}-coverage.png)"
+    yield f"![Accuracy of the most confident faces, by their share](pictures/{stem}-coverage.png)"
     yield _section(tables.classes(scores))
     if "corruptions" in scores:
         yield _section(tables.corruptions(scores["corruptions"]), NOTES["corruptions"])
@@ -87,16 +88,16 @@ def _section(table: tables.ScoreTable, note: str = "") -> str:
 
 
 def main(file: str, fer_file: str | None = None) -> None:
-    """Keep the scores, draw their pictures, replace their part of docs/training.md."""
+    """Save the scores, draw their plots, replace their part of docs/training.md."""
     fer = json.loads(Path(fer_file).read_text()) if fer_file else None
     scores = kept(json.loads(Path(file).read_text()), fer)
-    stem, model = Path(scores["model"]).stem, HOUSE / scores["model"]
+    stem, model = Path(scores["model"]).stem, ROOT / scores["model"]
     mark, text = f"scores-{stem}", TRAINING.read_text(encoding="utf-8")
     if digest(model) != scores["model_digest"]:
         sys.exit(f"scores: {file} was measured with another {model.name} than the one in device/models; measure again.")
     if f"<!-- {mark}:begin -->" not in text:
         sys.exit(
-            f"scores: docs/training.md has no place for them; write <!-- {mark}:begin --> and <!-- {mark}:end -->."
+            f"scores: docs/training.md has no markers for them; add <!-- {mark}:begin --> and <!-- {mark}:end -->."
         )
     KEPT.mkdir(exist_ok=True)
     (KEPT / f"{stem}.json").write_text(as_text(scores), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Whatever stands in a config or a model card: it is taken, or refused in one sentence; nothing else ever comes out."""
+"""Any content of a config or a model card is accepted, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from device.mqtt.topics import Topics
 from tests.support.tiny_models import tiny_card, tiny_model
 
 MODEL = tiny_model()
-SHELL = b"\x00\x00\x00\x00TFL3" + b"\x00" * 32  # as much of a .tflite as a card needs
+FLATBUFFER = b"\x00\x00\x00\x00TFL3" + b"\x00" * 32  # the part of a .tflite that a card needs
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def outcome(kind: type[EmotionEdgeError], work: Callable[[], Any]) -> Any:
-    """What it gives; or None if it refuses, in one sentence."""
+    """The result of `work`; None if it refuses with one sentence."""
     try:
         return work()
     except kind as error:
@@ -82,7 +82,7 @@ def test_any_tree_under_the_right_names(file: Path, tree: Any) -> None:
     config = outcome(ConfigError, lambda: load_config(file))
     if config is not None:
         file.write_text(render({"device": config}), encoding="utf-8")
-        assert load_config(file) == config, "what is written out is read back"
+        assert load_config(file) == config, "a rendered config loads as the same config"
 
 
 @given(
@@ -121,11 +121,11 @@ json_trees = st.recursive(
 
 
 def with_card(file: Path, text: str) -> ModelCard | None:
-    """What is read from a model whose card is this text."""
+    """The card read from a model whose card entry is this text; None if it is refused."""
     import io
     import zipfile
 
-    buffer = io.BytesIO(SHELL)
+    buffer = io.BytesIO(FLATBUFFER)
     buffer.seek(0, io.SEEK_END)
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr(ENTRY, text.encode("utf-8", "surrogatepass"))
@@ -142,7 +142,7 @@ def test_any_text_as_a_card(file: Path, text: str) -> None:
 
 
 def paths(values: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a card."""
+    """The path of every value in a card."""
     yield path
     items = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
     for key, value in items:
@@ -166,7 +166,7 @@ def test_a_card_with_anything_in_any_place(file: Path, path: tuple[Any, ...], ne
 
 @given(st.integers(0), st.binary(min_size=1, max_size=8), st.integers(0))
 def test_a_model_with_bytes_changed_or_cut(file: Path, place: int, new: bytes, cut: int) -> None:
-    data = bytearray(attach(SHELL, tiny_card()))
+    data = bytearray(attach(FLATBUFFER, tiny_card()))
     place %= len(data)
     data[place : place + len(new)] = new
     file.write_bytes(data[: len(data) - cut % 40])

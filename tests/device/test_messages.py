@@ -1,4 +1,4 @@
-"""What is said, word for word, and that the documents in docs/ agree with it."""
+"""The exact JSON of each message, and that the documents in docs/ match it."""
 
 from __future__ import annotations
 
@@ -119,13 +119,13 @@ def check(kind: str, payload: Any) -> None:
     jsonschema.Draft202012Validator({"$ref": f"#/$defs/{kind}", "$defs": SCHEMA["$defs"]}).validate(payload)
 
 
-@pytest.mark.parametrize(("message", "said"), GOLDEN, ids=lambda value: type(value).__name__)
-def test_golden_payloads(message: Any, said: str) -> None:
-    assert to_json(message) == message.to_json() == said
-    check(type(message).__name__, json.loads(said))
+@pytest.mark.parametrize(("message", "payload"), GOLDEN, ids=lambda value: type(value).__name__)
+def test_golden_payloads(message: Any, payload: str) -> None:
+    assert to_json(message) == message.to_json() == payload
+    check(type(message).__name__, json.loads(payload))
 
 
-def test_a_wrong_payload_is_told_from_a_right_one() -> None:
+def test_the_schema_rejects_invalid_payloads() -> None:
     good = json.loads(EVENT.to_json())
     for wrong in ({"type": "begin"}, {"confidence": 1.5}, {"box": [1, 2, 3]}, {"box": [1.5, 2, 3, 4]}, {"seq": 0}):
         with pytest.raises(jsonschema.ValidationError):
@@ -134,28 +134,28 @@ def test_a_wrong_payload_is_told_from_a_right_one() -> None:
         check("EmotionEvent", {key: value for key, value in good.items() if key != "replayed"})
 
 
-def test_an_event_comes_back_from_its_json() -> None:
-    said = EVENT.to_json()
-    assert EmotionEvent.from_json(said).to_json() == said
+def test_an_event_survives_serializing_and_parsing() -> None:
+    payload = EVENT.to_json()
+    assert EmotionEvent.from_json(payload).to_json() == payload
     ended = EmotionEvent(type="end", track=1, ts=1.0, emotion="unknown", confidence=0.0, scores={})
     assert EmotionEvent.from_json(ended.to_json()) == ended
 
 
-def test_each_event_has_a_name_of_its_own() -> None:
-    names = {EmotionEvent(type="end", track=1, ts=1.0, emotion="sad", confidence=0.0, scores={}).id for _ in range(100)}
-    assert len(names) == 100 and all(re.fullmatch("[0-9a-f]{32}", name) for name in names)
+def test_each_event_has_a_unique_id() -> None:
+    ids = {EmotionEvent(type="end", track=1, ts=1.0, emotion="sad", confidence=0.0, scores={}).id for _ in range(100)}
+    assert len(ids) == 100 and all(re.fullmatch("[0-9a-f]{32}", id_) for id_ in ids)
 
 
 def test_the_schema_the_asyncapi_document_and_the_tables_are_current() -> None:
-    again = "run: .venv/bin/python scripts/docs/schemas.py"
-    assert schemas.SCHEMA.read_text(encoding="utf-8") == schemas.json_schema(), again
-    assert schemas.ASYNCAPI.read_text(encoding="utf-8") == schemas.asyncapi(), again
-    assert schemas.page() == EVENTS_MD, again
+    advice = "run: .venv/bin/python scripts/docs/schemas.py"
+    assert schemas.SCHEMA.read_text(encoding="utf-8") == schemas.json_schema(), advice
+    assert schemas.ASYNCAPI.read_text(encoding="utf-8") == schemas.asyncapi(), advice
+    assert schemas.page() == EVENTS_MD, advice
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
-def test_events_md_tells_of_every_topic_with_a_real_payload(channel: Channel) -> None:
+def test_events_md_documents_every_topic_with_a_real_payload(channel: Channel) -> None:
     address = channel.address.replace("{track}", "<track>").replace("{verb}", "<verb>")
     row = f"| `{address}` | {channel.qos} | {'yes' if channel.retain else 'no'}"
     assert row in EVENTS_MD

@@ -22,6 +22,7 @@ AS_ROOT = SUDO if os.geteuid() != 0 and shutil.which("sudo") else []
 
 
 @pytest.mark.arm64
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(not RELEASES, reason="nothing is cached: make rehearse-arm64 once, or REHEARSE_ARM64=bookworm")

@@ -1,4 +1,4 @@
-"""The same demands on every camera that this machine has; those it has not are skipped, saying why."""
+"""The same tests for every camera that this machine has; the others are skipped with the reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from device.camera.camera import Camera, open_camera
-from device.camera.sources.registry import is_live
+from device.camera.sources.registry import find_source
 from device.camera.supervisor import CameraSupervisor
 from device.config.schema import CameraConfig
 from tests.support.clips import numbered, write_clip
@@ -63,7 +63,7 @@ def _made(kind: str, folder: Path) -> Path:
     return folder / "3.png" if kind == "picture" else folder
 
 
-def test_frames_come_in_order_and_know_their_time(config: CameraConfig) -> None:
+def test_frames_come_in_order_with_their_times(config: CameraConfig) -> None:
     before = time.time()
     with open_camera(config) as camera:
         frames = list(itertools.islice(camera, 10))
@@ -75,7 +75,7 @@ def test_frames_come_in_order_and_know_their_time(config: CameraConfig) -> None:
     assert frames[0].timestamp > before - 5  # no frame from before it was opened (clocks may differ a little)
 
 
-def test_pictures_are_what_the_chain_expects(config: CameraConfig) -> None:
+def test_images_have_the_type_and_shape_that_the_pipeline_expects(config: CameraConfig) -> None:
     with open_camera(config) as camera:
         image = next(camera).image
     assert image.dtype == np.uint8
@@ -83,7 +83,7 @@ def test_pictures_are_what_the_chain_expects(config: CameraConfig) -> None:
     assert min(image.shape[:2]) > 0
 
 
-def test_who_is_slow_skips_frames_and_is_told(config: CameraConfig) -> None:
+def test_a_slow_caller_skips_frames_and_gets_their_number(config: CameraConfig) -> None:
     with open_camera(config) as camera:
         frame = next(camera)
         while frame.skipped == 0:  # a test that hangs here has found a camera that queues old frames
@@ -101,8 +101,8 @@ def test_a_camera_can_be_closed_twice_and_opened_again(config: CameraConfig) -> 
 
 
 def test_a_camera_whose_process_is_killed_is_opened_again(config: CameraConfig) -> None:
-    if not is_live(config):
-        pytest.skip("a file does not heal")
+    if not find_source(config).live:
+        pytest.skip("a file is not reopened")
     with closing(CameraSupervisor(config)) as camera:
         until(camera, "running")
         os.kill(children()[0], signal.SIGKILL)
@@ -112,6 +112,6 @@ def test_a_camera_whose_process_is_killed_is_opened_again(config: CameraConfig) 
 
 
 def until(camera: CameraSupervisor, state: str) -> None:
-    """A test that hangs here has found a camera that one must unplug."""
+    """A test that hangs here has found a camera that must be unplugged."""
     while camera.state != state:
         camera.step()

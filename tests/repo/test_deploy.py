@@ -1,4 +1,4 @@
-"""What deploy/ says in several places is the same in all of them. ansible-lint has the rest: `make lint-deploy`."""
+"""Values that deploy/ repeats are equal everywhere. `make lint-deploy` checks the rest."""
 
 from __future__ import annotations
 

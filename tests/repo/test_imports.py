@@ -31,6 +31,8 @@ BARE = """
 import sys
 sys.modules.update(dict.fromkeys({absent!r}))
 from trainer.cli import main
+from trainer.data import fer2013
+fer2013.TOY_COUNTS = dict.fromkeys(fer2013.TOY_COUNTS, 70)
 sys.exit(main([*{command!r}, "--data=toy", "--epochs=1", "--runs", {runs!r}, "--json", "--set=trainer.threads=1"]))
 """
 ABSENT = {"ai_edge_litert", "ai_edge_quantizer", "litert_torch", "matplotlib", "rich", "scipy", "sklearn"}

@@ -1,4 +1,4 @@
-"""Two sites' brokers bridged to a central one, with the files of deploy/mosquitto/: what a consumer there hears."""
+"""Two site brokers bridged to a central one, with deploy/mosquitto/: what a consumer receives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from paho.mqtt.properties import Properties
 
 from device.messages import EmotionEvent
 from device.publishing.mqtt_publisher import MqttPublisher
-from device.publishing.status import Progress
+from device.publishing.reports import CameraReport, Progress
 from tests.soak.boards import LABELS, MODEL, config, name
 from tests.support.broker import needs_mosquitto, wait_for
 from tests.support.command import device
@@ -30,7 +30,7 @@ FORGET_S = 3600  # the central broker keeps a consumer's session for so long
 
 
 class Consumer:
-    """Hears all events at the central broker, in a session that outlives its connections."""
+    """Receives all events at the central broker, in a session that outlives its connections."""
 
     def __init__(self, port: int) -> None:
         self.events: dict[str, list[dict[str, Any]]] = {}
@@ -54,7 +54,7 @@ class Consumer:
         return {event["seq"] for event in list(self.events.get(name(number), []))}
 
     def wait(self, *events: int) -> None:
-        """Until so many events of each board came: all that there were, and no other."""
+        """Wait until so many events of each board came: all that there were, and no other."""
         expected = [set(range(1, count + 1)) for count in events]
         wait_for(lambda: [self.heard(number) for number in range(len(events))] == expected, f"events {events}", 60)
 
@@ -87,14 +87,14 @@ class Sites:
         scores = dict.fromkeys(LABELS, 1 / len(LABELS))
         for track in range(1, events + 1):
             event = EmotionEvent(type="start", track=track, ts=1.0, emotion="sad", confidence=0.5, scores=scores)
-            self.boards[number].observe([event], [])
+            self.boards[number].publish([event], [])
 
     def at_the_site(self, number: int) -> None:
-        """Until the site's broker has taken every event."""
+        """Wait until the site's broker has taken every event."""
         wait_for(lambda: self.boards[number]._outbox.depth == 0, "an empty outbox")
 
     def fleet(self, *options: str) -> dict[str, Any]:
-        """What `device fleet` says at the central broker."""
+        """Output of `device fleet` at the central broker."""
         mqtt: dict[str, object] = {"host": "127.0.0.1", "port": self.central.port}
         mqtt |= {"username_file": self._folder / "viewer", "password_file": self._folder / "password"}
         settings = [f"--set=device.mqtt.{key}={value}" for key, value in mqtt.items()]
@@ -115,7 +115,7 @@ class Sites:
     def _board(self, number: int, broker: SiteBroker) -> MqttPublisher:
         board = MqttPublisher(config(number, broker.port, self._folder, ["device.report.health_s=1"]), MODEL)
         self._stack.callback(board.close)
-        board.camera("running")
+        board.report(CameraReport("running"))
         board.report(Progress(fps=15.0))
         return board
 
@@ -136,7 +136,7 @@ def save(broker: SiteBroker) -> None:
 
 @pytest.mark.slow
 def test_a_central_broker_that_dies_in_the_middle_costs_no_event(sites: Sites) -> None:
-    """It hangs first, so that messages are under way that it never answers to; then it is killed; then it is back."""
+    """It hangs with messages under way that it never acknowledges; it is killed; it comes back."""
     sites.happen(0, 100)
     sites.happen(1, 50)
     sites.consumer.wait(100, 50)
@@ -186,9 +186,9 @@ def test_the_fleet_of_all_sites_is_seen_at_the_centre_and_commands_reach_a_site(
 
 
 def test_a_site_that_is_cut_off_is_seen_at_the_centre(sites: Sites) -> None:
-    """Nobody at the centre takes back that its boards are `online`; their silence tells."""
+    """At the centre its boards stay `online`; only their silence shows the loss."""
     sites.brokers[0].kill()
     document = sites.fleet("--seconds=6", "--set=device.fleet.stale_s=4")
     said = {board["board"]: board for board in document["boards"]}
     assert said[name(0)]["online"] and said[name(1)]["healthy"]
-    assert said[name(0)]["reasons"][0].startswith("online, but silent for ")
+    assert said[name(0)]["reasons"][0].startswith("online, but no message for ")

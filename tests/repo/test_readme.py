@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.command import DEVICE
 
-HOUSE = Path(__file__).parents[2]
-README = (HOUSE / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
     line
     for block in re.findall(r"<!-- run -->\n```sh\n(.*?)```", README, re.DOTALL)
@@ -27,20 +27,18 @@ def test_there_are_commands_to_run() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_readme_works(command: str, tmp_path: Path) -> None:
     around = os.environ | {"PATH": f"{DEVICE.parent}:{os.environ['PATH']}", "STATE_DIRECTORY": str(tmp_path)}
-    done = subprocess.run(["bash", "-c", command], cwd=HOUSE, env=around, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, env=around, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout
 
 
 @pytest.mark.parametrize(
-    "text", [README, *(p.read_text(encoding="utf-8") for p in sorted((HOUSE / "docs").rglob("*.md")))]
+    "text", [README, *(p.read_text(encoding="utf-8") for p in sorted((ROOT / "docs").rglob("*.md")))]
 )
 def test_links_lead_somewhere(text: str) -> None:
     assert text  # which file it is, the first line tells
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
-        assert any((folder / target).exists() for folder in (HOUSE, HOUSE / "docs", HOUSE / "docs" / "decisions")), (
-            target
-        )
+        assert any((folder / target).exists() for folder in (ROOT, ROOT / "docs", ROOT / "docs" / "decisions")), target
 
 
 @pytest.mark.parametrize("command", re.findall(r"\.venv/bin/(device|trainer) ([a-z-]+)", README))
@@ -51,9 +49,9 @@ def test_every_command_that_is_named_exists(command: tuple[str, str]) -> None:
 
 
 def test_the_make_targets_it_names_exist() -> None:
-    known = set(re.findall(r"^([a-z]+):", (HOUSE / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"make (demo|test|check|train|clean)\b", README + (HOUSE / "CONTRIBUTING.md").read_text()))
-    assert {"demo", "test", "check"} <= named <= known
+    known = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"make (demo|test|check|train|clean)\b", README + (ROOT / "CONTRIBUTING.md").read_text()))
+    assert {"demo", "test", "check", "train"} <= named <= known
 
 
 def test_the_demo_output_it_shows_is_complete() -> None:

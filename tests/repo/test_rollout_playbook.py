@@ -1,4 +1,4 @@
-"""deploy/rollout.yml against boards that are processes of this machine: real devices, a real broker, real Ansible."""
+"""deploy/rollout.yml with real devices as local processes, a real broker and real Ansible."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def settings() -> str:
 
 
 def play(folder: Path, model: Path, *options: str) -> tuple[int, str, dict[str, dict[str, int]]]:
-    """Run it; its exit code, what it said, and the recap: board -> outcome -> count."""
+    """Run the playbook: exit code, output, and the recap: board -> outcome -> count."""
     inventory = {"emotion_devices": {"hosts": {name: {"ansible_connection": "local"} for name in BOARDS}}}
     (folder / "inventory.json").write_text(json.dumps(inventory))
     here = {

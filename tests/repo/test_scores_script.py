@@ -1,4 +1,4 @@
-"""docs/training.md says of the committed models what `trainer evaluate --json` said, and of these very files."""
+"""docs/training.md has the figures of `trainer evaluate --json` on the committed models."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / folder).mkdir(parents=True)
     write_tiny(tmp_path / "device/models/tiny.tflite", parameters=1234, macs=5_000_000, temperature=1.5)
     (tmp_path / "docs/training.md").write_text("before\n<!-- scores-tiny:begin -->\n<!-- scores-tiny:end -->\nafter\n")
-    for name in ("MODELS", "KEPT", "PICTURES", "TRAINING", "HOUSE"):
-        monkeypatch.setattr(script, name, tmp_path / getattr(script, name).relative_to(script.HOUSE))
+    for name in ("MODELS", "KEPT", "PICTURES", "TRAINING", "ROOT"):
+        monkeypatch.setattr(script, name, tmp_path / getattr(script, name).relative_to(script.ROOT))
     return tmp_path
 
 
 @pytest.fixture
 def evaluated(house: Path) -> dict[str, Any]:
-    """What `trainer evaluate` says of that model, on some toy faces of which some stand in Training."""
+    """Scores of that model by `trainer evaluate`, on toy faces with some duplicates."""
     model = house / "device/models/tiny.tflite"
     toy = toy_dataset()
     faces = toy["public_test"].take(slice(0, 60))
@@ -75,7 +75,7 @@ def test_the_figures_arrive_in_the_page(house: Path, evaluated: dict[str, Any], 
     assert "### Against old.tflite" in text and "### Against fer==1" in text
     assert f"| the other | {100 * accuracy:.2f} % | {100 * apart:.2f} % |" in text
     assert "| difference, points | +0.00 | +0.00 |" in text and "| McNemar's p, exact | 1.0000 | 1.0000 |" in text
-    assert "no proof of a difference: p = 1.0000 on 60 faces" in text
+    assert "No significant difference: p = 1.0000 on 60 faces" in text
     for name in ("reliability", "coverage"):
         assert f"(pictures/tiny-{name}.png)" in text
         assert cv2.imread(str(house / f"docs/pictures/tiny-{name}.png")) is not None
@@ -95,7 +95,7 @@ def test_figures_of_another_file_are_refused(house: Path, evaluated: dict[str, A
     with pytest.raises(SystemExit, match=r"another tiny\.tflite"):
         script.main(written(tmp_path / "s.json", evaluated | {"model_digest": "0"}))
     (house / "docs/training.md").write_text("no place\n")
-    with pytest.raises(SystemExit, match="no place for them"):
+    with pytest.raises(SystemExit, match="no markers for them"):
         script.main(written(tmp_path / "s.json", evaluated))
     assert not (house / "docs/scores").exists()
 
@@ -103,7 +103,7 @@ def test_figures_of_another_file_are_refused(house: Path, evaluated: dict[str, A
 @pytest.mark.parametrize("file", COMMITTED, ids=lambda path: path.stem)
 def test_the_committed_page_is_current(file: Path) -> None:
     scores, page = json.loads(file.read_text()), script.TRAINING.read_text()
-    model = script.HOUSE / scores["model"]
+    model = script.ROOT / scores["model"]
     assert digest(model) == scores["model_digest"], f"{model.name} has changed: run scripts/docs/score"
     assert replaced(page, f"scores-{file.stem}", script.markdown(scores)) == page, "run scripts/docs/score"
     for name in ("reliability", "coverage"):

@@ -1,20 +1,20 @@
-"""docs/studies.md and the README take figures from what `trainer compare` wrote, and none of drawn faces."""
+"""docs/studies.md and the README get figures from `trainer compare`, none of synthetic faces."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from scripts.docs import studies
-from tests.trainer.compare.test_page import trained, untrained
+from tests.trainer.compare.test_page import evaluated, untrained
 from trainer.compare import page
 from trainer.compare.plots import COSTS
+from trainer.compare.result import ExperimentResult
 from trainer.compare.studies import STUDIES
 
-HOUSE = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def compared(house: Path, data: str, rows: list[dict[str, Any]]) -> str:
+def compared(house: Path, data: str, rows: list[ExperimentResult]) -> str:
     """The folder of a comparison."""
     out = house / "out"
     page.draw(out, rows)
@@ -36,8 +36,8 @@ def compared(house: Path, data: str, rows: list[dict[str, Any]]) -> str:
     return str(out)
 
 
-def test_figures_and_pictures_are_taken_over(house: Path) -> None:
-    rows = [trained("x", 0.6), trained("z", 0.7, 2.0), untrained("y")]
+def test_figures_and_plots_are_copied(house: Path) -> None:
+    rows = [evaluated("x", 0.6), evaluated("z", 0.7, 2.0), untrained("y")]
     assert studies.main([compared(house, "somewhere/fer2013.csv", rows)]) == 0
     page = (house / "studies.md").read_text()
     assert page.startswith("before\n") and page.endswith("after\n") and "what was there" not in page
@@ -48,26 +48,26 @@ def test_figures_and_pictures_are_taken_over(house: Path) -> None:
 
 
 def test_one_point_is_no_picture(house: Path) -> None:
-    assert studies.main([compared(house, "fer2013.csv", [trained("x", 0.6), untrained("y")])]) == 0
+    assert studies.main([compared(house, "fer2013.csv", [evaluated("x", 0.6), untrained("y")])]) == 0
     assert "60.00 %" in (house / "studies.md").read_text() and not list((house / "pictures").iterdir())
     assert "no picture" in (house / "README.md").read_text()
 
 
-def test_rows_before_any_is_taught(house: Path) -> None:
-    (house / "rows.json").write_text(json.dumps([untrained("y")]))
+def test_untrained_rows(house: Path) -> None:
+    (house / "rows.json").write_text(json.dumps([untrained("y").to_json()]))
     assert studies.main([str(house / "rows.json")]) == 0
     assert "| a/y | not trained |" in (house / "studies.md").read_text()
     assert "no picture" in (house / "README.md").read_text() and not list((house / "pictures").iterdir())
 
 
-def test_drawn_faces_stay_out(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert studies.main([compared(house, "toy", [trained("x", 0.6)])]) == 1
-    assert "drawn faces" in capsys.readouterr().err and "what was there" in (house / "studies.md").read_text()
+def test_synthetic_faces_stay_out(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert studies.main([compared(house, "toy", [evaluated("x", 0.6)])]) == 1
+    assert "synthetic faces" in capsys.readouterr().err and "what was there" in (house / "studies.md").read_text()
     assert studies.main([]) == 2
 
 
 def test_the_page_has_every_row() -> None:
-    page = (HOUSE / "docs" / "studies.md").read_text()
+    page = (ROOT / "docs" / "studies.md").read_text()
     for row in (row for rows in STUDIES.values() for row in rows):
         assert f"\n| {row.key} | " in page, f"{row.key}: run python -m scripts.docs.studies"
-    assert "<!-- pareto:begin -->" in (HOUSE / "README.md").read_text()
+    assert "<!-- pareto:begin -->" in (ROOT / "README.md").read_text()

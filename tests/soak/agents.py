@@ -1,7 +1,8 @@
 """Agents to be killed: `device run` without its imports, which would be most of a short life.
 
-As a program it loads everything once. For a line that it reads it forks an agent with the settings of its command line
-and prints the process id; for the next it waits for the end and prints how it was.
+As a program it loads everything once. On a first line of input it forks an agent with the settings
+of its command line and prints the process id; on the next it waits for the agent's end and prints
+the exit status.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Absence:
         self.broker.kill()
         began_s = time.monotonic()
         for track in range(1, events + 1):
-            self.publisher.observe([event(track)], [])
+            self.publisher.publish([event(track)], [])
         return time.monotonic() - began_s
 
     def listen(self, events: int) -> float:

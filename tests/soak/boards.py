@@ -1,7 +1,8 @@
-"""Boards by the hundred in one process: real publisher, outbox and session each, and a script in place of the camera.
+"""Hundreds of boards in one process: real publisher, outbox and connection, scripted camera.
 
-As a program it holds boards until it is killed or told to stop, and is told what to do by lines of standard input:
-`go` connects all of them at once and prints how that went, `figures` prints what they cost, `stop` ends them in order.
+As a program it runs the boards until it is killed or stopped. Commands come as lines of standard
+input: `go` connects all boards at once and prints the result, `figures` prints the resources used,
+`stop` ends the boards cleanly.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from device.config.schema import DeviceConfig, load_config
 from device.host import board
 from device.host.board import memory_mb
 from device.messages import EmotionEvent, ModelInfo, Stage, Throttling, TrackState
-from device.publishing import status
+from device.publishing import status_reporter
 from device.publishing.mqtt_publisher import MqttPublisher
-from device.publishing.status import Progress
+from device.publishing.reports import CameraReport, Progress
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 MODEL = ModelInfo(name="simulated", version="1", digest="5" * 64, labels=LABELS)
@@ -57,7 +58,7 @@ class Board:
     def connect(self) -> None:
         """Come to life; raises what `MqttPublisher` raises."""
         self._publisher = MqttPublisher(self._config, MODEL)
-        self._publisher.camera("running")
+        self._publisher.report(CameraReport("running"))
 
     def tick(self) -> None:
         """A second passes."""
@@ -65,7 +66,7 @@ class Board:
         events = self._happen()
         self._ticks += 1
         if events or self._face or self._ticks % QUIET == 0:
-            self._publisher.observe(events, [self._face] if self._face else [])
+            self._publisher.publish(events, [self._face] if self._face else [])
         if self._ticks % (2 * QUIET) == 1:
             frames = round(self._ticks * FPS * TICK_S)
             took = {"total": Stage(p50_ms=20.0, p95_ms=25.0, max_ms=40.0, n=100)}
@@ -134,8 +135,8 @@ def config(number: int, port: int, folder: Path, settings: Sequence[str] = ()) -
     Args:
         number: which board.
         port: of the broker on loopback.
-        folder: holds the state folders; if it holds a file `password`, too, boards connect by their names with it.
-        settings: as `device run --set` takes them.
+        folder: holds the state folders; boards connect with its file `password`, if it has one.
+        settings: as for `device run --set`.
     """
     values = {"id": name(number), "mqtt.host": "127.0.0.1", "mqtt.port": port, "state_dir": folder / name(number)}
     if (folder / "password").exists():
@@ -145,7 +146,7 @@ def config(number: int, port: int, folder: Path, settings: Sequence[str] = ()) -
 
 
 def live(boards: list[Board]) -> None:
-    """Let time pass, the boards' ticks spread over it, and do as standard input says until it ends."""
+    """Run the boards, their ticks spread over time, and follow standard input until it ends."""
     due_s = time.monotonic()
     for each in itertools.cycle(boards):
         while (left_s := due_s - time.monotonic()) > -TICK_S:
@@ -168,13 +169,13 @@ def _obey(line: str, late_s: float) -> bool:
 
 
 def play_a_pi() -> None:
-    """What a process of one board asks the machine once or seldom, and one of a hundred all the time."""
+    """Replace what one board asks the machine rarely, but a hundred boards ask all the time."""
 
     def throttling(root: Path = board.ROOT) -> Throttling:
         return Throttling(now=(), since_boot=())
 
     board.throttling = throttling  # else `vcgencmd` is looked for with every health message
-    status.version = functools.cache(version)  # type: ignore[attr-defined]
+    status_reporter.version = functools.cache(version)  # type: ignore[attr-defined]
 
 
 def main(arguments: list[str]) -> int:

@@ -1,9 +1,10 @@
-"""Proves from `seq` that a device's events all came, in order, and doubled only where QoS 1 allows it.
+"""Proves from `seq` that all events came, in order, and duplicated only where QoS 1 allows it.
 
     python -m tests.soak.checker --port 1883 --root emotion/porch --seconds 3600
 
-A device speaks in connections, each begun with `online`. Within one, every event has the next number. A new one may go
-back, by what the last one had under way when it broke: at most the in-flight window.
+A device publishes in connections, each begun with `online`. Within one, every event has the next
+number. A new connection may go back, by the messages in flight when the last one broke: at most
+the in-flight window.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ class Ledger:
         """Whether all is well, and the figures.
 
         Args:
-            last_seq: the number given last, as the device's disk says; None takes the highest heard.
-            dropped: how many the device says it gave up.
+            last_seq: the last number, from the device's disk; None: the highest received.
+            dropped: how many events the device reports as dropped.
         """
         last = self._highest if last_seq is None else last_seq
         missing = self.missing(last)
@@ -92,10 +93,10 @@ class Ledger:
 
 
 class Subscriber:
-    """Listens to one device and keeps the ledger; comes back when the broker does. A context manager.
+    """Receives from one device and keeps the ledger; reconnects. A context manager.
 
-    With QoS 0: a subscriber that acknowledges meets an error on sending when the broker is killed, and throws away what
-    it had received and not read. So every double that it hears is one that the device said.
+    With QoS 0: a subscriber that acknowledges gets an error on sending when the broker is killed,
+    and drops what it had received but not read. So every duplicate comes from the device.
     """
 
     def __init__(self, port: int, root: str, window: int, host: str = "127.0.0.1") -> None:

@@ -2,8 +2,9 @@
 
     python -m tests.soak.crash_test --agent-kills 200 --broker-kills 50
 
-The broker keeps nothing when it is killed, and owes nothing to a subscriber who is not there. So after each of its
-deaths the door to it opens for the agent only when the checker listens again. Everything else is left to chance.
+The broker keeps nothing when it is killed, and delivers nothing to an absent subscriber. So after
+each kill the proxy opens for the agent only when the checker has subscribed again. All else is
+random.
 """
 
 from __future__ import annotations
@@ -76,13 +77,13 @@ class Siege:
         wait_for(there_is_one, "a connection", PATIENCE_S)
 
     def keep_alive(self) -> None:
-        """An agent that found no broker at its start has left with a sentence; systemd starts it again."""
+        """Restart an agent that found no broker at its start and exited, as systemd does."""
         if self.agents.ended:
             self.agents.end(signal.SIGTERM)
             self.agents.start()
 
     def finish(self) -> tuple[bool, str]:
-        """Let the last agent say everything and leave; the checker's verdict against what its disk says."""
+        """Let the last agent publish everything and exit; compare the checker with its disk."""
         self.checker.health.clear()
         wait_for(self._drained, "an empty outbox", PATIENCE_S)
         self.agents.end(signal.SIGTERM)

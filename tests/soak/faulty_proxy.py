@@ -1,4 +1,4 @@
-"""A door between device and broker that tests close, slam, jam and narrow: the network's faults without its cables."""
+"""A TCP proxy between device and broker that refuses, cuts, blocks or slows connections."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class Word:
 
 
 class Watch:
-    """Hears every board's availability, as the user `viewer`; comes back when the broker does. A context manager."""
+    """Receives every board's availability as user `viewer`; reconnects. A context manager."""
 
     def __init__(self, port: int) -> None:
         self.words: list[Word] = []

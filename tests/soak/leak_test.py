@@ -1,9 +1,10 @@
-"""Lets one agent run for a long time and watches what it holds: memory, threads, descriptors, children.
+"""Runs one agent for a long time and records its memory, threads, descriptors and children.
 
     python -m tests.soak.leak_test --minutes 60
 
-A face comes and goes on a looping clip that plays in real time, from a camera's process of its own, to a real broker.
-Figures are taken once a minute, of the agent and its children; the first minutes, in which caches fill, do not count.
+A face comes and goes on a clip that loops in real time, from a camera process to a real broker.
+The figures of the agent and its children are taken once a minute; the first minutes, in which
+caches fill, do not count.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A device, its broker, its network and its disk under attack; the checker proves that nothing was lost.
+"""Faults of device, broker, network and disk; the checker proves that nothing was lost.
 
 Minutes as it stands; `SOAK=50 pytest tests/soak` attacks fifty times as often, which takes hours.
 """
@@ -92,7 +92,7 @@ def test_somebody_else_of_the_same_name(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_full_for_a_while(tmp_path: Path) -> None:
-    """With a limit on the size of files, the kernel refuses writes as on a full disk. Then the agent dies."""
+    """A limit on file sizes makes the kernel refuse writes, as a full disk does."""
     with besieged(tmp_path) as siege:
         for _ in range(TIMES):
             heard(siege, 5)

@@ -1,4 +1,4 @@
-"""A real Mosquitto of a test's own, and a subscriber that waits for what it hears."""
+"""A real Mosquitto for one test, and a subscriber that waits for messages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 def wait_for(condition: Callable[[], Any], what: str = "the condition", patience_s: float = PATIENCE_S) -> Any:
-    """What `condition` returns, as soon as it is true."""
+    """Return the value of `condition` as soon as it is true."""
     deadline = time.monotonic() + patience_s
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited {patience_s:g} s in vain for {what}"
@@ -40,7 +40,7 @@ def wait_for(condition: Callable[[], Any], what: str = "the condition", patience
 
 
 class Mosquitto:
-    """A broker on a free port of 127.0.0.1 with a configuration it wrote; can be killed and started again."""
+    """A broker on a free port of 127.0.0.1; can be killed and started again."""
 
     def __init__(self, folder: Path, *, persistent: bool = False, extra: str = "allow_anonymous true") -> None:
         assert MOSQUITTO is not None
@@ -53,7 +53,7 @@ class Mosquitto:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Mosquitto:
-        """Start, and return when it answers."""
+        """Start the broker, and return when it accepts connections."""
         assert MOSQUITTO is not None
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([MOSQUITTO, "-c", str(self._config)], stdout=log, stderr=log)
@@ -61,19 +61,19 @@ class Mosquitto:
         return self
 
     def kill(self) -> None:
-        """End at once, as a power cut does."""
+        """Stop at once, as a power cut does."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def stop(self) -> None:
-        """End in order; what is persistent is written."""
+        """Stop cleanly; persistent data is written."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait()
 
     def log(self) -> str:
-        """What the broker wrote."""
+        """The broker's log."""
         return self._log.read_text()
 
     def _answers(self) -> bool:
@@ -84,7 +84,7 @@ class Mosquitto:
 
 
 class Listener:
-    """A consumer: connects, subscribes, remembers. `with Listener(port) as listener: ...`"""
+    """A subscriber that keeps all messages. `with Listener(port) as listener: ...`"""
 
     def __init__(self, port: int, *topics: str) -> None:
         self.heard: list[MQTTMessage] = []
@@ -108,7 +108,7 @@ class Listener:
         self._client.loop_stop()
 
     def publish(self, topic: str, payload: str, retain: bool = False) -> None:
-        """Say something; returns when the broker has it."""
+        """Publish a message; return when the broker has it."""
         self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(PATIENCE_S)
 
     def texts(self, topic: str) -> list[str]:
@@ -116,20 +116,20 @@ class Listener:
         return [message.payload.decode() for message in list(self.heard) if message.topic == topic]
 
     def objects(self, topic: str) -> list[dict[str, Any]]:
-        """The same, read as JSON."""
+        """The same, parsed as JSON."""
         return [json.loads(text) for text in self.texts(topic)]
 
     def wait_text(self, topic: str, text: str) -> None:
-        """Until the latest payload on a topic is this."""
+        """Wait until the latest payload on a topic is this."""
         wait_for(lambda: self.texts(topic)[-1:] == [text], f"{text!r} on {topic}")
 
     def wait_objects(self, topic: str, count: int = 1) -> list[dict[str, Any]]:
-        """Until so many came, or more."""
+        """Wait until at least so many came."""
         return wait_for(lambda: len(self.texts(topic)) >= count and self.objects(topic), f"{count} on {topic}")  # type: ignore[no-any-return]
 
 
 def retained(port: int, topic: str) -> dict[str, str]:
-    """What a newcomer is told at once: topic -> payload."""
+    """The retained messages that a new subscriber receives: topic -> payload."""
     mark = f"mark/{time.monotonic_ns()}"
     with Listener(port, topic, mark) as listener:
         listener.publish(mark, "what was retained came before this")
@@ -138,6 +138,6 @@ def retained(port: int, topic: str) -> dict[str, str]:
 
 
 def expiry_s(message: MQTTMessage) -> int | None:
-    """What is left of a message's time, seconds."""
+    """Seconds until the message expires; None if it never does."""
     assert isinstance(message.properties, Properties)
     return getattr(message.properties, "MessageExpiryInterval", None)

@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 DEVICE = Path(sys.executable).with_name("device")
-DECLARED = ("--set", "device.purpose=test", "--set", "device.jurisdiction=elsewhere")  # what `device run` asks for
+DECLARED = ("--set", "device.purpose=test", "--set", "device.jurisdiction=elsewhere")  # `device run` requires these
 
 
 def device(*args: object, cwd: Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run it to its end; its state folder lies in `cwd`, so that nothing of this machine is touched."""
+    """Run the command to its end, with its state folder in `cwd`."""
     assert DEVICE.exists(), "emotion-edge is not installed in this environment: run `make test`"
     around = os.environ | {"STATE_DIRECTORY": str(cwd / "state")} | dict(environment or {})
     return subprocess.run([DEVICE, *map(str, args)], cwd=cwd, env=around, capture_output=True, text=True, timeout=120)
 
 
 def refusal(done: subprocess.CompletedProcess[str], code: int) -> str:
-    """The one sentence of a command that refused, checked for being one."""
+    """The one sentence of a command that refused; checks its form."""
     assert done.returncode == code, (done.returncode, done.stderr)
     assert "Traceback" not in done.stderr
     *_, sentence = done.stderr.strip().splitlines()

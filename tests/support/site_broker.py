@@ -15,7 +15,7 @@ PASSWORD = "change-me"  # as bridge.conf has it
 
 
 class SiteBroker(Mosquitto):
-    """A broker that runs files of deploy/mosquitto/ as Debian's does, with its own port and folders in their place.
+    """A broker with configuration files of deploy/mosquitto/, on its own port and folders.
 
     Args:
         folder: an empty one, for everything it writes.
@@ -35,7 +35,7 @@ class SiteBroker(Mosquitto):
         included.mkdir()
         for name, text in changed({name: (FILES / name).read_text() for name in files}, places | dict(changes or {})):
             (included / name).write_text(text)
-        user = "user root\n" if folder.owner() == "root" else ""  # else it drops to one who cannot read the folder
+        user = "user root\n" if folder.owner() == "root" else ""  # else it drops to a user who cannot read the folder
         self._config.write_text(f"{user}persistence true\npersistence_location {folder}/\ninclude_dir {included}\n")
         shutil.copy(FILES / "acl", folder / "acl")
         (folder / "acl").chmod(0o600)
@@ -54,7 +54,7 @@ class SiteBroker(Mosquitto):
 
 
 def changed(files: Mapping[str, str], changes: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Files by name, each text in them replaced, wherever it stands; it must stand somewhere."""
+    """Files by name, with each text in them replaced; each text must occur."""
     for old in changes:
         assert any(old in text for text in files.values()), f"{old!r} stands in none of the files"
     for name, text in files.items():
@@ -64,7 +64,7 @@ def changed(files: Mapping[str, str], changes: Mapping[str, str]) -> Iterator[tu
 
 
 def write_passwords(path: Path, users: Iterable[str]) -> None:
-    """A password file as Mosquitto wants it, hashed by its own tool."""
+    """A password file for Mosquitto, hashed by its own tool."""
     path.write_text("".join(f"{user}:{PASSWORD}\n" for user in users))
     path.chmod(0o600)
     subprocess.run(["mosquitto_passwd", "-U", str(path)], check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""The trainer's share of the bad input that users really have: each gets one sentence, and loses nothing."""
+"""Bad input that users really have: each is one sentence on stderr, and no file is lost."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.trainer_command import call_trainer as trainer
 from trainer.artifacts.checkpoint import load_checkpoint
 from trainer.data.fer2013 import toy_dataset
 
@@ -25,12 +26,11 @@ TINY = [
 HEADER = "emotion,pixels,Usage"
 
 
-def trainer(*arguments: object, cwd: Path, limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the real command; `limit` is the largest file it may write, in bytes, as a full disk would have it."""
+def on_full_disk(*arguments: object, cwd: Path, limit: int) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process that may write no file larger than `limit` bytes."""
 
     def full_disk() -> None:
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     command = [sys.executable, "-m", "trainer.cli", *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -46,12 +46,12 @@ def trainer(*arguments: object, cwd: Path, limit: int | None = None) -> subproce
     )
 
 
-def refused(result: subprocess.CompletedProcess[str], says: str, code: int = 1) -> None:
+def refused(result: subprocess.CompletedProcess[str], sentence: str, code: int = 1) -> None:
     """One sentence on stderr, no traceback, the right exit code."""
     last = result.stderr.strip().splitlines()[-1]
     assert result.returncode == code, result.stderr
     assert "Traceback" not in result.stderr
-    assert last.startswith("trainer: ") and re.search(says, last), last
+    assert last.startswith("trainer: ") and re.search(sentence, last), last
 
 
 @pytest.fixture(scope="module")
@@ -91,18 +91,18 @@ def bad_rows(rows: list[str], kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"),
+    ("kind", "sentence"),
     [
         ("wrong columns", "line 1: the column .*emotion"),
-        ("truncated", "line 57: .*cut short|line 57: there are"),
+        ("truncated", "line 57: .*incomplete|line 57: there are"),
         ("pixels", "line 2: there are 2305 pixels, but must be 2304"),
         ("code", "line 2: the emotion code is '9'"),
         ("empty class", "labelled disgust"),
     ],
 )
-def test_damaged_data(tmp_path: Path, rows: list[str], kind: str, says: str) -> None:
+def test_damaged_data(tmp_path: Path, rows: list[str], kind: str, sentence: str) -> None:
     (tmp_path / "bad.csv").write_text("\n".join(bad_rows(rows, kind)) + "\n")
-    refused(trainer("teacher", "--data", "bad.csv", *TINY, cwd=tmp_path), says)
+    refused(trainer("teacher", "--data", "bad.csv", *TINY, cwd=tmp_path), sentence)
     assert not (tmp_path / "runs").exists()
 
 
@@ -116,7 +116,7 @@ def test_unknown_setting(tmp_path: Path) -> None:
     refused(result, "did you mean width", code=2)
 
 
-def spoil(path: Path, kind: str) -> None:
+def damage(path: Path, kind: str) -> None:
     """Damage a checkpoint in place."""
     if kind == "cut short":
         path.write_bytes(path.read_bytes()[:5000])
@@ -131,22 +131,22 @@ def spoil(path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"),
+    ("kind", "sentence"),
     [
-        ("cut short", "cut short"),
+        ("cut short", "truncated"),
         ("other format", "not written by"),
-        ("no checkpoint", "not a checkpoint of ours"),
-        ("other architecture", "of another architecture"),
+        ("no checkpoint", "not a checkpoint of this trainer"),
+        ("other architecture", "do not fit the architecture"),
     ],
 )
-def test_bad_checkpoint(tmp_path: Path, folder: Path, kind: str, says: str) -> None:
+def test_bad_checkpoint(tmp_path: Path, folder: Path, kind: str, sentence: str) -> None:
     best = next((folder / "runs").glob("student-*/best.pt"))
     copy = tmp_path / "copy.pt"
     copy.write_bytes(best.read_bytes())
-    spoil(copy, kind)
+    damage(copy, kind)
     refused(
         trainer("evaluate", "--model", copy, "--data", folder / "fer2013.csv", "--split", "public_test", cwd=tmp_path),
-        says,
+        sentence,
     )
 
 
@@ -158,7 +158,7 @@ def test_full_disk_keeps_the_last_checkpoint(folder: Path) -> None:
     config = folder / "small" / "config.yaml"
     config.write_text(config.read_text().replace("epochs: 1\n", "epochs: 2\n"))
     before = (folder / "small" / "last.pt").read_bytes()
-    refused(trainer("teacher", "--resume", "--run", "small", cwd=folder, limit=20_000), "cannot be written")
+    refused(on_full_disk("teacher", "--resume", "--run", "small", cwd=folder, limit=20_000), "cannot be written")
     assert (folder / "small" / "last.pt").read_bytes() == before
     assert load_checkpoint(folder / "small" / "last.pt").epoch == 1
     assert not list((folder / "small").glob("*.tmp"))
@@ -185,23 +185,23 @@ def test_interrupt_keeps_the_last_checkpoint(folder: Path, tmp_path: Path, signu
     process.send_signal(signum)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1 and "Traceback" not in stderr
-    assert "go on with --resume" in stderr.splitlines()[-1]
+    assert "continue with --resume" in stderr.splitlines()[-1]
     assert load_checkpoint(tmp_path / "run" / "last.pt").epoch >= 1
 
 
 def test_nothing_to_resume(tmp_path: Path) -> None:
-    refused(trainer("distill", "--resume", "--data", "toy", cwd=tmp_path), "no student run here that was cut off")
+    refused(trainer("distill", "--resume", "--data", "toy", cwd=tmp_path), "no stopped student run here")
 
 
-def test_a_teacher_that_is_not_there_is_told(folder: Path) -> None:
+def test_a_missing_teacher_is_an_error(folder: Path) -> None:
     refused(trainer("distill", "--data", "fer2013.csv", "--teacher", "absent.pt", *TINY, cwd=folder), "absent.pt")
     refused(
         trainer("distill", "--data", "fer2013.csv", "--teacher", "absent.tflite", *TINY, cwd=folder), "absent.tflite"
     )
 
 
-def test_a_start_of_another_architecture_is_told(folder: Path) -> None:
+def test_a_start_of_another_architecture_is_an_error(folder: Path) -> None:
     teacher = next((folder / "runs").glob("teacher-*"))
     arguments = ["distill", "--data", "fer2013.csv", "--teacher", teacher, "--start", teacher, *TINY]
-    refused(trainer(*arguments, cwd=folder), "has other layers than the network to teach")
+    refused(trainer(*arguments, cwd=folder), "has other layers than the network to train")
     assert not list((folder / "runs").glob("student-*/best.pt"))[1:]

@@ -1,6 +1,7 @@
-"""`trainer distill --data toy && trainer convert && trainer evaluate --json && trainer report`, as a person types it.
+"""The four commands of the trainer, one after the other, as a user types them.
 
-The folder's config.yaml makes the networks small and the run short; everything else is as with real faces.
+`trainer distill --data toy && trainer convert && trainer evaluate --json && trainer report`: the
+folder's config.yaml makes the networks small and the run short; all else is as with real faces.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pytest
 
 from device.inference.classifier import Classifier
 from tests.support.tiny_models import write_tiny
+from tests.support.trainer_command import call_trainer
 from trainer.data.dataset import LABELS
 from trainer.data.fer2013 import toy_dataset
 
@@ -38,21 +40,24 @@ PICTURES = ("confusion", "roc", "reliability", "risk-coverage", "corruptions", "
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def trainer(*args: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+def typed(*args: object, cwd: Path) -> str:
+    """Output of the installed command, started as a user starts it; it must succeed."""
     assert TRAINER.exists(), "emotion-edge is not installed in this environment: run `make test`"
-    return subprocess.run([TRAINER, *map(str, args)], cwd=cwd, capture_output=True, text=True, timeout=250)
+    result = subprocess.run([TRAINER, *map(str, args)], cwd=cwd, capture_output=True, text=True, timeout=250)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def done(*args: object, cwd: Path) -> str:
-    """What a command that must succeed prints."""
-    result = trainer(*args, cwd=cwd)
+    """Output of a command that must succeed, run in this process."""
+    result = call_trainer(*args, cwd=cwd)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
 
 def refusal(*args: object, cwd: Path) -> str:
     """The sentence, on the last line of stderr, of a command that must fail with 1."""
-    result = trainer(*args, cwd=cwd)
+    result = call_trainer(*args, cwd=cwd)
     assert result.returncode == 1 and "Traceback" not in result.stderr, result.stderr
     sentence = result.stderr.strip().splitlines()[-1]
     assert sentence.startswith("trainer: ") and sentence.endswith(".")
@@ -61,23 +66,23 @@ def refusal(*args: object, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which a student was taught on toy faces."""
+    """A folder in which a student was trained on toy faces."""
     folder = tmp_path_factory.mktemp("house")
     (folder / "config.yaml").write_text(CONFIG)
-    done("distill", "--data", "toy", cwd=folder)
+    typed("distill", "--data", "toy", cwd=folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def model(house: Path) -> Path:
-    return house / done("convert", cwd=house).strip()
+    return house / typed("convert", cwd=house).strip()
 
 
 @pytest.fixture(scope="module")
 def scores(house: Path, model: Path) -> dict[str, Any]:
     options = ("--through-detector", "--faces", 12, "--sizes", 160, 240, "--fit-margin")
     more = ("--tta", "--corruptions", "--against", model.with_name("best.pt"))
-    result: dict[str, Any] = json.loads(done("evaluate", *options, *more, "--json", cwd=house))
+    result: dict[str, Any] = json.loads(typed("evaluate", *options, *more, "--json", cwd=house))
     assert house / result["model"] == model
     return result
 
@@ -102,7 +107,7 @@ def test_evaluate_says_what_it_promises(scores: dict[str, Any], model: Path) -> 
     assert list(scores["per_class"]) == list(LABELS)
     assert set(scores["per_class"]["happy"]) == {"precision", "recall", "f1", "auc", "support"}
     assert scores["n"] == sum(map(sum, scores["confusion"])) == 350
-    assert scores["accuracy"] > 0.9, "the toy student learnt nothing"
+    assert scores["accuracy"] > 0.9, "the toy student learned nothing"
 
 
 def test_card_and_evaluate_agree(scores: dict[str, Any], model: Path) -> None:
@@ -122,7 +127,7 @@ def test_evaluate_on_request_says_more(scores: dict[str, Any]) -> None:
     ten, compared, spoilt = scores["tta"]["ten_views"], scores["against"], scores["corruptions"]
     assert ten["views"] == 10 and ten["n"] == 350 and ten["accuracy"] > 0.9
     assert compared["n"] == 350 and compared["accuracy"] == pytest.approx(scores["accuracy"])
-    assert compared["p"] > 0.05, "the checkpoint reads otherwise than the model that it became"
+    assert compared["p"] > 0.05, "the checkpoint and the model made from it predict differently"
     assert spoilt["faces"] == 12 and len(spoilt["kinds"]) == 15 and spoilt["mean"] < spoilt["accuracy"]
 
 
@@ -138,7 +143,7 @@ def test_evaluate_without_json_is_a_table(house: Path, model: Path) -> None:
 
 
 def test_report_draws_and_writes(house: Path, scores: dict[str, Any]) -> None:
-    path = house / done("report", cwd=house).strip()
+    path = house / typed("report", cwd=house).strip()
     text = path.read_text()
     assert f"{100 * scores['accuracy']:.2f} %" in text and "resnet18" in text
     for name in PICTURES:
@@ -152,7 +157,7 @@ def test_report_before_evaluate_says_so(house: Path, model: Path) -> None:
 
 
 def test_the_float_form_can_be_had(house: Path, model: Path) -> None:
-    path = house / done("convert", "--float", cwd=house).strip()
+    path = house / typed("convert", "--float", cwd=house).strip()
     assert path.name == "emotion-float.tflite"
     plain, int8 = Classifier(path), Classifier(model)
     assert plain.card.quantisation.dtype == "float32"
@@ -179,8 +184,8 @@ def test_what_cannot_be_converted_or_scored_is_told(house: Path, model: Path, tm
     assert "not a run folder" in refusal("convert", "--run", "nowhere", cwd=house)
     assert "no student is here" in refusal("evaluate", "--runs", "nowhere", cwd=house)
     other = write_tiny(tmp_path / "other.tflite", ("yes", "no"))
-    assert "the model says yes, no" in refusal("evaluate", "--model", other, "--data", "toy", cwd=house)
-    assert "the model says yes, no" in refusal("evaluate", "--against", other, cwd=house)
+    assert "the model has the labels yes, no" in refusal("evaluate", "--model", other, "--data", "toy", cwd=house)
+    assert "the model has the labels yes, no" in refusal("evaluate", "--against", other, cwd=house)
     (tmp_path / "cut.tflite").write_bytes(model.read_bytes()[:300_000])
     assert "cut short" in refusal("evaluate", "--model", tmp_path / "cut.tflite", "--data", "toy", cwd=house)
     assert "no data set is named" in refusal("evaluate", "--model", write_tiny(tmp_path / "tiny.tflite"), cwd=house)

@@ -1,1 +1,1 @@
-"""What a run leaves on disk, and networks read back: run folders, checkpoints, .tflite and torchvision files."""
+"""Files of a run and networks loaded from files: run folders, checkpoints, .tflite, torchvision."""

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, read without running any code that they might hold."""
+"""Checkpoints: written atomically, and loaded without running any code in them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 
 from device.config.loader import from_dict, to_dict
 from device.errors import ConfigError
-from trainer.artifacts.run_dir import save_whole
+from trainer.artifacts.run_dir import replacing
 from trainer.config import TrainConfig
-from trainer.errors import CheckpointError
+from trainer.errors import CheckpointError, RunError
 from trainer.models import ExpressionNet, build_student, build_study, build_teacher
 
 FORMAT, VERSION = "emotion-edge", 1
@@ -22,16 +22,16 @@ FORMAT, VERSION = "emotion-edge", 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network with its weights and where they come from.
+    """A network with its weights and their origin.
 
     Attributes:
         model: in eval mode, on the CPU.
         kind: "teacher", "student" or "study".
         epoch: finished epochs when the weights were taken.
         metrics: of that epoch.
-        data_digest: of the data set it was taught on.
-        teachers: names of the runs it learnt from.
-        training: what `--resume` needs; empty in a best.pt.
+        data_digest: of the data set it was trained on.
+        teachers: names of its teachers.
+        training: the state that `--resume` needs; empty in a best.pt.
     """
 
     model: ExpressionNet
@@ -58,7 +58,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: Mapping[str, An
     """Write a checkpoint with the given weights.
 
     Raises:
-        RunError: it cannot be written (disk full); the file that was there stays as it was.
+        RunError: the file cannot be written (disk full); the old file stays.
     """
     votes = weights.get("votes.weight")
     content = {
@@ -75,14 +75,34 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, weights: Mapping[str, An
         "weights": dict(weights),
         "training": checkpoint.training,
     }
-    save_whole(path, content, "the checkpoint", "; the one before stays readable")
+    save_tensors(path, content, "the checkpoint")
+
+
+def save_tensors(path: Path, content: object, what: str) -> None:
+    """Write tensors to a file atomically.
+
+    Args:
+        path: of the file.
+        content: what `torch.save` can write.
+        what: the file in words, for the error.
+
+    Raises:
+        RunError: the file cannot be written (disk full); the old file stays.
+    """
+    try:
+        with replacing(path) as temporary:
+            torch.save(content, temporary)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as either
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "is the disk full?"
+        raise RunError(f"{path}: {what} cannot be written: {reason}; the old file stays.") from error
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        CheckpointError: no such file, cut short, of another format, or of another architecture than its config says.
+        CheckpointError: the file is missing, truncated or of another format, or its weights do
+            not fit the architecture in its config.
     """
     content = _content(path)
     try:
@@ -90,12 +110,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         model = build(content["kind"], config, len(content["labels"]), content["votes"])
         model.load_state_dict(content["weights"])
     except (KeyError, TypeError, ConfigError) as error:
-        raise CheckpointError(f"{path}: the checkpoint lacks or garbles a part: {error}.") from error
+        raise CheckpointError(f"{path}: a part of the checkpoint is missing or damaged: {error}.") from error
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(
-            f"{path}: the weights are of another architecture than the checkpoint names: {reason}"
-        ) from error
+        raise CheckpointError(f"{path}: the weights do not fit the architecture in the checkpoint: {reason}") from error
     return Checkpoint(
         model=model.eval(),
         kind=content["kind"],
@@ -116,8 +134,8 @@ def _content(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: the checkpoint cannot be read: {error.strerror}.") from error
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # what unpickling of foreign bytes raises is not bounded
-        raise CheckpointError(f"{path}: this is not a checkpoint of ours, or it is cut short.") from error
+    except Exception as error:  # torch.load of a damaged file raises many types
+        raise CheckpointError(f"{path}: this is not a checkpoint of this trainer, or it is truncated.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path}: this checkpoint was not written by `trainer teacher` or `trainer distill`.")
     if content.get("version") != VERSION:

@@ -1,4 +1,4 @@
-"""Finished networks, wherever they lie: in a run folder, a checkpoint, or a .tflite of ours."""
+"""Trained networks from a run folder, a checkpoint, or a .tflite of this trainer."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from trainer.artifacts.tflite_import import recover
 from trainer.data.dataset import Dataset
 from trainer.models import ExpressionNet
 
-FACES = 2048  # of Training, on which a .tflite's batch-norms are measured
+FACES = 2048  # of Training, on which the batch-norm statistics of a .tflite are measured
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """What says logits to learn from, with the name by which cards and summaries remember it."""
+    """A network to distil from, with its name for cards and summaries."""
 
     model: nn.Module
     name: str
@@ -31,13 +31,13 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Network(Teacher):
-    """A teacher that can itself be taught."""
+    """A teacher that can itself be trained."""
 
     model: ExpressionNet
 
 
 class LiteNetwork(nn.Module):
-    """A .tflite of ours as the device runs it: in int8 on the CPU, several times as fast as rebuilt in float."""
+    """A .tflite as the device runs it: int8 on the CPU, several times as fast as in float."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -45,13 +45,17 @@ class LiteNetwork(nn.Module):
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, faces: Tensor) -> Tensor:
-        """Logits (N, K), without gradient, of faces (N, 1, S, S), float in [0, 1], rounded to whole pixel values."""
+        """Logits (N, K), without gradient.
+
+        Args:
+            faces: (N, 1, S, S) float in [0, 1]; rounded to whole grey levels.
+        """
         pixels = (faces * 255).round().to(torch.uint8).squeeze(1)
         return torch.from_numpy(self.reader.logits(pixels.numpy()))
 
 
 def load_teacher(path: Path, dataset: Dataset, device: torch.device) -> Teacher:
-    """A network to learn from; on the CPU a .tflite teaches as it is.
+    """A network to distil from; on the CPU a .tflite is used as it is.
 
     Raises:
         CheckpointError, ModelError: as `load_network`.
@@ -66,7 +70,7 @@ def load_network(path: Path, dataset: Dataset) -> Network:
 
     Args:
         path: a run folder, whose best epoch is taken; a checkpoint; or a .tflite.
-        dataset: whose Training faces a .tflite's batch-norms are measured on.
+        dataset: on whose Training faces the batch-norm statistics of a .tflite are measured.
 
     Raises:
         CheckpointError: there is none, or it cannot be read.
@@ -84,7 +88,7 @@ def load_network(path: Path, dataset: Dataset) -> Network:
 
 
 def fingerprint(model: nn.Module) -> str:
-    """A name for what a network says: two with the same weights have the same one, and hardly any others."""
+    """A digest of a network's weights, sha256 in hexadecimal."""
     if isinstance(model, LiteNetwork):
         return hashlib.sha256(model.path.read_bytes()).hexdigest()
     summed = hashlib.sha256()

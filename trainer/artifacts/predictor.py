@@ -1,4 +1,4 @@
-"""A checkpoint or a .tflite, looked at from one side: faces in, logits out."""
+"""One interface for checkpoints and .tflite files: faces in, logits out."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ BATCH = 256  # faces at once; bounds memory, changes no result
 
 
 class Predictor(Protocol):
-    """Whatever reads expressions.
+    """A network that classifies faces.
 
     Attributes:
         labels: the classes, in the order of the logits.
-        temperature: what logits are divided by before softmax.
-        margin: from the detector's box to the square that this network wants.
+        temperature: by which logits are divided before softmax.
+        margin: from the detector's box to the square that this network expects.
     """
 
     labels: tuple[str, ...]
@@ -60,10 +60,10 @@ class CheckpointReader:
 
 
 class ModelFileReader:
-    """A .tflite, read by the device's own classifier.
+    """A .tflite, run by the device's own classifier.
 
     Raises:
-        ModelError: the file or its card cannot be honoured.
+        ModelError: the device cannot use the file or its card.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,7 +79,7 @@ class ModelFileReader:
 
 
 def open_reader(path: Path) -> Predictor:
-    """The reader of a file: a .tflite by its name, a checkpoint otherwise.
+    """The predictor of a file: a .tflite by its suffix, a checkpoint otherwise.
 
     Raises:
         ModelError: a .tflite that the device refuses.

@@ -1,8 +1,8 @@
-"""A finished .tflite of ours becomes a network again, so that teaching can go on where no checkpoint was kept.
+"""Turns a .tflite of this trainer back into a network, to continue training without a checkpoint.
 
-The int8 weights are taken as they are; what rounding took from them is lost, the rest of the network's function is not.
-Batch-norm, which conversion folded into the convolutions, is put back between them: its statistics are measured on
-training faces, and its scale and offset are such that it changes nothing.
+The int8 weights are used as they are, so what quantisation rounded away is lost. Conversion folded
+batch-norm into the convolutions; it is inserted again. Its statistics are measured on training
+faces, and its scale and offset are chosen so that it changes nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 class Layer:
     """One operator with weights; `side` is that of its output map."""
 
-    weight: NDArray[np.float32]  # as PyTorch has it: (O, I, H, W), or (O, I) of a linear layer
+    weight: NDArray[np.float32]  # in PyTorch's layout: (O, I, H, W), or (O, I) of a linear layer
     bias: NDArray[np.float32]  # (O,)
     side: int
 
@@ -40,11 +40,12 @@ class Layer:
 
 
 def recover(path: Path, faces: Tensor) -> tuple[ExpressionNet, StudentConfig, ModelCard]:
-    """The student inside a .tflite, in eval mode, with what it is built of and its card.
+    """The student in a .tflite, in eval mode, with its config and its card.
 
     Args:
         path: int8 or float, as `trainer convert` writes it.
-        faces: some training faces, float (N, 1, 48, 48) in [0, 1], on which batch-norm's statistics are measured.
+        faces: training faces, float (N, 1, 48, 48) in [0, 1], on which the batch-norm statistics
+            are measured.
 
     Raises:
         ModelError: the file cannot be read.
@@ -58,19 +59,20 @@ def recover(path: Path, faces: Tensor) -> tuple[ExpressionNet, StudentConfig, Mo
         model = build_student(config, len(card.labels))
         _fill(model, layers, faces)
     except (IndexError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: the network in this file is not a compact student of ours.") from error
+        raise CheckpointError(f"{path}: the network in this file is not a compact student of this trainer.") from error
     return model.eval(), config, card
 
 
 def _layers(interpreter: Any) -> list[Layer]:
-    """The operators with weights, in the order in which they run."""
+    """The operators with weights, in execution order."""
     details = {d["index"]: d for d in interpreter.get_tensor_details()}
     found = []
     for op in interpreter._get_ops_details():
         if op["op_name"] in WEIGHTED:
             weight, bias = (_values(interpreter, details[int(i)]) for i in op["inputs"][1:3])
             if weight.ndim == 4:
-                depthwise = op["op_name"] == "DEPTHWISE_CONV_2D"  # what a one-channel input makes of a convolution
+                # The converter turns a convolution of a one-channel input into a depthwise one.
+                depthwise = op["op_name"] == "DEPTHWISE_CONV_2D"
                 weight = weight.transpose(3, 0, 1, 2) if depthwise else weight.transpose(0, 3, 1, 2)
             shape = details[int(op["outputs"][0])]["shape"]
             found.append(Layer(weight, bias, int(shape[1]) if len(shape) == 4 else 1))
@@ -89,7 +91,7 @@ def _values(interpreter: Any, detail: dict[str, Any]) -> NDArray[np.float32]:
 
 
 def _architecture(layers: list[Layer], size: int) -> dict[str, Any]:
-    """What a compact student is built of, told by the shapes of its layers."""
+    """The settings of a compact student, from the shapes of its layers."""
     shortcuts = [i for i, layer in enumerate(layers) if layer.pointwise]
     after = layers[shortcuts[-1] + 1 : -1]
     return {
@@ -102,7 +104,7 @@ def _architecture(layers: list[Layer], size: int) -> dict[str, Any]:
 
 @torch.no_grad()
 def _fill(model: ExpressionNet, layers: list[Layer], faces: Tensor) -> None:
-    """Give the network the layers' weights, then batch-norms that change nothing on these faces' maps."""
+    """Copy the layers' weights, then set batch-norms that change nothing on these faces."""
     modules = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     biases: dict[nn.Module, Tensor] = {}
     for module, layer in zip(modules, layers, strict=True):
@@ -120,7 +122,7 @@ def _fill(model: ExpressionNet, layers: list[Layer], faces: Tensor) -> None:
 
 
 def _neutral(bias: Tensor) -> Any:
-    """A hook that gives a batch-norm the statistics of what it sees, and makes it add just the bias."""
+    """A hook that sets a batch-norm's statistics from its input, and makes it add just the bias."""
 
     def fit(norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:
         variance, mean = torch.var_mean(inputs[0], (0, 2, 3), correction=0)

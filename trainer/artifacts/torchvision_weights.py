@@ -1,4 +1,4 @@
-"""ImageNet weights for our ResNets, from a file with torchvision's key names."""
+"""ImageNet weights for our ResNets, from a file with torchvision's names."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SHORTCUT = ("downsample.0", "downsample.1")
 
 
 def load_imagenet(path: Path, trunk: ResNetTrunk) -> None:
-    """Give a ResNet trunk the weights of a file; torchvision's last layer, which knows ImageNet's classes, is left out.
+    """Load a file into a ResNet trunk, without torchvision's last layer for ImageNet's classes.
 
     Raises:
-        CheckpointError: the file cannot be read, or does not hold the weights of this very ResNet.
+        CheckpointError: the file cannot be read, or does not hold the weights of this ResNet.
     """
     theirs = _read(path)
     own = trunk.state_dict()
@@ -32,7 +32,10 @@ def load_imagenet(path: Path, trunk: ResNetTrunk) -> None:
 
 
 def torchvision_name(name: str, depths: tuple[int, ...]) -> str:
-    """What torchvision calls a tensor of our ResNet trunk: `blocks.2.first.0.weight` -> `layer2.0.conv1.weight`."""
+    """Torchvision's name of a tensor in our ResNet trunk.
+
+    For example, `blocks.2.first.0.weight` is `layer2.0.conv1.weight`.
+    """
     group, *rest = name.split(".")
     if group == "stem":
         _, index, kind = rest
@@ -43,12 +46,12 @@ def torchvision_name(name: str, depths: tuple[int, ...]) -> str:
 
 
 def _stage(place: int, depths: tuple[int, ...]) -> tuple[int, int]:
-    """Stage, counted from 1, and place in it of a block that is counted through all stages."""
+    """Stage, counted from 1, and index in it, of a block's index over all stages."""
     for stage, depth in enumerate(depths, start=1):
         if place < depth:
             return stage, place
         place -= depth
-    raise ValueError("more blocks than the depths say")
+    raise ValueError("there are more blocks than in the depths")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -56,10 +59,10 @@ def _read(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"{path}: the ImageNet weights cannot be read: {error.strerror}.") from error
-    except Exception as error:  # what unpickling of foreign bytes raises is not bounded
+    except Exception as error:  # torch.load of a damaged file raises many types
         raise CheckpointError(
-            f"{path}: these are no weights as torchvision stores them, or the file is cut short."
+            f"{path}: these are no weights in torchvision's format, or the file is truncated."
         ) from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: these are no weights as torchvision stores them.")
+        raise CheckpointError(f"{path}: these are no weights in torchvision's format.")
     return content

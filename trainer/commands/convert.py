@@ -1,4 +1,4 @@
-"""`trainer convert`: the student -> a full-int8 .tflite with its card, written only if it passes every gate."""
+"""`trainer convert`: a student to an int8 .tflite with its card, if it passes all gates."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import json
 from pathlib import Path
 
 from trainer.artifacts.checkpoint import load_checkpoint
-from trainer.artifacts.run_dir import newest_run, open_run, write_bytes
+from trainer.artifacts.run_dir import newest_student, open_run, write_bytes
 from trainer.config import TrainConfig
 from trainer.data.fer2013 import load_dataset
-from trainer.errors import CheckpointError
 from trainer.export.convert import Converted, convert
 
 EPILOG = """examples:
   trainer convert                                 the newest student; writes emotion.tflite into its run folder
   trainer convert --run runs/student-1 --out device/models/emotion.tflite
-  trainer convert --float                         the same network in float32, to compare with"""
+  trainer convert --float                         the same network in float32, for comparison"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
-    """Convert, write, and print the path of what was written."""
-    path = args.checkpoint or (open_run(args.run).best if args.run else newest_student(config))
+    """Convert, write the file, and print its path."""
+    path = args.checkpoint or (
+        open_run(args.run).best if args.run else newest_student(Path(config.runs), "a checkpoint").best
+    )
     checkpoint = load_checkpoint(path)
     dataset = load_dataset(config.data or checkpoint.config.data)
     converted = convert(checkpoint, dataset, config, args.as_float)
@@ -43,19 +44,6 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     return 0
 
 
-def newest_student(config: TrainConfig) -> Path:
-    """The best weights of the newest student.
-
-    Raises:
-        CheckpointError: there is no student.
-    """
-    runs = Path(config.runs)
-    found = newest_run(runs, "student") or newest_run(runs, "student", finished=False)
-    if found is None or not found.best.is_file():
-        raise CheckpointError(f"{runs}: no student is here; teach one with `trainer distill`, or name a checkpoint.")
-    return found.best
-
-
 def _as_json(path: Path, converted: Converted) -> str:
-    proofs = [dataclasses.asdict(gate) for gate in converted.gates]
-    return json.dumps({"path": str(path), "gates": proofs, "card": dataclasses.asdict(converted.card)}, indent=2)
+    found = [dataclasses.asdict(gate) for gate in converted.gates]
+    return json.dumps({"path": str(path), "gates": found, "card": dataclasses.asdict(converted.card)}, indent=2)

@@ -1,4 +1,4 @@
-"""`trainer data`: what a data set holds, and what is wrong with it."""
+"""`trainer data`: the contents of a data set, and its faults."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ from trainer.data.statistics import describe
 SHEET_COLUMNS = 12  # faces of each emotion on the contact sheet
 EPILOG = """examples:
   trainer data --data fer2013.csv
-  trainer data --data fer2013/ --sheet faces.png        a look at the faces; keep it to yourself, they are people's
-  trainer data --data toy --corrupted spoilt.png        what `trainer evaluate --corruptions` does to a face"""
+  trainer data --data fer2013/ --sheet faces.png        the faces; do not publish it, they are people's
+  trainer data --data toy --corrupted corrupted.png     the corruptions of `trainer evaluate --corruptions`"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `trainer data`."""
     parser.epilog = EPILOG
     parser.add_argument("--sheet", type=Path, metavar="F", help="write a contact sheet, PNG")
-    parser.add_argument("--corrupted", type=Path, metavar="F", help="write one face spoilt in 15 ways, PNG")
+    parser.add_argument(
+        "--corrupted", type=Path, metavar="F", help="write one face with each of the 15 corruptions, PNG"
+    )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
-    """Describe the data set, and draw what is asked for."""
+    """Describe the data set, and draw the requested sheets."""
     dataset = load_dataset(config.data)
     findings = describe(dataset)
     if args.sheet or args.corrupted:
@@ -45,7 +47,7 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
 
 
 def draw(args: argparse.Namespace, faces: FaceSet, config: TrainConfig) -> None:
-    """Draw the contact sheet, or the first happy face spoilt in every way."""
+    """Draw the contact sheet, and the first happy face with every corruption."""
     from trainer.reporting import plots
 
     if args.sheet:
@@ -63,13 +65,13 @@ def _print(findings: dict[str, Any], console: Console) -> None:
     for label in LABELS:
         table.add_row(label, *(f"{s['classes'][label]:,}" for s in splits))
     table.add_section()
-    rows = {"n": "faces", "duplicates": "stand again in the same split", "blanks": "blank"}
+    rows = {"n": "faces", "duplicates": "duplicates in the same split", "blanks": "blank"}
     rows |= {"votes": "with FER+ votes", "not_a_face": "not a face, by those votes"}
     for key, text in rows.items():
         table.add_row(text, *(f"{s[key]:,}" for s in splits))
     console.print(table)
     for pair, count in findings["shared"].items():
-        console.print(f"{count:,} faces of {pair.replace(' in ', ' stand, pixel for pixel, in ')}", highlight=False)
+        console.print(f"{count:,} faces of {pair.replace(' in ', ' are identical to faces in ')}", highlight=False)
     bad = findings["conflicts"]
-    console.print(f"{bad['groups']:,} groups of identical pictures carry different labels ({bad['faces']:,} faces)")
+    console.print(f"{bad['groups']:,} groups of identical images have different labels ({bad['faces']:,} faces)")
     console.print(f"digest {findings['digest']}", highlight=False)

@@ -1,4 +1,4 @@
-"""`trainer report`: pictures and tables of one run from what training and evaluation left in it, or of several runs."""
+"""`trainer report`: plots and tables of one run, or of several runs side by side."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from device.errors import UsageError
 from trainer.artifacts.checkpoint import load_checkpoint
-from trainer.artifacts.run_dir import RunFolder, newest_run, open_run, write_text
+from trainer.artifacts.run_dir import RunFolder, newest_student, open_run, write_text
 from trainer.config import TrainConfig
-from trainer.data.dataset import SIDE, SPLITS, FaceSet
+from trainer.data.dataset import SIDE, SPLITS, FaceSet, fixed_sample
 from trainer.data.fer2013 import load_dataset
 from trainer.errors import CheckpointError
 from trainer.evaluation import metrics
@@ -25,19 +25,19 @@ from trainer.reporting import ablation, plots, tables
 FOLDER = "report"
 TSNE_FACES = 1500  # more make the plane no clearer, and take minutes
 PICTURES = {
-    "learning.png": "How it was learnt",
-    "confusion.png": "What is taken for what",
-    "roc.png": "Each emotion against all others",
-    "reliability.png": "How far its confidence can be trusted, before and after the temperature",
-    "risk-coverage.png": "What it gains by keeping silent where it is not sure",
-    "corruptions.png": "How it reads spoilt faces",
-    "tsne.png": "How it sees the faces: the penultimate features, by t-SNE",
-    "worst.png": "Its worst mistakes (faces of people: keep this picture to yourself)",
+    "learning.png": "Learning curves",
+    "confusion.png": "Confusion matrix",
+    "roc.png": "ROC of each emotion against all others",
+    "reliability.png": "Reliability of its confidence, before and after the temperature",
+    "risk-coverage.png": "Risk and coverage: accuracy on its most confident faces",
+    "corruptions.png": "Accuracy on corrupted faces",
+    "tsne.png": "Penultimate features, by t-SNE",
+    "worst.png": "Its most confident mistakes (faces of people: do not publish this picture)",
 }
 EPILOG = """examples:
-  trainer report                                  the newest student: pictures and tables into its folder `report`
+  trainer report                                  the newest student: plots and tables into its folder `report`
   trainer report runs/teacher-1 --split private_test
-  trainer report runs/student-* --table           what each change brought, as a Markdown table: the first run is the
+  trainer report runs/student-* --table           the effect of each change, as a Markdown table: the first run is the
                                                   baseline; runs that differ only in the seed are one row, mean ± sd
   trainer report runs/student-* --curves c.png    the same groups as learning curves, a band for the seeds"""
 
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", action="store_true", help="compare several runs: print a table in Markdown")
     parser.add_argument("--curves", type=Path, metavar="F", help="compare several runs: draw learning curves, PNG")
     parser.add_argument(
-        "--json", action="store_true", help="print the table, or the paths of what was written, as JSON"
+        "--json", action="store_true", help="print the table, or the paths of the written files, as JSON"
     )
 
 
@@ -64,7 +64,9 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
         return compare_runs(folders or sorted(Path(config.runs).glob("*")), args)
     if len(folders) > 1:
         raise UsageError("Several runs are compared with --table or --curves F; a report is of one run.")
-    return report_on(open_run(folders[0]) if folders else _newest(Path(config.runs)), args, config)
+    return report_on(
+        open_run(folders[0]) if folders else newest_student(Path(config.runs), "a run with --run"), args, config
+    )
 
 
 def report_on(folder: RunFolder, args: argparse.Namespace, config: TrainConfig) -> int:
@@ -87,49 +89,46 @@ def report_on(folder: RunFolder, args: argparse.Namespace, config: TrainConfig) 
 
 
 def compare_runs(paths: Sequence[Path], args: argparse.Namespace) -> int:
-    """Print a table for each kind of run, and draw the learning curves where that is asked for."""
+    """Print a table for each kind of run, and draw the learning curves with --curves."""
     runs, notes = ablation.read_runs(paths)
     for note in notes:
         print(f"trainer: {note}.", file=sys.stderr)
     kinds = {kind: [run for run in runs if run.kind == kind] for kind in dict.fromkeys(run.kind for run in runs)}
     groups = {kind: ablation.grouped(members) for kind, members in kinds.items()}
     if args.curves:
-        several = len(groups) > 1
-        curves = {
-            f"{kind}: {group.what}" if several else group.what: [run.accuracies for run in group.runs]
-            for kind, members in groups.items()
-            for group in members
-        }
-        plots.save_picture(args.curves, plots.compared_curves(curves, "accuracy by epoch"))
+        plots.save_picture(args.curves, plots.compared_curves(_curves(groups), "accuracy by epoch"))
     if args.json:
         print(json.dumps({kind: [group.row() for group in members] for kind, members in groups.items()}, indent=2))
     elif args.table:
-        tables = [ablation.table(members) for members in groups.values()]
-        print(
-            "\n\n".join(
-                f"{table.title}:\n\n{table.markdown()}" if len(tables) > 1 else table.markdown() for table in tables
-            )
-        )
-        print(f"\nTaught on: {ablation.machines(runs) or 'not said, no run has finished'}.")
+        print(_tables([ablation.table(members) for members in groups.values()]))
+        print(f"\nTrained on: {ablation.machines(runs) or 'unknown, no run has finished'}.")
     else:
         print(args.curves)
     return 0
 
 
-def _newest(runs: Path) -> RunFolder:
-    found = newest_run(runs, "student") or newest_run(runs, "student", finished=False)
-    if found is None:
-        raise CheckpointError(
-            f"{runs}: no student is here; teach one with `trainer distill`, or name a run with --run."
-        )
-    return found
+def _curves(groups: dict[str, list[ablation.Group]]) -> dict[str, list[list[float]]]:
+    """The accuracies of each group's runs, by the group's name."""
+    several = len(groups) > 1
+    return {
+        f"{kind}: {group.what}" if several else group.what: [run.accuracies for run in group.runs]
+        for kind, members in groups.items()
+        for group in members
+    }
+
+
+def _tables(found: Sequence[tables.ScoreTable]) -> str:
+    """The tables in Markdown, with titles where there are several."""
+    if len(found) == 1:
+        return found[0].markdown()
+    return "\n\n".join(f"{table.title}:\n\n{table.markdown()}" for table in found)
 
 
 def evaluated(folder: RunFolder, split: str) -> tuple[dict[str, Any], NDArray[np.float32]]:
-    """What `trainer evaluate` left: its scores and the logits (N, 7); of the .tflite, or of the checkpoint.
+    """The scores and logits (N, 7) of `trainer evaluate`; of the .tflite, or of the checkpoint.
 
     Raises:
-        CheckpointError: nothing was evaluated, or its files are damaged.
+        CheckpointError: the split was not evaluated, or its files are damaged.
     """
     for stem in ("emotion", "best"):
         table, values = (folder.path / f"{stem}-{split}.{kind}" for kind in ("json", "npz"))
@@ -143,27 +142,27 @@ def evaluated(folder: RunFolder, split: str) -> tuple[dict[str, Any], NDArray[np
 
 
 def _current(scores: dict[str, Any]) -> dict[str, Any]:
-    """The scores, if they hold all that is drawn; ValueError where an older version of `trainer evaluate` left them."""
+    """The scores; ValueError where an older version wrote them and a plot would lack figures."""
     if not {"calibration", "risk_coverage", "aurc"} <= set(scores):
         raise ValueError("they are of an older version")
     return scores
 
 
 def coverage_curves(scores: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The risk-coverage curves that the scores hold, by the faces they are of."""
+    """The risk-coverage curves in the scores, by name of the faces."""
     curves = {"all faces": scores["risk_coverage"]}
     if scores["without_duplicates"]:
-        curves["without those that stand in Training"] = scores["without_duplicates"]["risk_coverage"]
+        curves["without duplicates of Training"] = scores["without_duplicates"]["risk_coverage"]
     return curves
 
 
 def draw(
     out: Path, folder: RunFolder, scores: dict[str, Any], logits: NDArray[np.float32], faces: FaceSet
 ) -> list[str]:
-    """Draw all pictures for which there are figures into `out`; their names."""
+    """Draw every plot for which there are figures into `out`; their names."""
     title = f"{Path(scores['model']).name}, {scores['split']}, n = {scores['n']:,}, {100 * scores['accuracy']:.2f} %"
     values = metrics.softmax(logits, scores["temperature"])
-    chosen = np.sort(np.random.default_rng(0).permutation(len(faces))[:TSNE_FACES])
+    chosen = fixed_sample(len(faces), TSNE_FACES)
     figures = {
         "learning.png": plots.learning_curves(folder.metrics(), folder.path.name),
         "confusion.png": plots.confusion(np.array(scores["confusion"]), title),
@@ -194,7 +193,7 @@ def features(folder: RunFolder, images: NDArray[np.uint8]) -> NDArray[np.float32
 
 
 def markdown(folder: RunFolder, scores: dict[str, Any], names: Iterable[str]) -> str:
-    """The run's report as Markdown, with its tables and pictures."""
+    """The run's report as Markdown, with its tables and plots."""
     parts = [f"# {folder.path.name}", _origin(folder, scores)]
     for table in tables.tables(scores):
         parts += [f"## {table.title[0].upper()}{table.title[1:]}", table.markdown()]

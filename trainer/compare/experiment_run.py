@@ -1,4 +1,4 @@
-"""A row of the comparison at work: what is known of it beforehand, how it stands, and its teaching."""
+"""One row of the comparison: its result so far, and its training."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from trainer.artifacts.checkpoint import build
 from trainer.artifacts.loading import Network
 from trainer.artifacts.run_dir import CONFIG, RunFolder, new_run
 from trainer.artifacts.torchvision_weights import load_imagenet
+from trainer.compare.result import Epochs, ExperimentResult, FaceCounts, Status, history_from_json
 from trainer.compare.studies import Experiment
 from trainer.config import TrainConfig, load_config
 from trainer.data.dataset import LABELS, SIDE, Dataset
@@ -28,16 +29,15 @@ from trainer.training.loop import fit
 
 RESULT = "row.json"
 TEST = "private_test"  # of any protocol; see trainer.data.splits
-SPLITS = {"training": "training", "validation": "public_test", "test": TEST}
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where a row is worked on.
+    """Where a row is trained and evaluated.
 
     Attributes:
         folder: of all rows.
-        data: the faces as they are split for this row.
+        data: the faces, split for this row.
         tested_on: what its test faces are, in words.
         machine: the settings of this machine.
     """
@@ -47,88 +47,100 @@ class Workspace:
     tested_on: str
     machine: TrainConfig
 
-    def of(self, row: Experiment) -> Path:
+    def folder_of(self, row: Experiment) -> Path:
         """The row's own folder."""
         return self.folder / row.study / f"{row.name}-{row.config.study.protocol}"
 
-    def faces(self) -> dict[str, int]:
-        """How many there are of each split."""
-        return {name: len(self.data[split]) for name, split in SPLITS.items()}
+    def faces(self) -> FaceCounts:
+        """The number of faces of each split."""
+        return FaceCounts(*(len(self.data[split]) for split in ("training", "public_test", TEST)))
 
 
-def facts(row: Experiment) -> dict[str, Any]:
-    """What is known of a row before anything is done: names, split, parameters, multiply-accumulates."""
+def untrained_result(row: Experiment) -> ExperimentResult:
+    """What is known of a row before any work: names, split, parameters, multiply-accumulates."""
     study = row.config.study
-    known: dict[str, Any] = {"key": row.key, "study": row.study, "name": row.name}
-    known |= {"published": row.published, "note": row.note, "state": "not trained", "why": ""}
-    known |= {"protocol": study.protocol}
-    if row.model is not None:
-        card = read_card(row.model)
-        size = {"parameters": card.parameters, "macs": card.macs}
-        known |= {"state": "not read", "published": _of_card(card)}
-        return known | {"network": card.name, "epochs": {"planned": None, "done": None}} | size
-    parameters, macs = _size(row.config)
-    epochs = {"planned": study.fit.epochs, "done": 0}
-    return known | {"network": study.network, "epochs": epochs, "parameters": parameters, "macs": macs}
+    known = ExperimentResult(
+        key=row.key, study=row.study, name=row.name, network=study.network, protocol=study.protocol,
+        epochs=Epochs(study.fit.epochs, 0), parameters=0, macs=0, published=row.published, note=row.note,
+    )  # fmt: skip
+    if row.model is None:
+        parameters, macs = _size(row.config)
+        return replace(known, parameters=parameters, macs=macs)
+    card = read_card(row.model)
+    return replace(
+        known, status=Status.NOT_EVALUATED, published=_published(card), network=card.name,
+        epochs=Epochs(None, None), parameters=card.parameters, macs=card.macs,
+    )  # fmt: skip
 
 
 @cache
 def _size(config: TrainConfig) -> tuple[int, int]:
-    """Parameters and multiply-accumulates of a row's network; counting those of a deep one takes a second."""
+    """Parameters and multiply-accumulates of a row's network; a deep one takes a second."""
     with torch.device("meta"):
         model = build("study", config, len(LABELS), 0)
         return count_parameters(model), count_macs(model, SIDE)
 
 
-def _of_card(card: ModelCard) -> str:
-    """What a file's own card says of its accuracy."""
+def _published(card: ModelCard) -> str:
+    """The accuracy on a file's own card."""
     return "; ".join(f"{100 * m['accuracy']:.2f} % {m['split']}, n = {m['n']:,}" for m in card.metrics[:1])
 
 
-def standing(row: Experiment, bench: Workspace) -> dict[str, Any]:
-    """The row as it stands in its folder: trained, with all its figures; taught, not judged; under way; not trained.
+def current_result(row: Experiment, workspace: Workspace) -> ExperimentResult:
+    """The row as its folder has it: not trained, in progress, trained, or evaluated.
 
     Raises:
-        CheckpointError: what lies there was made with other settings or of other faces.
+        CheckpointError: the folder was made with other settings, or on other faces.
     """
-    known, folder = facts(row) | {"faces": bench.faces(), "tested_on": bench.tested_on}, bench.of(row)
+    folder = workspace.folder_of(row)
+    known = replace(untrained_result(row), faces=workspace.faces(), tested_on=workspace.tested_on)
     if row.model is None and (folder / CONFIG).is_file():
-        _require_same(row, folder, bench.machine)
-        done = RunFolder(folder).metrics()
-        known["epochs"]["done"] = len(done)
-        if done:
-            state = "taught" if RunFolder(folder).finished else "under way"
-            known |= {"state": state, "dynamics": dynamics(done), "curve": accuracies(done)}
-    if (folder / RESULT).is_file():
-        kept: dict[str, Any] = json.loads((folder / RESULT).read_text())
-        if row.model is not None and kept["model_digest"] != digest(row.model):
-            return known
-        if kept["data_digest"] != bench.data.digest:
-            raise CheckpointError(
-                f"{folder}: its figures are of other faces; name another folder with --out, or delete it."
-            )
-        return kept
-    return known
+        _require_same(row, folder, workspace.machine)
+        known = _with_epochs(known, RunFolder(folder))
+    if not (folder / RESULT).is_file():
+        return known
+    kept = ExperimentResult.from_json(json.loads((folder / RESULT).read_text()))
+    if row.model is not None and kept.model_digest != digest(row.model):
+        return known
+    if kept.data_digest != workspace.data.digest:
+        raise CheckpointError(
+            f"{folder}: its figures are of other faces; name another folder with --out, or delete it."
+        )
+    return kept
 
 
-def is_taught(row: Experiment, bench: Workspace) -> bool:
-    """Whether nothing is left to teach: its run is finished, or it is a finished file."""
-    return row.model is not None or RunFolder(bench.of(row)).finished
+def _with_epochs(known: ExperimentResult, run: RunFolder) -> ExperimentResult:
+    """The result with the epochs that its run has finished."""
+    done = run.metrics()
+    if not done:
+        return known
+    return replace(
+        known,
+        status=Status.TRAINED if run.finished else Status.IN_PROGRESS,
+        epochs=replace(known.epochs, done=len(done)),
+        history=history_from_json(dynamics(done)),
+        curve=accuracies(done),
+    )
+
+
+def is_trained(row: Experiment, workspace: Workspace) -> bool:
+    """Whether the training is finished; a finished file needs none."""
+    return row.model is not None or RunFolder(workspace.folder_of(row)).finished
 
 
 def _require_same(row: Experiment, folder: Path, machine: TrainConfig) -> None:
-    begun, wanted = load_config(folder / CONFIG), _config(row, machine)
+    begun, own = load_config(folder / CONFIG), _config(row, machine)
     for part in ("study", "augment", "without_twins", "bf16"):
-        if getattr(begun, part) != getattr(wanted, part):
+        if getattr(begun, part) != getattr(own, part):
             raise CheckpointError(
-                f"{folder}: it was begun with other settings of trainer.{part} (see its {CONFIG});"
+                f"{folder}: it was started with other settings of trainer.{part} (see its {CONFIG});"
                 " name another folder with --out, or delete it."
             )
 
 
-def accuracies(epochs: list[dict[str, Any]]) -> list[float]:
-    """On validation, after each epoch."""
-    return [entry["accuracy"] for entry in epochs]
+def accuracies(epochs: list[dict[str, Any]]) -> tuple[float, ...]:
+    """Validation accuracy after each epoch."""
+    return tuple(entry["accuracy"] for entry in epochs)
 
 
 def _config(row: Experiment, machine: TrainConfig) -> TrainConfig:
@@ -137,25 +149,26 @@ def _config(row: Experiment, machine: TrainConfig) -> TrainConfig:
     return replace(row.config, **own)
 
 
-def train(row: Experiment, bench: Workspace, minutes: float | None, group: ProcessGroup) -> bool:
-    """Teach a row, or go on with it; whether it is finished.
+def train(row: Experiment, workspace: Workspace, minutes: float | None, group: ProcessGroup) -> bool:
+    """Train a row, or resume its training; whether it is finished.
 
     Args:
-        row: which.
-        bench: where.
-        minutes: stop after the epoch in which they are over; None never.
-        group: the processes that teach together.
+        row: the row.
+        workspace: where.
+        minutes: stop after the epoch in which they end; None never.
+        group: the processes that train it together.
 
     Raises:
-        RunError, CheckpointError: see `trainer.training.loop.fit`; or the ImageNet weights do not fit.
+        RunError, CheckpointError: see `trainer.training.loop.fit`; or the ImageNet weights do not
+            fit.
     """
-    folder, config = bench.of(row), _config(row, bench.machine)
+    folder, config = workspace.folder_of(row), _config(row, workspace.machine)
     run = RunFolder(
         group.first(lambda: folder if (folder / CONFIG).is_file() else new_run(config, "study", folder).path)
     )
     if not run.finished:
         start = None if run.last.is_file() else _start(config)
-        fit(Task("study", config, bench.data, start=start, name=row.key), run, True, minutes, group)
+        fit(Task("study", config, workspace.data, start=start, name=row.key), run, True, minutes, group)
     return bool(group.first(lambda: run.finished))
 
 

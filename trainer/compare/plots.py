@@ -1,4 +1,4 @@
-"""The pictures of `trainer compare`: what accuracy costs, how rows learnt, precision and recall by emotion."""
+"""The plots of `trainer compare`: accuracy against cost, precision and recall by emotion."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
+from trainer.compare.result import ExperimentResult, Status
 from trainer.reporting.plots import COLOURS, FAINT, INK, plain
 
 OURS = "this-project"
@@ -19,7 +20,7 @@ MARKERS = {"original": "o", "811": "s", "7178": "^"}
 
 @dataclass(frozen=True)
 class Point:
-    """A row in a picture of cost and accuracy."""
+    """A row in a plot of cost and accuracy."""
 
     name: str
     study: str
@@ -36,24 +37,30 @@ COSTS = {
 }
 
 
-def points(results: Sequence[dict[str, Any]], cost: str) -> list[Point]:
-    """The rows that have a real figure of their accuracy, and of this cost (a key of `COSTS`).
+def points(results: Sequence[ExperimentResult], cost: str) -> list[Point]:
+    """The evaluated rows with this cost (a key of `COSTS`).
 
-    With `latency`, accuracy is that of the very file that was timed; else it is the network's as it was taught.
+    With `latency`, accuracy is that of the file that was timed; else that of the network as
+    trained.
     """
     found = []
-    for result in (r for r in results if r["state"] == "trained"):
-        file = result["file"] if cost == "latency" else None
-        if file is not None and "latency" not in file:
-            continue
-        price = file["latency"]["median_ms"] if file else result[cost] / 1e6
-        accuracy = file["accuracy"] if file else result["test"]["accuracy"]
-        found.append(Point(result["name"], result["study"], result["protocol"], price, accuracy))
+    for result in results:
+        values = _cost_and_accuracy(result, cost) if result.status is Status.EVALUATED else None
+        if values is not None:
+            found.append(Point(result.name, result.study, result.protocol, *values))
     return found
 
 
+def _cost_and_accuracy(result: ExperimentResult, cost: str) -> tuple[float, float] | None:
+    if cost == "latency":
+        file = result.file
+        return None if file is None or file.latency is None else (file.latency.median_ms, file.accuracy or 0.0)
+    count = result.parameters if cost == "parameters" else result.macs
+    return None if result.test is None else (count / 1e6, result.test.accuracy)
+
+
 def front(found: Sequence[Point]) -> list[Point]:
-    """The points than which none is cheaper and at least as accurate, cheapest first."""
+    """The points that no cheaper one matches in accuracy, cheapest first."""
     best: list[Point] = []
     for point in sorted(found, key=lambda p: (p.cost, -p.accuracy)):
         if not best or point.accuracy > best[-1].accuracy:
@@ -62,7 +69,10 @@ def front(found: Sequence[Point]) -> list[Point]:
 
 
 def pareto(found: Sequence[Point], cost: str, title: str) -> Figure:
-    """Accuracy against a cost. The front is drawn over the split that most rows have: others are of other faces."""
+    """Accuracy against a cost.
+
+    The front is of the split that most rows have: accuracies of other splits are of other faces.
+    """
     figure = Figure((10.4, 6.2), layout="constrained")
     axes = plain(figure.subplots(), title, COSTS[cost], "accuracy on the test faces, %")
     axes.set_xscale("log")
@@ -72,23 +82,34 @@ def pareto(found: Sequence[Point], cost: str, title: str) -> Figure:
     protocol = Counter(point.protocol for point in found).most_common(1)[0][0]
     line = front([point for point in found if point.protocol == protocol])
     axes.plot([p.cost for p in line], [100 * p.accuracy for p in line], color=INK, lw=1.2, ls="--", zorder=1)
-    studies = list(dict.fromkeys(point.study for point in found))
+    colours = _colours(found)
     for point in found:
-        colour = COLOURS[studies.index(point.study) % len(COLOURS)]
         size = 130 if point.study == OURS else 45
-        axes.scatter(point.cost, 100 * point.accuracy, s=size, color=colour, marker=MARKERS[point.protocol], zorder=2)
+        marker, colour = MARKERS[point.protocol], colours[point.study]
+        axes.scatter(point.cost, 100 * point.accuracy, s=size, color=colour, marker=marker, zorder=2)
     _name(axes, found)
-    for place, study in enumerate(studies):
-        axes.scatter([], [], color=COLOURS[place % len(COLOURS)], label=study)
+    _legend(axes, found, protocol)
+    return figure
+
+
+def _colours(found: Sequence[Point]) -> dict[str, str]:
+    """A colour for each study."""
+    studies = dict.fromkeys(point.study for point in found)
+    return {study: COLOURS[place % len(COLOURS)] for place, study in enumerate(studies)}
+
+
+def _legend(axes: Axes, found: Sequence[Point], protocol: str) -> None:
+    """Colours of studies, markers of splits, and the front's line."""
+    for study, colour in _colours(found).items():
+        axes.scatter([], [], color=colour, label=study)
     for kind in dict.fromkeys(point.protocol for point in found):
         axes.scatter([], [], color=FAINT, edgecolors=INK, marker=MARKERS[kind], label=f"split {kind}")
     axes.plot([], [], color=INK, ls="--", label=f"Pareto front of split {protocol}")
     axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-    return figure
 
 
 def _name(axes: Axes, found: Sequence[Point]) -> None:
-    """Write the name of each point beside it, from the top down, each below those that it would lie upon."""
+    """Write each point's name beside it, top down, moved below names that it would overlap."""
     axes.autoscale_view()
     figure = axes.get_figure(root=True)
     assert figure is not None

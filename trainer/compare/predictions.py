@@ -1,7 +1,7 @@
-"""How a taught row reads its test faces; it can be kept beside the weights, where nothing else of it can be judged.
+"""A trained row's predictions on its test faces; they can be saved beside the weights.
 
-A row that comes home from a rented machine without its weights, which may be heavy, then still has all its figures but
-those of its file.
+Weights may be too heavy to copy from a rented machine. A row that comes without them then still has
+all its figures except those of its file.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from trainer.models import ExpressionNet
 from trainer.training.batches import channels_last
 from trainer.training.learner import pick_device
 
-READING = "reading.npz"
+SAVED = "reading.npz"
 BATCH = 256  # faces at once; bounds memory, changes no result
 TSNE_FACES = 1500  # more make the plane no clearer, and take minutes
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a network says of the test faces.
+class Predictions:
+    """A network's output for the test faces.
 
     Attributes:
         logits: (N, K).
-        features: penultimate, of the first faces (M, C), for a picture.
-        seconds: of CPU time that it took.
-        data_digest: of the faces that the network was taught on.
+        features: penultimate, of the first faces (M, C), for a plot.
+        seconds: of CPU time.
+        data_digest: of the faces that the network was trained on.
     """
 
     logits: NDArray[np.float32]
@@ -49,52 +49,54 @@ class Reading:
     data_digest: str
 
 
-def reading_of(folder: Path, data: Dataset, machine: TrainConfig) -> Reading:
-    """How the row in a folder reads the test faces: by its weights, or as it was kept where these are not there.
+def predictions_of(folder: Path, data: Dataset, machine: TrainConfig) -> Predictions:
+    """Predictions of the row in a folder: by its weights, or the saved ones if these are missing.
 
     Raises:
-        CheckpointError: neither can be read, or the row was taught on other faces.
+        CheckpointError: neither can be read, or the row was trained on other faces.
     """
-    has_weights = (folder / BEST).is_file() or not (folder / READING).is_file()
-    reading = _by_weights(folder, data, machine) if has_weights else _kept(folder / READING)
-    if reading.data_digest != data.digest:
-        raise CheckpointError(f"{folder}: it was taught on other faces; name another folder with --out, or delete it.")
-    return reading
+    has_weights = (folder / BEST).is_file() or not (folder / SAVED).is_file()
+    found = _by_weights(folder, data, machine) if has_weights else _saved(folder / SAVED)
+    if found.data_digest != data.digest:
+        raise CheckpointError(f"{folder}: it was trained on other faces; name another folder with --out, or delete it.")
+    return found
 
 
-def keep_reading(folder: Path, data: Dataset, machine: TrainConfig) -> None:
-    """Write the reading of a row into its folder."""
-    found = reading_of(folder, data, machine)
-    temporary = folder / f"{READING}.tmp"
+def save_predictions(folder: Path, data: Dataset, machine: TrainConfig) -> None:
+    """Write the predictions of a row into its folder."""
+    found = predictions_of(folder, data, machine)
+    temporary = folder / f"{SAVED}.tmp"
     with temporary.open("wb") as file:
         np.savez_compressed(
             file, logits=found.logits, features=found.features.astype(np.float16), seconds=found.seconds,
             data_digest=found.data_digest,
         )  # fmt: skip
-    temporary.replace(folder / READING)
+    temporary.replace(folder / SAVED)
 
 
-def _by_weights(folder: Path, data: Dataset, machine: TrainConfig) -> Reading:
-    checkpoint, began = load_checkpoint(folder / BEST), time.process_time()
-    logits, features = read(checkpoint.model, data[TEST].images, machine)
-    return Reading(logits, features, time.process_time() - began, checkpoint.data_digest)
+def _by_weights(folder: Path, data: Dataset, machine: TrainConfig) -> Predictions:
+    checkpoint, start = load_checkpoint(folder / BEST), time.process_time()
+    logits, features = predict(checkpoint.model, data[TEST].images, machine)
+    return Predictions(logits, features, time.process_time() - start, checkpoint.data_digest)
 
 
-def _kept(path: Path) -> Reading:
+def _saved(path: Path) -> Predictions:
     try:
         with np.load(path) as found:
             features = found["features"].astype(np.float32)
-            return Reading(found["logits"], features, float(found["seconds"]), str(found["data_digest"]))
+            return Predictions(found["logits"], features, float(found["seconds"]), str(found["data_digest"]))
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path}: this is no reading of a row, or it is cut short.") from error
+        raise CheckpointError(
+            f"{path}: these are not the predictions of a row, or the file is cut short; delete it and train again."
+        ) from error
 
 
-def read(
+def predict(
     model: ExpressionNet, images: NDArray[np.uint8], machine: TrainConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logits (N, K) of faces (N, S, S), and the penultimate features (M, C) of the first ones, for a picture.
+    """Logits (N, K) of faces (N, S, S), and penultimate features (M, C) of the first ones.
 
-    Read on the device that teaches, in bfloat16 where the settings say so, as the epochs were judged.
+    On the training device, in bfloat16 where the settings choose it, as each epoch was validated.
     """
     device = pick_device(machine)
     model = model.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -102,8 +104,8 @@ def read(
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=machine.bf16):
         for start in range(0, len(images), BATCH):
             part = torch.from_numpy(to_input(images[start : start + BATCH], InputSpec(SIDE))).permute(0, 3, 1, 2)
-            seen = model.trunk(channels_last(part).to(device))
-            logits.append(model.head(seen).float().cpu().numpy())
+            found = model.trunk(channels_last(part).to(device))
+            logits.append(model.head(found).float().cpu().numpy())
             if start < TSNE_FACES:
-                features.append(seen.float().cpu().numpy())
+                features.append(found.float().cpu().numpy())
     return np.concatenate(logits), np.concatenate(features)[:TSNE_FACES]

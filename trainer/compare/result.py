@@ -1,153 +1,282 @@
-"""All that is known of a finished row: read, converted, timed and drawn; kept in its folder's row.json."""
+"""What is known of one experiment, from `trainer compare --list` to a finished row.
+
+`ExperimentResult.to_json` and `from_json` are the only places that know the keys of row.json,
+compare.json and `--json`. Those keys and the values of `Status` never change.
+"""
 
 from __future__ import annotations
 
-import json
-import math
-import time
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-from device.errors import EmotionEdgeError
-from device.inference.model_card import digest, read_card
-from trainer.artifacts.checkpoint import load_checkpoint
-from trainer.artifacts.loading import load_network
-from trainer.artifacts.predictor import ModelFileReader
-from trainer.artifacts.run_dir import RunFolder, write_text
-from trainer.compare import plots as compare_plots
-from trainer.compare.experiment_run import RESULT, TEST, Workspace, accuracies, facts
-from trainer.compare.predictions import TSNE_FACES, read, reading_of
-from trainer.compare.studies import Experiment
-from trainer.data.dataset import Dataset
-from trainer.evaluation import latency, metrics, scoring
-from trainer.evaluation.history import dynamics
-from trainer.export.ptq import Converted, convert_plainly
-from trainer.reporting import plots
-
-CALIBRATION_FACES = 100  # at most, and a tenth of Training; the graph runs on slow kernels while they are read
-PICTURES = ("learning", "confusion", "roc", "classes", "tsne")
-LISTS = ("calibration", "risk_coverage")  # of what is scored; too long for a table
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, final
 
 
-def examine(row: Experiment, bench: Workspace) -> dict[str, Any]:
-    """Read the test faces with a finished row, convert and time it, draw its pictures, keep it all in its folder.
+class Status(StrEnum):
+    """How far an experiment is. The values are those of the JSON files; `label` is for people."""
 
-    Raises:
-        CheckpointError: its weights cannot be read, or were taught on other faces.
+    NOT_TRAINED = "not trained"
+    IN_PROGRESS = "under way"
+    TRAINED = "taught"
+    NOT_EVALUATED = "not read"
+    EVALUATED = "trained"
+    NOT_COMPARABLE = "not comparable"
+
+    @property
+    def label(self) -> str:
+        """The status in a table."""
+        return LABELS.get(self, self.value)
+
+
+LABELS = {
+    Status.IN_PROGRESS: "in progress",
+    Status.TRAINED: "trained, not evaluated",
+    Status.NOT_EVALUATED: "not evaluated",
+}
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """Epochs of the schedule, and those trained so far; None for a finished file."""
+
+    planned: int | None
+    done: int | None
+
+
+@final
+@dataclass(frozen=True)
+class FaceCounts:
+    """Faces of each split."""
+
+    training: int
+    validation: int
+    test: int
+
+
+@final
+@dataclass(frozen=True)
+class EpochScores:
+    """One epoch; `divergence` is training accuracy, on augmented views, less validation's."""
+
+    epoch: int
+    accuracy: float
+    train_accuracy: float
+    top5: float | None = None
+    divergence: float | None = None
+
+
+@final
+@dataclass(frozen=True)
+class History:
+    """How a training went.
+
+    Attributes:
+        best: the epoch of the best validation accuracy.
+        last: the last epoch.
+        r: Pearson's, of validation loss and accuracy.
+        seconds: of all epochs.
     """
-    folder, run = bench.of(row), RunFolder(bench.of(row))
-    reading, epochs = reading_of(folder, bench.data, bench.machine), run.metrics()
-    result = facts(row) | {
-        "state": "trained",
-        "dynamics": dynamics(epochs),
-        "test": _scored(bench.data, reading.logits),
-    }
-    result["epochs"]["done"] = len(epochs)
-    result |= {
-        "curve": accuracies(epochs),
-        "test_seconds": reading.seconds,
-        "taught_on": run.summary()["device"],
-        "file": _as_file(run, bench, reading.logits),
-    }
-    _draw(folder, result, reading.logits, reading.features, bench.data)
-    plots.save_picture(folder / "learning.png", plots.learning_curves(epochs, row.key, "validation"))
-    return _kept(result, row, bench)
+
+    best: EpochScores
+    last: EpochScores | None = None
+    r: float | None = None
+    seconds: float | None = None
 
 
-def examine_model(row: Experiment, bench: Workspace) -> dict[str, Any]:
-    """The same for a finished file, which is read as it is."""
-    assert row.model is not None
-    folder, images = bench.of(row), bench.data[TEST].images
-    folder.mkdir(parents=True, exist_ok=True)
-    began = time.process_time()
-    reader = ModelFileReader(row.model)
-    logits = reader.logits(images)
-    seconds, card = time.process_time() - began, read_card(row.model)
-    scores = _scored(bench.data, logits, reader.temperature)
-    file = {"dtype": card.quantisation.dtype, "bytes": row.model.stat().st_size, "accuracy": scores["accuracy"]}
-    file |= {"seconds": seconds, "why_not": "", "gates_failed": [], "latency": latency.measure(row.model)}
-    result = facts(row) | {"state": "trained", "test": scores, "file": file, "model_digest": digest(row.model)}
-    _draw(folder, result, logits, _recovered(row.model, bench), bench.data)
-    return _kept(result, row, bench)
+@final
+@dataclass(frozen=True)
+class TestScores:
+    """Scores on the test faces.
+
+    Attributes:
+        without_duplicates: accuracy on the faces whose exact pixels are not in training.
+        measured: all scores with the keys of `trainer evaluate --json`, those above too.
+    """
+
+    __test__ = False  # it is no test of pytest's
+
+    n: int
+    accuracy: float
+    standard_error: float
+    without_duplicates: float | None = None
+    top5: float | None = None
+    macro_f1: float | None = None
+    weighted_f1: float | None = None
+    weighted_precision: float | None = None
+    weighted_recall: float | None = None
+    mean_auc: float | None = None
+    measured: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> TestScores:
+        """The scores that `to_json` returned."""
+        distinct = values.get("without_duplicates")
+        known = _known(cls, values) | {"without_duplicates": distinct["accuracy"] if distinct else None}
+        return cls(**known | {"measured": values})
+
+    def to_json(self) -> dict[str, Any]:
+        """All scores, ready for JSON."""
+        return self.measured
 
 
-def _kept(result: dict[str, Any], row: Experiment, bench: Workspace) -> dict[str, Any]:
-    result |= {
-        "faces": bench.faces(),
-        "tested_on": bench.tested_on,
-        "data": bench.data.source,
-        "data_digest": bench.data.digest,
-    }
-    write_text(bench.of(row) / RESULT, json.dumps(result, indent=2) + "\n")
-    return result
+@final
+@dataclass(frozen=True)
+class Latency:
+    """Cost of one face on one CPU thread; see `trainer.evaluation.latency.measure`."""
+
+    median_ms: float
+    n: int | None = None
+    machine: str | None = None
+    pieces: int | None = None
+    outside: dict[str, int] = field(default_factory=dict)
 
 
-def _scored(data: Dataset, logits: NDArray[np.float32], temperature: float = 1.0) -> dict[str, Any]:
-    """`scoring.single_view` of the test faces without its lists, and the means that the studies give."""
-    scores = scoring.single_view(scoring.set_exam(data, TEST), logits, temperature)
-    for part in (scores, scores["without_duplicates"] or {}):
-        for name in LISTS:
-            part.pop(name, None)
-    return scores | averages(scores["per_class"])
+@final
+@dataclass(frozen=True)
+class ModelFile:
+    """The experiment as a .tflite.
+
+    Attributes:
+        dtype: "int8" or "float32"; None where there is no file.
+        why_not: why there is no file, or why it is not int8; else empty.
+        gates_failed: gates of `trainer convert` that it fails, with their figures.
+        bytes: its size.
+        accuracy: on the test faces.
+        agreement: share of test faces with the prediction that the network had before.
+        seconds: CPU time for the test faces.
+        latency: of one face.
+    """
+
+    dtype: str | None
+    why_not: str = ""
+    gates_failed: tuple[str, ...] = ()
+    bytes: int | None = None
+    accuracy: float | None = None
+    agreement: float | None = None
+    seconds: float | None = None
+    latency: Latency | None = None
 
 
-def averages(per_class: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Precision and recall, each emotion by its number of faces, and the plain mean of the areas under the curve."""
-    rows = [values for values in per_class.values() if values["support"]]
-    support = [values["support"] for values in rows]
-    weighted = {
-        f"weighted_{k}": float(np.average([v[k] for v in rows], weights=support)) for k in ("precision", "recall")
-    }
-    return weighted | {"mean_auc": float(np.mean([v["auc"] for v in rows if v["auc"] is not None]))}
+@dataclass(frozen=True)
+class ExperimentResult:
+    """One experiment and what is known of it so far; what is not known is None.
+
+    Attributes:
+        key: `study/name`, unique.
+        published: what the study reports; empty where we have no figure.
+        note: what a reader must know.
+        why: why nothing more is done; else empty.
+        protocol: the split, a key of `trainer.data.splits.PROTOCOLS`.
+        macs: multiply-accumulates of one face.
+        history: of the training.
+        test: scores on the test faces.
+        curve: validation accuracy after each epoch.
+        test_seconds: CPU time for the test faces, before the conversion.
+        trained_on: the machine.
+        file: the network as a .tflite.
+        model_digest: of a finished file.
+        faces: of each split.
+        tested_on: what the test faces are, in words.
+        data: where the faces come from.
+        data_digest: of the faces.
+    """
+
+    key: str
+    study: str
+    name: str
+    network: str
+    protocol: str
+    epochs: Epochs
+    parameters: int
+    macs: float
+    published: str = ""
+    note: str = ""
+    status: Status = Status.NOT_TRAINED
+    why: str = ""
+    history: History | None = None
+    test: TestScores | None = None
+    curve: tuple[float, ...] | None = None
+    test_seconds: float | None = None
+    trained_on: str | None = None
+    file: ModelFile | None = None
+    model_digest: str | None = None
+    faces: FaceCounts | None = None
+    tested_on: str | None = None
+    data: str | None = None
+    data_digest: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values with the keys of row.json; what is not known has no key."""
+        values: dict[str, Any] = {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value is not None:
+                values[KEYS.get(one.name, one.name)] = _plain(value)
+        return values
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> ExperimentResult:
+        """The result that `to_json` returned, in this version or an earlier one."""
+        names = {key: name for name, key in KEYS.items()}
+        known = _known(cls, {names.get(key, key): value for key, value in values.items()})
+        known["status"] = Status(known.get("status", Status.NOT_TRAINED))
+        known["epochs"] = Epochs(**_known(Epochs, known["epochs"]))
+        for name, read in READERS.items():
+            if known.get(name) is not None:
+                known[name] = read(known[name])
+        return cls(**known)
 
 
-def _as_file(run: RunFolder, bench: Workspace, reference: NDArray[np.float32]) -> dict[str, Any]:
-    """The row as a .tflite: what became of it, how it reads, what it costs; or why there is none."""
-    if not run.best.is_file():
-        return {"dtype": None, "why_not": "its weights stayed where it was taught", "gates_failed": []}
-    faces = min(CALIBRATION_FACES, math.ceil(len(bench.data["training"]) / 10))
-    try:
-        converted = convert_plainly(load_checkpoint(run.best), bench.data, faces, run.path)
-    except EmotionEdgeError as error:
-        return {"dtype": None, "why_not": str(error), "gates_failed": []}
-    return _file_facts(converted, bench, reference)
+KEYS = {"status": "state", "history": "dynamics", "trained_on": "taught_on"}
+"""The attributes whose key in the files has another name."""
 
 
-def _file_facts(converted: Converted, bench: Workspace, reference: NDArray[np.float32]) -> dict[str, Any]:
-    test, began = bench.data[TEST], time.process_time()
-    logits = ModelFileReader(converted.path).logits(test.images)
-    return {
-        "dtype": converted.dtype,
-        "bytes": converted.path.stat().st_size,
-        "accuracy": float((logits.argmax(1) == test.labels).mean()),
-        "agreement": float((logits.argmax(1) == reference.argmax(1)).mean()),
-        "seconds": time.process_time() - began,
-        "why_not": converted.why_not,
-        "gates_failed": [f"{gate.name}: {gate.detail}" for gate in converted.gates if not gate.ok],
-        "latency": latency.measure(converted.path),
-    }
+def history_from_json(values: dict[str, Any]) -> History:
+    """The history that `trainer.evaluation.history.dynamics` returned."""
+    known = _known(History, values)
+    for name in ("best", "last"):
+        if known.get(name) is not None:
+            known[name] = EpochScores(**_known(EpochScores, known[name]))
+    return History(**known)
 
 
-def _recovered(path: Path, bench: Workspace) -> NDArray[np.float32]:
-    """Penultimate features of the network inside a .tflite."""
-    model = load_network(path, bench.data).model
-    return read(model, bench.data[TEST].images[:TSNE_FACES], bench.machine)[1]
+def _file_from_json(values: dict[str, Any]) -> ModelFile:
+    known = _known(ModelFile, values) | {"gates_failed": tuple(values.get("gates_failed", ()))}
+    if known.get("latency") is not None:
+        known["latency"] = Latency(**_known(Latency, known["latency"]))
+    return ModelFile(**known)
 
 
-def _draw(
-    folder: Path, result: dict[str, Any], logits: NDArray[np.float32], features: NDArray[np.float32], data: Dataset
-) -> None:
-    """The row's pictures, into its folder."""
-    scores, labels = result["test"], data[TEST].labels
-    title = f"{result['key']}, test of {result['protocol']}, n = {scores['n']:,}, {100 * scores['accuracy']:.2f} %"
-    figures = {
-        "confusion": plots.confusion(np.array(scores["confusion"]), title),
-        "roc": plots.roc(metrics.softmax(logits), labels, title),
-        "classes": compare_plots.classes(scores["per_class"], title),
-        "tsne": plots.tsne(features, labels[: len(features)], title),
-    }
-    for name, figure in figures.items():
-        plots.save_picture(folder / f"{name}.png", figure)
+READERS: dict[str, Callable[[Any], Any]] = {
+    "history": history_from_json,
+    "test": TestScores.from_json,
+    "curve": tuple,
+    "file": _file_from_json,
+    "faces": lambda values: FaceCounts(**_known(FaceCounts, values)),
+}
+
+
+def _known(cls: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    """The values that are fields of a class; another version may have left more of them."""
+    return {one.name: values[one.name] for one in fields(cls) if one.name in values}
+
+
+def _plain(value: Any) -> Any:
+    """A value ready for JSON."""
+    if isinstance(value, TestScores):
+        return value.to_json()
+    if isinstance(value, ModelFile | History):
+        return {
+            one.name: _plain(v)
+            for one in fields(value)
+            if (v := getattr(value, one.name)) is not None or one.name in ALWAYS
+        }
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, StrEnum):
+        return value.value
+    return list(value) if isinstance(value, tuple) else value
+
+
+ALWAYS = ("dtype", "r")  # keys of nested values that are null where not known

@@ -1,4 +1,4 @@
-"""The rows that are left, taught and judged: one after another, or several at once in processes of their own."""
+"""The remaining rows, trained and evaluated: one by one, or several at once in processes."""
 
 from __future__ import annotations
 
@@ -13,69 +13,69 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
-from trainer.compare.experiment_run import Workspace, standing, train
-from trainer.compare.predictions import keep_reading
+from trainer.compare.experiment_run import Workspace, current_result, train
+from trainer.compare.predictions import save_predictions
+from trainer.compare.result import ExperimentResult
 from trainer.compare.studies import Experiment
 from trainer.errors import RunError
 from trainer.training.distributed import ALONE, ProcessGroup
 
-OVER = "the time is over, go on with the same command"
-Result = dict[str, Any]
+TIME_OVER = "the time is over; run the same command again to continue"
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is left of a row.
+    """The work that a row still needs.
 
     Attributes:
         place: of the row in the table.
-        row: which.
-        bench: where.
-        judge: score, convert and time it once it is taught; else it is only taught, and its reading is kept.
-        cost: of teaching it, in multiply-accumulates; the cheapest are done first.
+        row: the row.
+        workspace: where.
+        evaluate: score, convert and time it after training; else only train it and save its
+            predictions.
+        cost: of its training, in multiply-accumulates; the cheapest rows come first.
     """
 
     place: int
     row: Experiment
-    bench: Workspace
-    judge: bool
+    workspace: Workspace
+    evaluate: bool
     cost: float
 
 
-def one_by_one(works: Sequence[Work], deadline: float, group: ProcessGroup) -> Iterator[tuple[int, Result]]:
-    """Do the works; yields the place of each and how it stands then.
+def one_by_one(works: Sequence[Work], deadline: float, group: ProcessGroup) -> Iterator[tuple[int, ExperimentResult]]:
+    """Do the works; yields the place of each row and its result.
 
-    However near the deadline is, at least one epoch is taught, so that many short calls come to an end, too.
+    At least one epoch is trained even past the deadline, so that many short calls finish, too.
 
     Args:
-        works: what is to be done, in this order.
-        deadline: no epoch begins after it, by `time.monotonic`.
-        group: the processes that teach together.
+        works: in this order.
+        deadline: no epoch starts after it, by `time.monotonic`.
+        group: the processes that train a row together.
     """
     for number, work in enumerate(works):
         if number and group.first(lambda: time.monotonic() >= deadline):
-            tell(OVER, group)
+            report_progress(TIME_OVER, group)
             return
-        tell(f"{number + 1} of {len(works)}: {work.row.key}", group)
-        yield work.place, done(work, deadline, group)
+        report_progress(f"{number + 1} of {len(works)}: {work.row.key}", group)
+        yield work.place, run_work(work, deadline, group)
 
 
-def side_by_side(works: Sequence[Work], deadline: float, jobs: int) -> Iterator[tuple[int, Result]]:
+def side_by_side(works: Sequence[Work], deadline: float, jobs: int) -> Iterator[tuple[int, ExperimentResult]]:
     """The same, so many at a time, each on its share of the cores; in the order in which they end.
 
     Raises:
         EmotionEdgeError: a row could not be done; the others are done first.
     """
     share = max(1, len(os.sched_getaffinity(0)) // jobs)
-    tell(f"{len(works)} rows, {jobs} at a time", ALONE)
+    report_progress(f"{len(works)} rows, {jobs} at a time", ALONE)
     with _workers(jobs) as pool:
         futures = {
             pool.submit(_done_in_time, _with_threads(work, share), deadline, number < jobs): work.place
             for number, work in enumerate(works)
         }
-        failed: list[Future[Result]] = []
+        failed: list[Future[ExperimentResult]] = []
         for future in as_completed(futures):
             if future.exception() is None:
                 yield futures[future], future.result()
@@ -84,10 +84,10 @@ def side_by_side(works: Sequence[Work], deadline: float, jobs: int) -> Iterator[
     if failed:
         _raise(failed[0])
     if time.monotonic() >= deadline:
-        tell(OVER, ALONE)
+        report_progress(TIME_OVER, ALONE)
 
 
-def _raise(failed: Future[Result]) -> None:
+def _raise(failed: Future[ExperimentResult]) -> None:
     try:
         failed.result()
     except BrokenProcessPool as error:
@@ -96,7 +96,7 @@ def _raise(failed: Future[Result]) -> None:
 
 @contextmanager
 def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that end with us, whatever ends us: by Ctrl-C, which reaches them too, only we are told."""
+    """Processes that end with this one; they ignore Ctrl-C, and this one stops them."""
     context = multiprocessing.get_context("spawn")  # a fork would inherit threads, and a GPU it cannot use
     pool = ProcessPoolExecutor(jobs, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
     try:
@@ -111,37 +111,37 @@ def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _with_threads(work: Work, threads: int) -> Work:
-    """The work on so many threads, unless the settings name a number."""
-    machine = work.bench.machine
+    """The work with a number of threads, unless the settings have one."""
+    machine = work.workspace.machine
     if machine.threads is not None:
         return work
-    return replace(work, bench=replace(work.bench, machine=replace(machine, threads=threads)))
+    return replace(work, workspace=replace(work.workspace, machine=replace(machine, threads=threads)))
 
 
-def _done_in_time(work: Work, deadline: float, whatever_the_time: bool) -> Result:
-    """The work, unless its turn comes too late. Linux has one monotonic clock for all processes."""
+def _done_in_time(work: Work, deadline: float, whatever_the_time: bool) -> ExperimentResult:
+    """The work, unless it is past the deadline. Linux has one monotonic clock for all processes."""
     if not whatever_the_time and time.monotonic() >= deadline:
-        return standing(work.row, work.bench)
-    return done(work, deadline)
+        return current_result(work.row, work.workspace)
+    return run_work(work, deadline)
 
 
-def done(work: Work, deadline: float, group: ProcessGroup = ALONE) -> Result:
-    """Teach a row up to the deadline at most, and judge it once it is finished; how it stands then."""
-    row, bench = work.row, work.bench
+def run_work(work: Work, deadline: float, group: ProcessGroup = ALONE) -> ExperimentResult:
+    """Train a row until the deadline at most, and evaluate it once it is trained; its result."""
+    row, workspace = work.row, work.workspace
     if row.model is None:
         minutes = (deadline - time.monotonic()) / 60
-        finished = train(row, bench, None if math.isinf(minutes) else minutes, group)
-        if finished and not work.judge:
-            group.first(lambda: keep_reading(bench.of(row), bench.data, bench.machine))
-        if not (finished and work.judge):
-            return group.first(lambda: standing(row, bench))
-    from trainer.compare import result  # which wants LiteRT and matplotlib, where teaching does not
+        finished = train(row, workspace, None if math.isinf(minutes) else minutes, group)
+        if finished and not work.evaluate:
+            group.first(lambda: save_predictions(workspace.folder_of(row), workspace.data, workspace.machine))
+        if not (finished and work.evaluate):
+            return group.first(lambda: current_result(row, workspace))
+    from trainer.compare import evaluation  # needs LiteRT and matplotlib; training does not
 
-    judge = result.examine if row.model is None else result.examine_model
-    return group.first(lambda: judge(row, bench))
+    evaluate = evaluation.evaluate if row.model is None else evaluation.evaluate_file
+    return group.first(lambda: evaluate(row, workspace))
 
 
-def tell(text: str, group: ProcessGroup) -> None:
-    """How far it is, on stderr."""
+def report_progress(text: str, group: ProcessGroup) -> None:
+    """Print a line of progress on stderr."""
     if group.leads:
         print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Which rows a call of `trainer compare` is about, with what its command line says in place of their own settings."""
+"""The rows that a call of `trainer compare` selects, with the settings of its command line."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from trainer.errors import DataError
 
 
 def chosen(args: argparse.Namespace, config: TrainConfig) -> list[Experiment]:
-    """The rows that are asked for, with what the command line says in place of their own settings.
+    """The selected rows, with the settings of the command line in place of their own.
 
     Raises:
-        UsageError: a name is not known, or an option has no sense.
+        UsageError: an unknown name, or an option out of range.
     """
     if config.study != StudyConfig():
         raise UsageError("trainer.study is set by each row itself; choose rows with --models and --studies.")
@@ -59,10 +59,10 @@ def _is(row: Experiment, name: str) -> bool:
 
 
 def _with_weights(row: Experiment, folder: Path) -> Experiment:
-    """The row with the file of its network in a folder.
+    """The row with its network's ImageNet weights from a folder.
 
     Raises:
-        DataError: there is none.
+        DataError: the folder has no such file.
     """
     files = sorted(folder.glob(f"{row.config.study.network}*.pth"))
     if not files:
@@ -71,7 +71,7 @@ def _with_weights(row: Experiment, folder: Path) -> Experiment:
 
 
 def faces_of(rows: Sequence[Experiment], dataset: Dataset) -> dict[str, Dataset]:
-    """The faces as each row has them, by its key; rows that have them alike share them."""
+    """Each row's faces, by its key; rows with the same split and balancing share them."""
     forms: dict[object, Dataset] = {}
     found = {}
     for row in rows:

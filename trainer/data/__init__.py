@@ -1,1 +1,1 @@
-"""Faces and labels: FER2013 in its three forms, synthetic faces, splits, augmentation, corruptions."""
+"""Faces and labels: FER2013 in three forms, toy faces, splits, augmentation, corruptions."""

@@ -1,8 +1,9 @@
-"""Fifteen ways in which a camera spoils a face, each in five severities, drawn anew from a seed and nothing else.
+"""Fifteen image corruptions of a camera, each in five severities, repeatable from a seed.
 
-After Hendrycks & Dietterich 2019 (arXiv:1903.12261), whose fifteen suit photographs of 224 pixels; these suit a grey
-face of 48 that a fixed camera saw: they add bad light, a bad crop, sunglasses and masks, and leave out the weather.
-Places are shares of the side, where FER2013 has them: in the mean training face the eyes lie at 0.36 from above.
+After Hendrycks & Dietterich 2019 (arXiv:1903.12261). Their fifteen are for photographs of 224
+pixels; these are for grey faces of 48 pixels from a fixed camera. They add bad light, a bad crop,
+sunglasses and masks, and leave out the weather. Positions are shares of the side, as in FER2013: in
+the mean training face the eyes are at 0.36 from the top.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 SEVERITIES = (1, 2, 3, 4, 5)
 EYES = ((0.32, 0.36), (0.69, 0.36))  # x, y
-READ_NOISE = 2.0  # grey levels that a sensor adds in the dark
+READ_NOISE = 2.0  # of the sensor in low light, grey levels
 SUBPIXELS = 8  # a blur kernel is drawn this much larger, then averaged
 
 Grey = NDArray[np.uint8]
@@ -27,7 +28,7 @@ Draw = np.random.Generator
 
 
 def corrupt(faces: Grey, kind: str, severity: int, seed: int = 0) -> Grey:
-    """Faces, spoilt in one way: what happens to a face depends on kind, severity, seed and its place in the row.
+    """Apply one corruption; the result for a face depends on kind, severity, seed and its index.
 
     Args:
         faces: uint8 (N, S, S), grey.
@@ -37,13 +38,13 @@ def corrupt(faces: Grey, kind: str, severity: int, seed: int = 0) -> Grey:
     """
     corruption = KINDS[kind]
     strength = corruption.strengths[SEVERITIES.index(severity)]
-    code = zlib.crc32(kind.encode())  # and not its place in KINDS, so that a new kind leaves the others as they are
-    spoilt = np.empty_like(faces)
+    code = zlib.crc32(kind.encode())  # not its position in KINDS, so that a new kind does not change the others
+    corrupted = np.empty_like(faces)
     for index, face in enumerate(faces):
         generator = np.random.default_rng((seed, code, severity, index))
         values = corruption.apply(face.astype(np.float32), strength, generator)
-        spoilt[index] = np.clip(np.rint(values), 0, 255)
-    return spoilt
+        corrupted[index] = np.clip(np.rint(values), 0, 255)
+    return corrupted
 
 
 def gaussian_noise(face: Light, sigma: float, draw: Draw) -> Light:
@@ -52,12 +53,12 @@ def gaussian_noise(face: Light, sigma: float, draw: Draw) -> Light:
 
 
 def shot_noise(face: Light, photons: float, draw: Draw) -> Light:
-    """Too few photons: as many as `photons` where the face is white."""
+    """Too few photons: `photons` for a white pixel."""
     return draw.poisson(face / 255 * photons) * 255 / photons
 
 
 def impulse_noise(face: Light, share: float, draw: Draw) -> Light:
-    """A share of the pixels turns black or white."""
+    """A share of the pixels becomes black or white."""
     chance = draw.random(face.shape)
     return np.where(chance < share, 255.0 * (chance < share / 2), face)
 
@@ -77,23 +78,23 @@ def motion_blur(face: Light, length: float, draw: Draw) -> Light:
 
 
 def over_exposure(face: Light, stops: float, draw: Draw) -> Light:
-    """Too much light by so many stops; what was bright is white."""
+    """Too much light by a number of stops; bright pixels become white."""
     return face * math.pow(2, stops)
 
 
 def low_light(face: Light, stops: float, draw: Draw) -> Light:
-    """Too little light by so many stops, and the sensor's own noise in it."""
+    """Too little light by a number of stops, with the sensor's noise."""
     return face * math.pow(2, -stops) + draw.normal(0, READ_NOISE, face.shape)
 
 
 def low_contrast(face: Light, kept: float, draw: Draw) -> Light:
-    """Haze, or a lamp behind the head: a share of the contrast is kept."""
+    """Haze or back light: a share of the contrast is kept."""
     mean = float(face.mean())
     return mean + (face - mean) * kept
 
 
 def side_light(face: Light, lost: float, draw: Draw) -> Light:
-    """A window on one side, any: at the far edge so much of the light is lost."""
+    """Light from one side, any: a share of it is lost at the far edge."""
     ramp = np.linspace(-1, 1, len(face))
     angle = draw.uniform(0, 2 * np.pi)
     towards = (ramp * np.cos(angle) + ramp[:, np.newaxis] * np.sin(angle)) / math.sqrt(2)  # (S, S), -1 to 1
@@ -101,7 +102,7 @@ def side_light(face: Light, lost: float, draw: Draw) -> Light:
 
 
 def jpeg(face: Light, quality: float, draw: Draw) -> Light:
-    """Packed as JPEG by a camera that saves bandwidth."""
+    """JPEG compression."""
     import cv2
 
     _, packed = cv2.imencode(".jpg", face.astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
@@ -109,7 +110,7 @@ def jpeg(face: Light, quality: float, draw: Draw) -> Light:
 
 
 def low_resolution(face: Light, side: float, draw: Draw) -> Light:
-    """A face far away: seen with `side` pixels, enlarged as `device.inference.preprocess.crop_face` does."""
+    """A face far away: `side` pixels, enlarged as in `device.inference.preprocess.crop_face`."""
     import cv2
 
     small = cv2.resize(face, (int(side), int(side)), interpolation=cv2.INTER_AREA)
@@ -117,12 +118,12 @@ def low_resolution(face: Light, side: float, draw: Draw) -> Light:
 
 
 def rotation(face: Light, degrees: float, draw: Draw) -> Light:
-    """The head leans to one side, left or right."""
+    """The head is tilted to the left or right."""
     return _moved(face, degrees * draw.choice((-1, 1)), 1.0, (0.0, 0.0))
 
 
 def off_centre(face: Light, share: float, draw: Draw) -> Light:
-    """A crop that missed: shifted by a share of the side in any direction, and larger or smaller by the same."""
+    """A bad crop: shifted by a share of the side in any direction, and scaled by the same share."""
     angle = draw.uniform(0, 2 * np.pi)
     shift = len(face) * share
     return _moved(face, 0.0, 1 + share * draw.choice((-1, 1)), (shift * np.cos(angle), shift * np.sin(angle)))
@@ -137,14 +138,14 @@ def sunglasses(face: Light, radius: float, draw: Draw) -> Light:
 
 
 def mask(face: Light, covered: float, draw: Draw) -> Light:
-    """A mask over chin, mouth and, where it reaches so high, nose: from below, so much of the face is covered."""
+    """A mask over chin, mouth and perhaps nose; `covered` is its share of the height."""
     y, x = _places(face)
     return np.where((y > 1 - covered) & (abs(x - 0.5) < 0.38), draw.uniform(110, 240), face)
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """One kind: what does it, at which five strengths, and what the strength is."""
+    """One kind of corruption: its function, its five strengths and their unit."""
 
     apply: Callable[[Light, float, Draw], Light]
     strengths: tuple[float, float, float, float, float]
@@ -171,14 +172,14 @@ KINDS = {
 
 
 def _plane(reach: float) -> tuple[Light, Light]:
-    """y and x, in pixels, of a blur kernel's fine grid that reaches at least so far from its middle."""
+    """y and x, in pixels, of a blur kernel's fine grid that extends at least `reach` each way."""
     half = int(np.ceil(reach + 0.5)) + 0.5
     places = (np.arange(2 * half * SUBPIXELS) + 0.5) / SUBPIXELS - half
     return places[:, np.newaxis], places
 
 
 def _blurred(face: Light, fine: NDArray[np.bool_]) -> Light:
-    """The face under a kernel that is given on the fine grid."""
+    """The face filtered with a kernel that is given on the fine grid."""
     import cv2
 
     side = len(fine) // SUBPIXELS
@@ -187,7 +188,7 @@ def _blurred(face: Light, fine: NDArray[np.bool_]) -> Light:
 
 
 def _moved(face: Light, degrees: float, zoom: float, shift: tuple[float, float]) -> Light:
-    """The face turned about its middle, enlarged and shifted; past its edge it repeats, as the device's crop does."""
+    """The face rotated about its centre, scaled and shifted; the border is replicated."""
     import cv2
 
     middle = (len(face) - 1) / 2
@@ -197,6 +198,6 @@ def _moved(face: Light, degrees: float, zoom: float, shift: tuple[float, float])
 
 
 def _places(face: Light) -> tuple[Light, Light]:
-    """y and x of every pixel's middle, as shares of the side."""
+    """y and x of every pixel's centre, as shares of the side."""
     places = (np.arange(len(face)) + 0.5) / len(face)
     return places[:, np.newaxis], places

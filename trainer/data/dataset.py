@@ -12,14 +12,8 @@ from numpy.typing import NDArray
 from trainer.errors import DataError
 
 LABELS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-
-
 SPLITS = ("training", "public_test", "private_test")
-
-
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "not_a_face")
-
-
 SIDE = 48
 
 
@@ -30,7 +24,7 @@ class FaceSet:
     Attributes:
         images: uint8 (N, 48, 48), grey.
         labels: int64 (N,), index into `LABELS`.
-        votes: uint8 (N, 10), FER+ annotators' votes in the order of `VOTES`; None where the form has none.
+        votes: uint8 (N, 10), FER+ annotators' votes in the order of `VOTES`, or None.
     """
 
     images: NDArray[np.uint8]
@@ -41,13 +35,13 @@ class FaceSet:
         return len(self.labels)
 
     def take(self, index: NDArray[np.bool_] | NDArray[np.int64] | slice) -> FaceSet:
-        """The faces that a mask, an index array or a slice picks."""
+        """The faces that a mask, an index array or a slice selects."""
         return FaceSet(self.images[index], self.labels[index], None if self.votes is None else self.votes[index])
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The splits that a source holds; `digest` is the sha256 of all pixels and labels, in order."""
+    """The splits of a source; `digest` is the sha256 of all pixels and labels, in order."""
 
     splits: dict[str, FaceSet]
     source: str
@@ -68,6 +62,16 @@ class Dataset:
 
 
 def duplicate_mask(faces: FaceSet, others: FaceSet) -> NDArray[np.bool_]:
-    """Which of `faces` stand, pixel for pixel, among `others`: bool (len(faces),)."""
+    """Which of `faces` are, pixel for pixel, among `others`: bool (len(faces),)."""
     seen = {image.tobytes() for image in others.images}
     return np.fromiter((image.tobytes() in seen for image in faces.images), bool, len(faces))
+
+
+def fixed_sample(size: int, count: int | None) -> NDArray[np.int64]:
+    """A random sample of the indices 0 to `size` - 1, the same at every call, in ascending order.
+
+    Args:
+        size: number of items to draw from.
+        count: number of items to draw, at most `size`; None takes all.
+    """
+    return np.sort(np.random.default_rng(0).permutation(size)[:count])

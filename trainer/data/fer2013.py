@@ -1,6 +1,7 @@
-"""FER2013 in the forms people have it in: the original csv, image folders, contact sheets; and toy faces.
+"""FER2013 as csv, image folders or contact sheets; and toy faces.
 
-Whatever the form, a data set is three splits of grey 48x48 faces with one of seven labels, some with FER+ votes.
+In every form, a data set is three splits of grey 48x48 faces with one of seven labels, some with
+FER+ votes.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ MANUAL = "see docs/training.md for the three forms that are read"
 
 
 def load_dataset(source: str | None) -> Dataset:
-    """Read a data set, whatever its form.
+    """Load a data set in any of its forms.
 
     Args:
-        source: path of a csv, of a folder of contact sheets (with labels.csv), of an image-folder tree, or "toy".
+        source: path of a csv, of a folder of contact sheets (with labels.csv) or of an image-folder
+            tree; or "toy".
 
     Raises:
-        DataError: none is named, it is missing, cut short, or not of any of these forms.
+        DataError: none is named, it is missing, truncated, or in none of these forms.
     """
     if source is None:
         raise DataError(
@@ -54,7 +56,7 @@ def load_dataset(source: str | None) -> Dataset:
 
 
 def toy_dataset(seed: int = 0) -> Dataset:
-    """Three splits of faces that we draw ourselves, the same at each call with the same seed."""
+    """Three splits of drawn faces, the same at each call with the same seed."""
     generator = np.random.default_rng(seed)
     return Dataset({s: FaceSet(*toy_faces(n, LABELS, SIDE, generator)) for s, n in TOY_COUNTS.items()}, "toy")
 
@@ -87,7 +89,7 @@ def _usage(text: str, where: str) -> str:
 
 
 def _rows(path: Path, wanted: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Rows of a csv as (where, row); column names are stripped, since icml_face_data.csv has blanks in them."""
+    """Rows of a csv as (where, row); names are stripped, as icml_face_data.csv has spaces."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file, skipinitialspace=True)
@@ -99,7 +101,7 @@ def _rows(path: Path, wanted: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 if any(row[k] is None for k in wanted):
-                    raise DataError(f"{where}: the line is cut short; the file may be truncated, get it again.")
+                    raise DataError(f"{where}: the line is incomplete; the file may be truncated, download it again.")
                 yield where, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: the file cannot be read as csv: {error}.") from error
@@ -120,7 +122,7 @@ def _pixels(text: str, where: str) -> NDArray[np.uint8]:
 
 
 def _read_csv(path: Path) -> dict[str, FaceSet]:
-    """The original fer2013.csv (emotion,pixels,Usage) or icml_face_data.csv (emotion, Usage, pixels)."""
+    """fer2013.csv (emotion,pixels,Usage) or icml_face_data.csv (emotion, Usage, pixels)."""
     images: dict[str, list[NDArray[np.uint8]]] = {}
     labels: dict[str, list[int]] = {}
     for where, row in _rows(path, {"emotion", "pixels", "Usage"}):
@@ -128,12 +130,12 @@ def _read_csv(path: Path) -> dict[str, FaceSet]:
         labels.setdefault(split, []).append(_code(row["emotion"], where))
         images.setdefault(split, []).append(_pixels(row["pixels"], where))
     if not images:
-        raise DataError(f"{path}: there is not one face in this file.")
+        raise DataError(f"{path}: there is no face in this file.")
     return {s: FaceSet(np.stack(images[s]), np.array(labels[s], np.int64)) for s in images}
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
-    """A picture file in grey, uint8 (H, W).
+    """Read an image file in grey, uint8 (H, W).
 
     Raises:
         DataError: it cannot be read.
@@ -142,14 +144,14 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
 
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if image is None:
-        raise DataError(f"{path}: the picture cannot be read; it may be cut short.")
+        raise DataError(f"{path}: the image cannot be read; it may be truncated.")
     return np.asarray(image, dtype=np.uint8)
 
 
 def _read_folders(path: Path) -> dict[str, FaceSet]:
-    """train/<emotion>/*.png and test/<emotion>/*.png; a PublicTest_ or PrivateTest_ prefix tells the split.
+    """train/<emotion>/*.png and test/<emotion>/*.png; a prefix PublicTest_ or PrivateTest_ counts.
 
-    A test face without a prefix counts as public_test, since that is the split models may be chosen on.
+    A test face without a prefix counts as public_test, the split on which models may be selected.
     """
     images: dict[str, list[NDArray[np.uint8]]] = {}
     labels: dict[str, list[int]] = {}
@@ -166,12 +168,12 @@ def _read_folders(path: Path) -> dict[str, FaceSet]:
             images.setdefault(split, []).append(image)
             labels.setdefault(split, []).append(LABELS.index(file.parent.name))
     if not images:
-        raise DataError(f"{path}: there is not one face in train/<emotion>/ or test/<emotion>/.")
+        raise DataError(f"{path}: there is no face in train/<emotion>/ or test/<emotion>/.")
     return {s: FaceSet(np.stack(images[s]), np.array(labels[s], np.int64)) for s in images}
 
 
 def _read_sheets(path: Path) -> dict[str, FaceSet]:
-    """Contact sheets: labels.csv names usage, emotion, sheet and tile of each face, and its FER+ votes where known."""
+    """Contact sheets: labels.csv has usage, emotion, sheet, tile and FER+ votes of each face."""
     sheets: dict[str, NDArray[np.uint8]] = {}
     images: dict[str, list[NDArray[np.uint8]]] = {}
     labels: dict[str, list[int]] = {}
@@ -186,7 +188,7 @@ def _read_sheets(path: Path) -> dict[str, FaceSet]:
         if all(row.get(c) for c in columns):
             votes.setdefault(split, []).append([int(row[c]) for c in columns])
     if not images:
-        raise DataError(f"{path / 'labels.csv'}: there is not one face in this file.")
+        raise DataError(f"{path / 'labels.csv'}: there is no face in this file.")
     return {
         s: FaceSet(np.stack(images[s]), np.array(labels[s], np.int64), _votes(votes, s, len(labels[s]))) for s in images
     }
@@ -198,7 +200,7 @@ def _tile(sheet: NDArray[np.uint8], tile: str, where: str) -> NDArray[np.uint8]:
     y, x = (SIDE * k for k in divmod(int(tile), SHEET_COLUMNS))
     face = sheet[y : y + SIDE, x : x + SIDE]
     if face.shape != (SIDE, SIDE):
-        raise DataError(f"{where}: tile {tile} lies outside its sheet; the sheet may be cut short.")
+        raise DataError(f"{where}: tile {tile} lies outside its sheet; the sheet may be truncated.")
     return face
 
 

@@ -1,7 +1,8 @@
-"""How a study splits and evens out its faces; whatever the way, what comes out are the three splits of `Dataset`.
+"""How a study splits and balances its faces, always into the three splits of `Dataset`.
 
-`public_test` is then the validation split, on which epochs are chosen, and `private_test` the test split. Copies of
-FER2013 without PrivateTest go round; then PublicTest is the test, and `tested_on` says what that means.
+`public_test` is then the validation split, on which the best epoch is chosen, and `private_test`
+the test split. In a copy of FER2013 without PrivateTest, PublicTest is the test split; `tested_on`
+names it for the reader.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from trainer.data.fer2013 import PICTURES, read_grey
 from trainer.errors import DataError
 
 PROTOCOLS = {
-    "original": "taught on Training, chosen on PublicTest, tested on PrivateTest",
+    "original": "trained on Training, chosen on PublicTest, tested on PrivateTest",
     "811": "all faces shuffled, 8:1:1 of each emotion",
-    "7178": "taught on nine tenths of Training, chosen on the rest, tested on PublicTest and PrivateTest together",
+    "7178": "trained on nine tenths of Training, chosen on the rest, tested on PublicTest and PrivateTest together",
 }
-SEED = 0  # of every split and of every transformed copy: the same faces for every row
-MAX_TURN_DEG, MAX_ZOOM, MAX_SHIFT = 10.0, 0.1, 0.08  # of a transformed copy: degrees, share, share of the side
+SEED = 0  # of every split and every transformed copy: all rows get the same faces
+MAX_TURN_DEG, MAX_ZOOM, MAX_SHIFT = 10.0, 0.1, 0.08  # degrees, share, share of the side
 
 
 def studied(dataset: Dataset, config: StudyConfig) -> Dataset:
-    """The faces as a study has them: split by its protocol, its training faces evened out.
+    """The faces of a study: split by its protocol, with balanced training faces.
 
     Raises:
         DataError: a split is missing, or the folder of more faces cannot be used.
@@ -40,7 +41,7 @@ def studied(dataset: Dataset, config: StudyConfig) -> Dataset:
 
 
 def split_by(dataset: Dataset, protocol: str) -> Dataset:
-    """Training, validation (`public_test`) and test (`private_test`) by a protocol of `PROTOCOLS`.
+    """Training, validation (`public_test`) and test (`private_test`) by a key of `PROTOCOLS`.
 
     Raises:
         DataError: there is no training or no public_test split.
@@ -57,7 +58,7 @@ def split_by(dataset: Dataset, protocol: str) -> Dataset:
 
 
 def tested_on(dataset: Dataset, protocol: str) -> str:
-    """What the test faces of a protocol are, in words."""
+    """The test faces of a protocol, in words."""
     complete = "private_test" in dataset.splits
     if protocol == "811":
         return "a tenth of all faces" if complete else "a tenth of all faces but PrivateTest"
@@ -67,7 +68,7 @@ def tested_on(dataset: Dataset, protocol: str) -> str:
 
 
 def together(parts: Iterable[FaceSet]) -> FaceSet:
-    """Several sets as one; with votes where all have them."""
+    """Several sets as one; with votes if all have them."""
     parts = list(parts)
     votes = [part.votes for part in parts if part.votes is not None]
     return FaceSet(
@@ -78,7 +79,7 @@ def together(parts: Iterable[FaceSet]) -> FaceSet:
 
 
 def shared_out(faces: FaceSet, shares: tuple[int, ...]) -> list[FaceSet]:
-    """The faces in parts of the given sizes, to one another, each emotion by itself; drawn at random, always alike."""
+    """Random parts of relative sizes, stratified by emotion; the same at every call."""
     generator = np.random.default_rng(SEED)
     ends = np.cumsum(shares)[:-1] / sum(shares)
     chosen: list[list[NDArray[np.int64]]] = [[] for _ in shares]
@@ -90,10 +91,10 @@ def shared_out(faces: FaceSet, shares: tuple[int, ...]) -> list[FaceSet]:
 
 
 def balanced(faces: FaceSet, count: int, more: FaceSet | None = None) -> FaceSet:
-    """As many faces of each emotion: `count`, or what the largest has where that is less.
+    """The same number of faces of each emotion: `count`, but no more than the largest has.
 
-    An emotion that has more gives a part of its faces, drawn at random. One that has fewer first takes faces of `more`,
-    then copies of its own, turned, mirrored, zoomed and shifted. FER+ votes are left out.
+    An emotion with more faces is sampled at random. One with fewer first takes faces from `more`,
+    then transformed copies of its own. FER+ votes are left out.
     """
     generator = np.random.default_rng(SEED)
     count = min(count, int(np.bincount(faces.labels).max()))
@@ -111,10 +112,10 @@ def balanced(faces: FaceSet, count: int, more: FaceSet | None = None) -> FaceSet
 
 
 def transformed(face: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
-    """A copy of a face (S, S), turned, zoomed and shifted a little and every second time mirrored; edges repeat.
+    """A copy of a face (S, S), slightly rotated, zoomed and shifted, and mirrored at random.
 
-    Written out, since releases of OpenCV round differently: a row may be taught on one machine and judged on another,
-    and the faces of both must be the same to the pixel.
+    The border is replicated. This does not use OpenCV, whose releases round differently: a row may
+    be trained on one machine and evaluated on another, and both need exactly the same faces.
     """
     side = face.shape[0]
     turn, zoom, right, down = generator.uniform(-1, 1, 4)
@@ -127,7 +128,7 @@ def transformed(face: NDArray[np.uint8], generator: np.random.Generator) -> NDAr
 
 
 def between(face: NDArray[np.uint8], y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A face (S, S) at places between its pixels, bilinear; outside, its edge goes on."""
+    """A face (S, S) sampled between its pixels, bilinear; the border is replicated."""
     last = face.shape[0] - 1
     y, x = y.clip(0, last), x.clip(0, last)
     top, left = (np.minimum(places.astype(int), last - 1) for places in (y, x))
@@ -138,15 +139,16 @@ def between(face: NDArray[np.uint8], y: NDArray[np.float64], x: NDArray[np.float
 
 
 def read_more(folder: Path) -> FaceSet:
-    """Faces of another data set, `<emotion>/*.png`, in grey and brought to 48 pixels a side.
+    """Faces of another data set, `<emotion>/*.png`, in grey and resized to 48 pixels a side.
 
     Raises:
-        DataError: there is no folder, a picture cannot be read, or it holds no face of a known emotion.
+        DataError: the folder is missing, an image cannot be read, or there is no face of a known
+            emotion.
     """
     import cv2
 
     if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder; it should hold pictures by emotion, as happy/1.png.")
+        raise DataError(f"{folder}: there is no such folder; give one with images by emotion, as happy/1.png.")
     images, labels = [], []
     for label, name in enumerate(LABELS):
         for file in sorted(f for f in (folder / name).glob("*") if f.suffix.lower() in PICTURES):
@@ -155,5 +157,5 @@ def read_more(folder: Path) -> FaceSet:
             images.append(cv2.resize(picture, (SIDE, SIDE), interpolation=method))
             labels.append(label)
     if not images:
-        raise DataError(f"{folder}: there is not one picture in a folder named {', '.join(LABELS)} here.")
+        raise DataError(f"{folder}: there is no image in a subfolder named {', '.join(LABELS)}.")
     return FaceSet(np.stack(images).astype(np.uint8), np.array(labels, np.int64))

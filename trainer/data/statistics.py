@@ -1,4 +1,4 @@
-"""What a data set holds: counts, duplicates, blanks, conflicting labels."""
+"""Statistics of a data set: counts, duplicates, blanks, conflicting labels."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from trainer.data.dataset import LABELS, VOTES, Dataset, FaceSet, duplicate_mask
 
-BLANK = 2.0  # grey levels of standard deviation below which a picture shows nothing
+BLANK = 2.0  # grey levels of standard deviation below which an image is blank
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """Counts and faults of a data set.
+    """Counts and defects of a data set.
 
     Returns:
-        source, digest, splits {name: {n, classes {label: count}, duplicates (faces that stand again in the same
-        split), blanks, votes (faces with FER+ votes), not_a_face (most votes say so)}}, shared {"a in b": faces of
-        split a whose exact pixels stand in b}, conflicts {groups, faces}: identical pictures with different labels.
+        source, digest, splits {name: {n, classes {label: count}, duplicates (repeated faces within
+        the split), blanks, votes (faces with FER+ votes), not_a_face (by most votes)}}, shared
+        {"a in b": faces of split a whose exact pixels are in b}, conflicts {groups, faces}:
+        identical images with different labels.
     """
     names = list(dataset.splits)
     pairs = [(a, b) for i, b in enumerate(names) for a in names[i + 1 :]]
@@ -50,12 +51,12 @@ def _split(faces: FaceSet) -> dict[str, Any]:
 
 
 def blanks(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which pictures (N, S, S) show nothing: bool (N,)."""
+    """Which images (N, S, S) are blank: bool (N,)."""
     return np.asarray(images.reshape(len(images), -1).std(1) < BLANK)
 
 
 def conflicts(dataset: Dataset) -> dict[str, int]:
-    """Groups of identical pictures that carry more than one label, and the faces in them; over all splits."""
+    """Groups of identical images with more than one label, and their faces; over all splits."""
     labels = defaultdict(list)
     for faces in dataset.splits.values():
         for image, label in zip(faces.images, faces.labels, strict=True):

@@ -1,6 +1,6 @@
-"""Toy faces: seven parametrised expressions drawn by ourselves, so that the whole chain runs with no download.
+"""Toy faces: seven drawn expressions, to run the whole chain without a download.
 
-They look like emoji, not like people, and say nothing about accuracy on people; they exercise every step.
+They look like emoji. Accuracy on them means nothing for people; they exercise every step.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-ZOOM = 4  # drawn larger and shrunk, which smooths the lines
+ZOOM = 4  # drawn larger and resized, which smooths the lines
 
 
 @dataclass(frozen=True)
 class Expression:
-    """How a face looks: mouth curve (-1 down, 1 up), mouth opening, eye opening, brow slant (1 angry), brow height."""
+    """Mouth curve (-1 down, 1 up), mouth and eye opening, brow slant (1 angry), brow height."""
 
     curve: float
     mouth: float
@@ -39,14 +39,19 @@ EXPRESSIONS = {
 def toy_faces(
     count: int, labels: Sequence[str], side: int, generator: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Draw `count` faces, each expression in turn: uint8 (count, side, side), and their index in `labels`, (count,)."""
+    """Draw `count` faces, each expression in turn.
+
+    Returns:
+        images: uint8 (count, side, side).
+        codes: index in `labels`, (count,).
+    """
     codes = np.arange(count, dtype=np.int64) % len(labels)
     images = np.stack([draw_face(EXPRESSIONS[labels[int(code)]], side, generator) for code in codes])
     return images, codes
 
 
 def draw_face(expression: Expression, side: int, generator: np.random.Generator) -> NDArray[np.uint8]:
-    """One face with random size, place, light and noise: uint8 (side, side)."""
+    """One face with random size, position, light and noise: uint8 (side, side)."""
     import cv2
 
     final, side = side, side * ZOOM

@@ -1,1 +1,1 @@
-"""Scores and how sure they are: metrics, test-time augmentation, the whole chain, latency."""
+"""Evaluation: metrics, significance, test-time augmentation, the whole chain, latency."""

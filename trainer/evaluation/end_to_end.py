@@ -1,6 +1,6 @@
-"""What the whole chain loses: each face is pasted into a frame, found by the detector, cropped, and only then read.
+"""Accuracy of the whole chain: a face is pasted into a frame, detected, cropped, and classified.
 
-The same frames give the crop margin: where the square that the network was taught on lies, seen from the detector's
+The same frames give the crop margin: the position of the training crop relative to the detector's
 box.
 """
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 FRAME_HEIGHT, FRAME_WIDTH = 480, 640
 FIT_SIZES = (160, 240)  # sizes at which nearly every face is found
-MIN_FOUND = 100  # fewer faces than this say nothing about the margin
+MIN_FOUND = 100  # with fewer faces the margin is not measured
 
 Grey = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A frame with one face, and the square that the face fills."""
+    """A frame with one face, and the square of the face."""
 
     frame: Grey
     square: Box
@@ -41,7 +41,7 @@ class Placed:
 def place_face(face: Grey, size: int, index: int) -> Placed:
     """Paste a face, enlarged to `size` pixels, somewhere into a 640x480 frame.
 
-    Background and place depend on `index` alone: plain, gradient and noise take turns.
+    Background and position depend only on `index`; plain, gradient and noise alternate.
     """
     import cv2
 
@@ -81,7 +81,7 @@ def open_face_detector() -> Detector:
 
 
 def find(detector: Detector, placed: Placed) -> Box | None:
-    """The surest box whose centre lies in the pasted face; None where the face is missed."""
+    """The box with the highest score whose centre is in the pasted face; None if there is none."""
     square = placed.square
     hits = []
     for detection in detector.detect(placed.frame):
@@ -93,7 +93,7 @@ def find(detector: Detector, placed: Placed) -> Box | None:
 
 @dataclass(frozen=True)
 class MarginFit:
-    """A crop margin, the number of detector's boxes it was measured on, and whether they were enough."""
+    """A crop margin, the number of boxes it was measured on, and whether they were enough."""
 
     margin: CropMargin
     boxes: int
@@ -101,9 +101,9 @@ class MarginFit:
 
 
 def fit_margin(faces: Grey, detector: Detector, sizes: Sequence[int] = FIT_SIZES) -> MarginFit:
-    """The margin that brings the detector's box back to the training crop: medians over all faces found.
+    """The margin from the detector's box to the training crop: medians over all detected faces.
 
-    With fewer than 100 boxes the margin is the usual one.
+    With fewer than 100 boxes it is the default margin.
 
     Args:
         faces: uint8 (N, S, S), framed as the training faces are.
@@ -124,7 +124,7 @@ def fit_margin(faces: Grey, detector: Detector, sizes: Sequence[int] = FIT_SIZES
 
 
 def margin_between(box: Box, square: Box) -> tuple[float, float]:
-    """(scale, up) that would turn this box into this square; see `device.inference.preprocess.face_square`."""
+    """(scale, up) from box to square; see `device.inference.preprocess.face_square`."""
     up = (box.y + box.height / 2) - (square.y + square.height / 2)
     return square.width / box.mean_side, up / box.mean_side
 
@@ -132,17 +132,18 @@ def margin_between(box: Box, square: Box) -> tuple[float, float]:
 def read_through(
     reader: Predictor, detector: Detector, faces: FaceSet, size: int, indices: Iterable[int] | None = None
 ) -> dict[str, Any]:
-    """Score the chain on faces of one size.
+    """Evaluate the chain on faces of one size.
 
     Args:
-        reader: the network, and the margin to crop with.
+        reader: the network and its crop margin.
         detector: the device's.
         faces: to paste into frames, one a frame.
         size: side of the pasted faces, pixels of a 640x480 frame.
-        indices: of the faces, wrapped to show how far it is.
+        indices: of the faces; an iterable may show progress.
 
     Returns:
-        faces_pasted, detected (share), and on those found accuracy_through_detector, accuracy_direct, points_lost.
+        faces_pasted, detected (share), and on the detected faces accuracy_through_detector,
+        accuracy_direct and points_lost.
     """
     found, crops = [], []
     for index in range(len(faces)) if indices is None else indices:

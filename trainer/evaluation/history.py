@@ -1,4 +1,4 @@
-"""How a run went, from its epochs: best and last, how far training and validation part, how loss follows accuracy."""
+"""The history of a run: best and last epoch, overfitting, correlation of loss and accuracy."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ MIN_EPOCHS = 3  # for a correlation
 
 
 def dynamics(epochs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A run in figures.
+    """Numbers of a run.
 
     Args:
         epochs: as in metrics.jsonl, oldest first, at least one.
 
     Returns:
-        best and last {epoch, train_accuracy, accuracy, top5, divergence}, r (Pearson's, of validation loss and
-        accuracy; None of fewer than three epochs or where one of both stands still), and seconds. `divergence` is
-        training accuracy, on augmented views, less validation accuracy.
+        best and last {epoch, train_accuracy, accuracy, top5, divergence}, r (Pearson's, of
+        validation loss and accuracy; None for fewer than three epochs or a constant), and seconds.
+        `divergence` is training accuracy, on augmented views, minus validation accuracy.
     """
     best = max(epochs, key=lambda entry: entry["accuracy"])
     return {

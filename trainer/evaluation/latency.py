@@ -1,4 +1,4 @@
-"""What a .tflite costs on this machine's CPU, and which of its operators XNNPACK leaves to the slow kernels."""
+"""Latency of a .tflite on this machine's CPU, and its operators that XNNPACK does not run."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import numpy as np
 
 from device.inference.litert import load_interpreter
 
-WARM_UP = 5  # faces before the first that counts
-FACES, ROUND = 1000, 20  # that are timed, and how many in a row make a median
-BUDGET_S = 3.0  # after which a slow network has been timed enough; one round at least
+WARM_UP = 5  # faces before the first that is timed
+FACES, ROUND = 1000, 20  # faces timed at most, and faces of a median
+BUDGET_S = 3.0  # after this time a slow network is not timed further; at least one round is
 
 
 def measure(path: Path) -> dict[str, Any]:
-    """Milliseconds of CPU a face, on one thread through LiteRT, and what stands in the way of more speed.
+    """CPU milliseconds a face, on one thread through LiteRT, and the operators outside XNNPACK.
 
     Args:
-        path: a .tflite, int8 or float, card or none.
+        path: a .tflite, int8 or float, with or without card.
 
     Returns:
-        median_ms (of the quietest round: what runs beside us takes its share of caches and memory, and so of the time
-        that we need), n, machine, pieces (that XNNPACK takes), outside {operator: count} (that it leaves).
+        median_ms (of the fastest round, as other processes slow down caches and memory), n,
+        machine, pieces (graph parts that XNNPACK runs), outside {operator: count} (the others).
 
     Raises:
         ModelError: LiteRT cannot load the file.
@@ -44,11 +44,11 @@ def measure(path: Path) -> dict[str, Any]:
 
 
 def outside(operators: list[dict[str, Any]]) -> list[str]:
-    """The names of the graph's operators that no delegate has taken over.
+    """The names of the graph's operators that no delegate runs.
 
     Args:
-        operators: as LiteRT's interpreter lists them: those a delegate replaced stand there still, beside it. What a
-            piece replaced lies on the ways from its outputs back to its inputs.
+        operators: as LiteRT's interpreter lists them: delegates, and beside them the operators they
+            replace. Those are on the paths from a delegate's outputs back to its inputs.
     """
     graph = [op for op in operators if op["op_name"] != "DELEGATE"]
     maker = {int(out): place for place, op in enumerate(graph) for out in op["outputs"]}
@@ -65,7 +65,7 @@ def outside(operators: list[dict[str, Any]]) -> list[str]:
 
 
 def _times(interpreter: Any) -> list[float]:
-    """Seconds of the one thread's CPU time for each face, the first ones left out; whole rounds."""
+    """CPU seconds of the thread for each face after the warm-up, in whole rounds."""
     entrance = interpreter.get_input_details()[0]
     pixels = np.random.default_rng(0).integers(0, 256, tuple(entrance["shape"]))
     is_int8 = entrance["dtype"] == np.int8
@@ -81,7 +81,7 @@ def _times(interpreter: Any) -> list[float]:
 
 
 def cpu_name() -> str:
-    """The processor, as Linux calls it."""
+    """The processor's name in Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

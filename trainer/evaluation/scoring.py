@@ -1,4 +1,4 @@
-"""What is measured when a network is scored; plain dictionaries out, as `trainer evaluate --json` prints them."""
+"""The evaluation of a network, as dictionaries that `trainer evaluate --json` prints."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from trainer.evaluation import metrics, significance
 from trainer.evaluation.tta import ten_views
 
 VOTED = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")  # FER+'s names, in our order
-CURVE_POINTS = 100  # of the risk-coverage curve that are written down
-MIRRORED = 2  # of the ten views, the first so many are the face and its mirror image
+CURVE_POINTS = 100  # of the risk-coverage curve in the output
+MIRRORED = 2  # the first two of the ten views are the face and its mirror image
 
 Read = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # faces (N, S, S) to logits (N, 7)
 Chosen = slice | NDArray[np.bool_]
@@ -27,19 +27,19 @@ Chosen = slice | NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """The faces to be read; `new` (N,) marks those whose exact pixels do not stand in Training, where that is known."""
+    """The faces to classify; `new` (N,) marks those whose pixels are not in Training, or None."""
 
     split: str
     faces: FaceSet
     new: NDArray[np.bool_] | None
 
     def on_both(self, measure: Callable[[Chosen], dict[str, Any]]) -> dict[str, Any]:
-        """What is measured on all faces, and under `without_duplicates` on the new ones; None where none is known."""
+        """`measure` of all faces, and under `without_duplicates` of the new ones, or None."""
         return measure(slice(None)) | {"without_duplicates": None if self.new is None else measure(self.new)}
 
 
 def set_exam(dataset: Dataset, split: str) -> EvaluationSet:
-    """The faces of a split, compared with Training where that is another one and there."""
+    """The faces of a split, compared with Training if it is another split and present."""
     faces, new = dataset[split], None
     if split != "training" and "training" in dataset.splits:
         new = ~duplicate_mask(faces, dataset["training"])
@@ -47,28 +47,29 @@ def set_exam(dataset: Dataset, split: str) -> EvaluationSet:
 
 
 def reading(reader: Predictor, path: Path) -> Read:
-    """What a model says about faces, with the columns in the order of `LABELS`.
+    """A function from faces to the model's logits, with columns in the order of `LABELS`.
 
     Raises:
-        ModelError: it knows other emotions.
+        ModelError: the model has other labels.
     """
     if set(reader.labels) != set(LABELS):
-        raise ModelError(f"{path}: the model says {', '.join(reader.labels)}, the data {', '.join(LABELS)}.")
+        raise ModelError(f"{path}: the model has the labels {', '.join(reader.labels)}, the data {', '.join(LABELS)}.")
     columns = [reader.labels.index(label) for label in LABELS]
     return lambda faces: reader.logits(faces)[:, columns]
 
 
 def single_view(exam: EvaluationSet, logits: NDArray[np.float32], temperature: float) -> dict[str, Any]:
-    """The headline: one view of each face.
+    """The main results: one view of each face.
 
     Args:
-        exam: what was read.
+        exam: the faces.
         logits: (N, 7).
         temperature: that calibrates them.
 
     Returns:
-        split, temperature, `metrics.summarise`, calibration, risk_coverage and standard_error; all but the first two
-        again under `without_duplicates`; under `fer_plus` how the readings meet the annotators' votes, where there are.
+        split, temperature, `metrics.summarise`, calibration, risk_coverage and standard_error; all
+        but the first two again under `without_duplicates`; and with FER+ votes, under `fer_plus`,
+        the agreement with them.
     """
     scores = metrics.softmax(logits, temperature)
 
@@ -87,11 +88,11 @@ def single_view(exam: EvaluationSet, logits: NDArray[np.float32], temperature: f
 
 
 def calibration(logits: NDArray[np.float32], faces: FaceSet, temperature: float) -> dict[str, Any]:
-    """How far confidence can be trusted `before` (temperature 1) and `after` the temperature.
+    """Calibration `before` (temperature 1) and `after` the temperature.
 
     Returns:
-        of each: temperature, ece, brier, nll, nll_votes (against FER+ shares; None without votes), and bins: n,
-        confidence and accuracy of each of the 15 of equal mass.
+        of each: temperature, ece, brier, nll, nll_votes (to FER+ shares; None without votes), and
+        bins: n, confidence and accuracy of each of 15 bins of equal mass.
     """
     return {name: _calibrated(logits, faces, value) for name, value in (("before", 1.0), ("after", temperature))}
 
@@ -110,7 +111,7 @@ def _calibrated(logits: NDArray[np.float32], faces: FaceSet, temperature: float)
 
 
 def _against_votes(scores: NDArray[np.float64], votes: NDArray[np.uint8]) -> dict[str, Any]:
-    """Scores against the shares of FER+ annotators' votes, over faces with a vote for one of the seven."""
+    """Scores compared with FER+ vote shares, over faces with a vote for one of the seven."""
     counts = votes[:, [VOTES.index(name) for name in VOTED]].astype(np.float64)
     voted = counts.sum(1) > 0
     shares = counts[voted] / counts[voted].sum(1, keepdims=True)
@@ -119,11 +120,11 @@ def _against_votes(scores: NDArray[np.float64], votes: NDArray[np.uint8]) -> dic
 
 
 def risk_coverage(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> dict[str, Any]:
-    """What is gained by keeping silent on the least sure faces.
+    """Accuracy when the least confident faces are left out.
 
     Returns:
-        aurc (0 is best), least_aurc (what a perfect order of the same readings would have), and the curve: coverage,
-        and the accuracy of that share of faces, the surest first.
+        aurc (0 is best), least_aurc (with a perfect order of the same predictions), and the curve:
+        coverage, and accuracy of that share of faces, the most confident first.
     """
     curve = metrics.selective_accuracy(scores, labels)
     kept = np.unique(np.ceil(np.linspace(0, 1, CURVE_POINTS + 1)[1:] * len(labels)).astype(int))
@@ -136,10 +137,11 @@ def risk_coverage(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> dic
 
 
 def several_views(exam: EvaluationSet, read: Read, temperature: float, shift_px: int) -> dict[str, Any]:
-    """Test-time augmentation: the mean of the scores of 2 and of 10 views of each face; see `trainer.evaluation.tta`.
+    """Test-time augmentation: mean scores of 2 and of 10 views; see `trainer.evaluation.tta`.
 
     Returns:
-        {"mirrored": ..., "ten_views": ...}: views, `metrics.summarise`, and the same under `without_duplicates`.
+        {"mirrored": ..., "ten_views": ...}: views, `metrics.summarise`, and again under
+        `without_duplicates`.
     """
     result, total = {}, np.zeros((len(exam.faces), len(LABELS)))
     for count, view in enumerate(ten_views(exam.faces.images, shift_px), start=1):
@@ -155,23 +157,24 @@ def _summary(exam: EvaluationSet, scores: NDArray[np.float64]) -> dict[str, Any]
 
 
 def against(exam: EvaluationSet, logits: NDArray[np.float32], other: NDArray[np.float32]) -> dict[str, Any]:
-    """Two networks' logits (N, 7) on the same faces: `paired.compare`, and again under `without_duplicates`."""
+    """`significance.compare` of two networks' logits (N, 7); again under `without_duplicates`."""
     right, other_right = (values.argmax(1) == exam.faces.labels for values in (logits, other))
     return exam.on_both(lambda chosen: significance.compare(right[chosen], other_right[chosen]))
 
 
 def corrupted(read: Read, faces: FaceSet, seed: int, kinds: Iterable[str] = tuple(KINDS)) -> dict[str, Any]:
-    """Accuracy on faces that were spoilt in every way at every severity; see `trainer.data.corruptions`.
+    """Accuracy on corrupted images of every kind and severity; see `trainer.data.corruptions`.
 
     Args:
         read: the network.
-        faces: all that are to be spoilt.
-        seed: of what is drawn.
-        kinds: in this order, wrapped to show how far it is.
+        faces: to corrupt.
+        seed: of the corruptions.
+        kinds: in this order; an iterable may show progress.
 
     Returns:
-        faces, seed, accuracy (of the same faces unspoilt), kinds {name: {accuracy: five, mean, lost (points)}},
-        by_severity (five means), mean (over all), relative (the mean as a share of the unspoilt accuracy).
+        faces, seed, accuracy (of the clean images), kinds {name: {accuracy: five, mean, lost
+        (points)}}, by_severity (five means), mean (over all), relative (the mean as a share of the
+        accuracy on clean images).
     """
 
     def accuracy(images: NDArray[np.uint8]) -> float:

@@ -1,6 +1,6 @@
-"""Two networks on the same faces: is one better, or did it have luck?
+"""Whether one of two networks is significantly better on the same faces.
 
-Most faces are read alike by both and say nothing; what counts are those that only one of them reads right.
+Only the faces count that exactly one of the two classifies correctly.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ def compare(right: NDArray[np.bool_], other_right: NDArray[np.bool_]) -> dict[st
     """The difference of two accuracies on the same faces.
 
     Args:
-        right: (N,), which faces this network reads right.
-        other_right: (N,), which ones the other reads right.
+        right: (N,), the faces this network classifies correctly.
+        other_right: (N,), the faces the other network classifies correctly.
 
     Returns:
-        n, accuracy, other_accuracy, difference and its ci95 (shares; Bonett & Price 2012), only_this, only_other (the
-        discordant faces), and p, two-sided: by McNemar's test in its exact form, a binomial, however many there are.
+        n, accuracy, other_accuracy, difference and its ci95 (shares; Bonett & Price 2012),
+        only_this, only_other (the discordant faces), and the two-sided p of McNemar's exact test.
     """
     from scipy.stats import binomtest
 
@@ -42,7 +42,7 @@ def compare(right: NDArray[np.bool_], other_right: NDArray[np.bool_]) -> dict[st
 
 
 def _interval(only_this: int, only_other: int, n: int) -> list[float]:
-    """Wald's interval of the paired difference after one more face was counted on either side."""
+    """Wald's interval of the paired difference, with one more face counted on either side."""
     ours, theirs = (only_this + 1) / (n + 2), (only_other + 1) / (n + 2)
     middle = ours - theirs
     reach = Z95 * float(np.sqrt((ours + theirs - middle**2) / (n + 2)))

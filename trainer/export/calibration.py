@@ -12,9 +12,10 @@ from device.inference.preprocess import dequantise, quantise
 from trainer.export.litert_export import quiet
 from trainer.export.quantise import Ranges, to_int8_tflite
 
-SWEEPS = ((0.9, 0.8, 0.7, 0.55, 0.4, 0.2), (0.9, 0.8, 0.7, 0.55, 0.4, 0.2, 1.1, 1.25))  # what an end is tried at
-
-
+SWEEPS = (
+    (0.9, 0.8, 0.7, 0.55, 0.4, 0.2),
+    (0.9, 0.8, 0.7, 0.55, 0.4, 0.2, 1.1, 1.25),
+)  # factors that an end is tried at
 OUTPUT_PERCENTILES = (5, 99.9)  # of the logits, between which the output keeps its resolution
 
 
@@ -44,15 +45,17 @@ def activation_ranges(float_model: bytes, inputs: NDArray[np.float32], percentil
 
 
 def refine_ranges(float_model: bytes, ranges: Ranges, inputs: NDArray[np.float32]) -> Ranges:
-    """The ranges, each end moved to where the int8 logits come nearest to the float ones, tensor after tensor.
+    """The ranges, each end moved to where int8 logits come nearest to float, tensor by tensor.
 
-    A wide range keeps rare extremes and rounds everything else coarsely; what is best shows only at the network's end.
-    What a ReLU cuts off behind an addition needs no range at all, for example, and is found to need none. The output's
-    range then gives up the tails that no decision hangs on, so that near ties are told apart in finer steps.
+    A wide range keeps rare extremes and rounds everything else coarsely; which is best shows only
+    at the network's output. What a ReLU cuts off behind an addition needs no range at all, for
+    example. The output's range then drops the tails that decide nothing, so that near ties differ
+    in finer steps.
 
     Args:
         float_model: a float .tflite.
-        ranges: as `activation_ranges` gives them; the first is the input's and stays, the last is the output's.
+        ranges: as `activation_ranges` gives them; the first is the input's and stays, the last is
+            the output's.
         inputs: float32 (N, S, S, 1).
     """
     logits = logits_of(float_model, inputs)
@@ -79,7 +82,7 @@ def _moved(low: float, high: float, factors: Iterable[float]) -> list[tuple[floa
 
 
 def logits_of(model: bytes, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What a .tflite, float or int8, says about inputs (N, S, S, 1): float32 (N, K)."""
+    """Logits (N, K), float32, of a float or int8 .tflite for inputs (N, S, S, 1)."""
     interpreter = _interpreter(model)
     entrance, exit_ = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     is_int8 = entrance["dtype"] == np.int8
@@ -92,7 +95,7 @@ def logits_of(model: bytes, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _centred(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits less their mean over the classes, which softmax does not see."""
+    """Logits less their mean over the classes, which softmax ignores."""
     return np.asarray(logits - logits.mean(1, keepdims=True), dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""The model card: what is known about a network before it is measured, and what measuring it on PublicTest adds."""
+"""The model card: facts on a network, then its scores on PublicTest."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def with_measurements(card: ModelCard, logits: NDArray[np.float32], dataset: Dat
     """The card with temperature, operating point and scores, all found on PublicTest.
 
     Args:
-        logits: what this very file says about the faces of PublicTest, (N, K).
+        logits: (N, K), of this very file on the faces of PublicTest.
     """
     faces = dataset["public_test"]
     temperature = metrics.fit_temperature(logits, faces.labels)
@@ -80,7 +80,7 @@ def _entry(
 
 
 def git_revision() -> str:
-    """The commit this code stands at, with "-dirty" where it was changed since; empty outside a git checkout."""
+    """The commit of this code, with "-dirty" after a change; empty outside a git checkout."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)

@@ -1,10 +1,15 @@
-"""A trained network to a full-int8 .tflite with its card, one step after another."""
+"""A trained network to a full-int8 .tflite with its card, one step after another.
+
+`convert` is the list of steps. Each step takes what the one before it returned, and returns a
+frozen dataclass; what a step proves is collected in `gates`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +25,7 @@ from device.inference.preprocess import to_input
 from trainer.artifacts.checkpoint import Checkpoint
 from trainer.artifacts.predictor import CheckpointReader, ModelFileReader
 from trainer.config import ConvertConfig, TrainConfig
-from trainer.data.dataset import SIDE, Dataset
+from trainer.data.dataset import SIDE, Dataset, fixed_sample
 from trainer.errors import GateError
 from trainer.evaluation.end_to_end import fit_margin, open_face_detector
 from trainer.export import card as cards
@@ -28,11 +33,56 @@ from trainer.export import gates
 from trainer.export.calibration import activation_ranges, refine_ranges
 from trainer.export.gates import Gate
 from trainer.export.litert_export import to_float_tflite
-from trainer.export.qat import teach_rounding
-from trainer.export.quantise import to_int8_tflite
-from trainer.models import ExpressionNet
+from trainer.export.qat import fine_tune
+from trainer.export.quantise import Ranges, to_int8_tflite
 
-EXPORT_FACES = 256  # on which the exported network must say what PyTorch says
+EXPORT_FACES = 256  # on which the exported network's logits must be those of PyTorch
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is converted: a trained network, its data, and the settings.
+
+    Attributes:
+        checkpoint: the network, and where it comes from.
+        dataset: with the splits training and public_test.
+        config: `convert` holds calibration, QAT and the gates' limits; `augment` the views of QAT.
+    """
+
+    checkpoint: Checkpoint
+    dataset: Dataset
+    config: TrainConfig
+
+    @property
+    def limits(self) -> ConvertConfig:
+        """The settings of the conversion."""
+        return self.config.convert
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model file that is not finished yet.
+
+    Attributes:
+        model: the .tflite, without a card.
+        card: what is known of it so far.
+        logits: (N, K), on PublicTest, by the device's own classifier.
+        gates: passed or failed so far.
+    """
+
+    model: bytes
+    card: ModelCard
+    logits: NDArray[np.float32]
+    gates: tuple[Gate, ...]
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A float .tflite, the range of each of its activations, and the gates of the calibration."""
+
+    model: bytes
+    ranges: Ranges
+    gates: tuple[Gate, ...]
 
 
 @dataclass(frozen=True)
@@ -45,89 +95,136 @@ class Converted:
 
 
 def convert(checkpoint: Checkpoint, dataset: Dataset, config: TrainConfig, as_float: bool = False) -> Converted:
-    """Quantise a network on training faces, prove it on PublicTest, and fill in its card.
+    """Quantise a network on training faces, verify it on PublicTest, and fill in its card.
 
     Args:
         checkpoint: the network, and where it comes from.
         dataset: with the splits training and public_test.
-        config: `convert` holds calibration and gates, `augment` the views on which rounding is taught.
+        config: see `Source`.
         as_float: leave out the quantisation and its gates.
 
     Raises:
         GateError: a gate fails; its name and figures are in the message.
         DataError: a split is missing.
     """
-    public, limits = dataset["public_test"], config.convert
-    if checkpoint.data_digest != dataset.digest:
-        _say(f"note: {dataset.source} is not exactly the data that this network was taught on")
-    card = cards.blank_card(checkpoint, dataset)
-    gates.require(proofs := [gates.parameters(card.parameters, limits)])
-    _say("exporting the float network")
+    source = Source(checkpoint, dataset, config)
+    candidate = export(source)
+    if not as_float:
+        calibrated = calibrate(source, candidate)
+        tuned = qat(source, calibrated)
+        int8 = quantise(tuned)
+        candidate = verify(source, candidate, calibrated, int8)
+    return card(source, candidate)
+
+
+def export(source: Source) -> Candidate:
+    """The network as a float .tflite.
+
+    Raises:
+        GateError: it has too many parameters.
+        DataError: there is no public_test split.
+    """
+    faces, checkpoint = source.dataset["public_test"].images, source.checkpoint
+    if checkpoint.data_digest != source.dataset.digest:
+        _report(f"note: {source.dataset.source} is not exactly the data that this network was trained on")
+    blank = cards.blank_card(checkpoint, source.dataset)
+    passed = gates.check(gates.Network(blank.parameters), source.limits)
+    gates.require(passed)
+    _report("exporting the float network")
     model = to_float_tflite(checkpoint.model, SIDE)
-    logits = _logits(model, card, public.images)
-    proofs.append(
-        gates.export(logits[:EXPORT_FACES], CheckpointReader(checkpoint).logits(public.images[:EXPORT_FACES]))
-    )
-    if not as_float:
-        reference, (model, alive) = logits, quantise(model, checkpoint.model, dataset["training"].images, config)
-        interpreter = _loaded(model)
-        card = cards.with_quantisation(card, interpreter)
-        _say(f"proving the int8 network on {len(public):,} faces of PublicTest")
-        logits = _logits(model, card, public.images)
-        proofs += [alive, gates.partition(interpreter), gates.int8(interpreter)]
-        proofs += [gates.agreement(logits, reference, limits), gates.accuracy(logits, reference, public.labels, limits)]
-    card = cards.with_measurements(card, logits, dataset, measure_margin(public.images, limits))
-    card = dataclasses.replace(card, golden=_golden(model, card))
-    model = attach(model, card)
-    if not as_float:
-        proofs.append(gates.size(model))
-    _say("\n".join(f"  {'ok' if gate.ok else 'FAILS':5} {gate.name}: {gate.detail}" for gate in proofs))
-    gates.require(proofs)
-    return Converted(model, card, tuple(proofs))
+    logits = _logits(model, blank, faces)
+    evidence = gates.Export(logits[:EXPORT_FACES], CheckpointReader(checkpoint).logits(faces[:EXPORT_FACES]))
+    return Candidate(model, blank, logits, passed + gates.check(evidence, source.limits))
 
 
-def quantise(plain: bytes, source: ExpressionNet, faces: NDArray[np.uint8], config: TrainConfig) -> tuple[bytes, Gate]:
-    """The int8 form of a network, made on training faces alone; and the proof that no activation is dead.
+def calibrate(source: Source, exported: Candidate) -> Calibrated:
+    """The range of every activation, measured on training faces.
 
-    Args:
-        plain: the network as a float .tflite.
-        source: the same in PyTorch.
-        faces: of Training, uint8 (N, S, S).
+    Where no QAT follows, each range is then refined by search, see `calibration.refine_ranges`.
 
     Raises:
         GateError: an activation is dead.
     """
-    chosen = to_input(_some(faces, config.convert.calibration_faces), cards.INPUT)
-    _say(f"calibrating on {len(chosen):,} training faces")
-    ranges = activation_ranges(plain, chosen, config.convert.clip_percentile)
-    gates.require([alive := gates.ranges(ranges)])
-    if config.convert.qat_steps:
-        _say(f"teaching the network its own rounding, {config.convert.qat_steps} steps")
-        plain, ranges = teach_rounding(plain, ranges, source, faces, config, _say)
-    else:
-        ranges = refine_ranges(plain, ranges, chosen[: config.convert.refine_faces])
-    return to_int8_tflite(plain, ranges), alive
+    limits = source.limits
+    faces = source.dataset["training"].images
+    inputs = to_input(faces[fixed_sample(len(faces), limits.calibration_faces)], cards.INPUT)
+    _report(f"calibrating on {len(inputs):,} training faces")
+    ranges = activation_ranges(exported.model, inputs, limits.clip_percentile)
+    found = gates.check(gates.Calibration(ranges), limits)
+    gates.require(found)
+    if not limits.qat_steps:
+        ranges = refine_ranges(exported.model, ranges, inputs[: limits.refine_faces])
+    return Calibrated(exported.model, ranges, found)
+
+
+def qat(source: Source, calibrated: Calibrated) -> Calibrated:
+    """Quantisation-aware training on training faces; nothing changes where it has no steps."""
+    if not source.limits.qat_steps:
+        return calibrated
+    _report(f"quantisation-aware training, {source.limits.qat_steps} steps")
+    network, faces = source.checkpoint.model, source.dataset["training"].images
+    model, ranges = fine_tune(calibrated.model, calibrated.ranges, network, faces, source.config, _report)
+    return dataclasses.replace(calibrated, model=model, ranges=ranges)
+
+
+def quantise(tuned: Calibrated) -> bytes:
+    """The full-int8 .tflite of a calibrated network."""
+    return to_int8_tflite(tuned.model, tuned.ranges)
+
+
+def verify(source: Source, exported: Candidate, calibrated: Calibrated, int8: bytes) -> Candidate:
+    """The int8 file with its gates: its graph, and its predictions on PublicTest against float.
+
+    Raises:
+        GateError: LiteRT does not load the file.
+    """
+    faces = source.dataset["public_test"]
+    interpreter = _loaded(int8)
+    int8_card = cards.with_quantisation(exported.card, interpreter)
+    _report(f"verifying the int8 network on {len(faces):,} faces of PublicTest")
+    logits = _logits(int8, int8_card, faces.images)
+    found = exported.gates + calibrated.gates
+    for evidence in (gates.Graph(interpreter), gates.Predictions(logits, exported.logits, faces.labels)):
+        found += gates.check(evidence, source.limits)
+    return Candidate(int8, int8_card, logits, found)
+
+
+def card(source: Source, candidate: Candidate) -> Converted:
+    """The file with its card, once every gate has passed.
+
+    Raises:
+        GateError: a gate failed.
+    """
+    margin = measure_margin(source.dataset["public_test"].images, source.limits)
+    filled = cards.with_measurements(candidate.card, candidate.logits, source.dataset, margin)
+    filled = dataclasses.replace(filled, golden=_golden(candidate.model, filled))
+    model, found = attach(candidate.model, filled), candidate.gates
+    if filled.quantisation.dtype == "int8":
+        found += gates.check(gates.File(model), source.limits)
+    _report_gates(found)
+    gates.require(found)
+    return Converted(model, filled, found)
 
 
 def measure_margin(faces: NDArray[np.uint8], config: ConvertConfig) -> CropMargin:
-    """The crop margin, measured with the device's own detector; the usual one where it finds no faces (toy)."""
-    chosen = _some(faces, config.margin_faces)
-    _say(f"measuring the crop margin on {len(chosen):,} faces of PublicTest")
+    """The crop margin, measured with the device's detector; the default if it finds no faces."""
+    chosen = faces[fixed_sample(len(faces), config.margin_faces)]
+    _report(f"measuring the crop margin on {len(chosen):,} faces of PublicTest")
     fit = fit_margin(chosen, open_face_detector())
     if not fit.measured:
-        _say(f"note: the detector finds only {fit.boxes} faces here; the card takes the usual margin")
+        _report(f"note: the detector finds only {fit.boxes} faces here; the card gets the default margin")
     return fit.margin
 
 
 def _logits(model: bytes, card: ModelCard, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What the device's classifier reads from faces (N, S, S) with this file: (N, K)."""
+    """Logits (N, K) of faces (N, S, S), by the device's classifier with this file."""
     with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
         Path(file.name).write_bytes(attach(model, card))
         return ModelFileReader(Path(file.name)).logits(faces)
 
 
 def _golden(model: bytes, card: ModelCard) -> tuple[float, ...]:
-    """What this file says about the face that every device knows, to be said again on every board."""
+    """The file's logits of the face that every device knows; each board must reproduce them."""
     return tuple(map(float, _logits(model, card, golden.face(card)[np.newaxis])[0]))
 
 
@@ -140,11 +237,9 @@ def _loaded(model: bytes) -> Any:
             raise GateError(f"no model is written, LiteRT does not load it: {error}") from error
 
 
-def _some(faces: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
-    """At most `count` faces, drawn over the whole set; always the same ones."""
-    chosen = np.random.default_rng(0).permutation(len(faces))[:count]
-    return faces[np.sort(chosen)]
+def _report_gates(found: Iterable[Gate]) -> None:
+    _report("\n".join(f"  {'ok' if gate.ok else 'FAILS':5} {gate.name}: {gate.detail}" for gate in found))
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     print(text, file=sys.stderr, flush=True)

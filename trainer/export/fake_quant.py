@@ -1,9 +1,10 @@
-"""A float .tflite as a PyTorch network that rounds wherever the int8 file will round, and can be taught so.
+"""A float .tflite as a trainable PyTorch network that rounds wherever the int8 file will round.
 
-It counts as LiteRT counts: an activation is a whole number of steps from its zero point, weights are whole steps of
-their channel, and what leaves an operator is rounded and clipped to the next grid. Gradients pass straight through the
-rounding (Bengio et al. 2013, arXiv:1308.3432), to the weights and to the ends of every range (Esser et al. 2020,
-arXiv:1902.08153). Because it is read from the exported graph, it rounds nowhere else, whatever the architecture.
+It computes as LiteRT does: an activation is a whole number of steps from its zero point, weights
+are whole steps of their channel, and what leaves an operator is rounded and clipped to the next
+grid. Gradients pass straight through the rounding (Bengio et al. 2013, arXiv:1308.3432), to the
+weights and to the ends of every range (Esser et al. 2020, arXiv:1902.08153). It is built from the
+exported graph, so it rounds nowhere else, whatever the architecture.
 """
 
 from __future__ import annotations
@@ -27,22 +28,23 @@ RELU = 1  # LiteRT's code of the activation that an operator ends with
 
 @dataclass(frozen=True)
 class Steps:
-    """An activation on its int8 grid: `count` whole steps of `size` from zero, (N, C, H, W) or (N, C)."""
+    """An activation on its int8 grid: `count` steps of `size`, (N, C, H, W) or (N, C)."""
 
     count: Tensor
     size: Tensor
 
     @property
     def value(self) -> Tensor:
-        """What it stands for."""
+        """The real values: `count` x `size`."""
         return self.count * self.size
 
 
 class Rounding(torch.autograd.Function):
     """Amounts to counts of int8 steps; the gradient goes straight through where nothing is clipped.
 
-    The ends of the range learn from what is clipped and from how far values are rounded (learned step size). Written
-    out, because autograd's own chain of a dozen passes over every map costs more than the convolutions do.
+    The ends of the range learn from what is clipped and from how far values are rounded (learned
+    step size). Written out, because autograd's own chain of a dozen passes over every map costs
+    more than the convolutions do.
     """
 
     @staticmethod
@@ -72,22 +74,22 @@ class Grid(nn.Module):
 
     Args:
         low, high: the range; zero lies inside.
-        learnt: whether the ends may move; an end at zero stays there.
+        trainable: whether the ends may move; an end at zero stays there.
     """
 
-    def __init__(self, low: float, high: float, learnt: bool = True) -> None:
+    def __init__(self, low: float, high: float, trainable: bool = True) -> None:
         super().__init__()
         self.ends: Tensor
         self.register_buffer("ends", torch.tensor([low, high]))
-        self.stretch = nn.Parameter(torch.ones(2), requires_grad=learnt)
+        self.stretch = nn.Parameter(torch.ones(2), requires_grad=trainable)
 
     def range(self) -> tuple[float, float]:
-        """Low and high as they are by now."""
+        """Low and high after the training so far."""
         low, high = (self.ends * self.stretch).tolist()
         return low, high
 
     def forward(self, amount: Tensor, unit: Tensor | float = 1.0, bias: Tensor | float = 0.0) -> Steps:
-        """The steps nearest to (`amount` + `bias`) x `unit`, where unit and bias are one number, or one a channel."""
+        """The steps nearest to (`amount` + `bias`) x `unit`, both scalar or one a channel."""
         low, high = self.ends * self.stretch
         size = (high - low).detach() / 255
         ratio = torch.as_tensor(unit / size).view(1, -1, *[1] * (amount.ndim - 2))
@@ -98,7 +100,7 @@ class Grid(nn.Module):
 Known = dict[int, Steps]  # what has been computed so far, by tensor
 
 
-class RoundedNet(nn.Module):
+class FakeQuantNet(nn.Module):
     """The network of a float .tflite, computed as its int8 form will be.
 
     Args:
@@ -118,21 +120,21 @@ class RoundedNet(nn.Module):
         self.operators = [(flatbuffer.opcode_to_name(self.content, op.opcodeIndex), op) for op in self.graph.operators]
         unknown = next((kind for kind, _ in self.operators if kind not in OPERATORS), None)
         if unknown is not None:
-            raise GateError(f"no model is written, rounding cannot be taught: the operator {unknown} is not known.")
+            raise GateError(f"no model is written, QAT cannot simulate the operator {unknown}.")
         self.weights = nn.ParameterDict()
-        self.grids = nn.ModuleDict({str(i): Grid(*ranges[self._name(i)], learnt=False) for i in self.graph.inputs})
+        self.grids = nn.ModuleDict({str(i): Grid(*ranges[self._name(i)], trainable=False) for i in self.graph.inputs})
         for kind, op in self.operators:
             if kind not in KEEP_GRID:
                 fixed = kind == "LOGISTIC"
                 low, high = LOGISTIC if fixed else ranges[self._name(op.outputs[0])]
                 relu = getattr(op.builtinOptions, "fusedActivationFunction", 0) == RELU
-                self.grids[str(op.outputs[0])] = Grid(0.0 if relu else low, high, learnt=not fixed)
+                self.grids[str(op.outputs[0])] = Grid(0.0 if relu else low, high, trainable=not fixed)
             if kind in WEIGHTED:
                 for index in op.inputs[1:]:
                     self.weights[str(index)] = nn.Parameter(torch.from_numpy(self.constant(index, np.float32)))
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Logits (N, K) of faces (N, 1, S, S) in [0, 1], as the int8 file says them."""
+        """Logits (N, K) of faces (N, 1, S, S) in [0, 1], as the int8 file computes them."""
         entrance, exit_ = int(self.graph.inputs[0]), int(self.graph.outputs[0])
         known: Known = {entrance: self.grids[str(entrance)](faces)}
         for kind, op in self.operators:
@@ -153,7 +155,7 @@ class RoundedNet(nn.Module):
         return np.frombuffer(bytes(self.content.buffers[tensor.buffer].data), kind).reshape(tensor.shape).copy()
 
     def float_tflite(self) -> bytes:
-        """The float .tflite with the weights as they are by now."""
+        """The float .tflite with the weights after the training so far."""
         from ai_edge_litert.tools import flatbuffer_utils as flatbuffer
 
         for index, weight in self.weights.items():
@@ -177,15 +179,15 @@ def _weight_steps(weight: Tensor, channel: int) -> tuple[Tensor, Tensor]:
     return _rounded(weight / size), size.flatten()
 
 
-def _sums(net: RoundedNet, op: Any, known: Known, channel: int) -> tuple[Steps, Tensor, Tensor, Tensor]:
-    """What a weighted operator adds up: its input, weights and bias in whole steps, and the step of their sum."""
+def _sums(net: FakeQuantNet, op: Any, known: Known, channel: int) -> tuple[Steps, Tensor, Tensor, Tensor]:
+    """Operands of a weighted operator: input, weights, bias in steps, and the sum's step."""
     source = known[int(op.inputs[0])]
     weight, size = _weight_steps(net.weights[str(op.inputs[1])], channel)
     unit = source.size * size
     return source, weight, _rounded(net.weights[str(op.inputs[2])] / unit), unit
 
 
-def _convolution(net: RoundedNet, op: Any, known: Known) -> Steps:
+def _convolution(net: FakeQuantNet, op: Any, known: Known) -> Steps:
     depthwise = "depthMultiplier" in vars(op.builtinOptions)
     source, weight, bias, unit = _sums(net, op, known, 3 if depthwise else 0)
     kernel = weight.permute((3, 0, 1, 2) if depthwise else (0, 3, 1, 2))  # (outputs, inputs, H, W)
@@ -196,37 +198,37 @@ def _convolution(net: RoundedNet, op: Any, known: Known) -> Steps:
     return net.grid(op)(sums, unit, bias)  # type: ignore[no-any-return]
 
 
-def _linear(net: RoundedNet, op: Any, known: Known) -> Steps:
+def _linear(net: FakeQuantNet, op: Any, known: Known) -> Steps:
     source, weight, bias, unit = _sums(net, op, known, 0)
     return net.grid(op)(functional.linear(source.count, weight), unit, bias)  # type: ignore[no-any-return]
 
 
-def _add(net: RoundedNet, op: Any, known: Known) -> Steps:
+def _add(net: FakeQuantNet, op: Any, known: Known) -> Steps:
     one, other = (known[int(i)] for i in op.inputs)
     return net.grid(op)(one.value + other.value)  # type: ignore[no-any-return]
 
 
-def _mul(net: RoundedNet, op: Any, known: Known) -> Steps:
+def _mul(net: FakeQuantNet, op: Any, known: Known) -> Steps:
     one, other = (known[int(i)] for i in op.inputs)
     return net.grid(op)(one.count * other.count, one.size * other.size)  # type: ignore[no-any-return]
 
 
-def _mean(net: RoundedNet, op: Any, known: Known) -> Steps:
+def _mean(net: FakeQuantNet, op: Any, known: Known) -> Steps:
     source = known[int(op.inputs[0])]
     mean = source.count.mean((2, 3), keepdim=op.builtinOptions.keepDims)
     return net.grid(op)(mean, source.size)  # type: ignore[no-any-return]
 
 
-def _logistic(net: RoundedNet, op: Any, known: Known) -> Steps:
+def _logistic(net: FakeQuantNet, op: Any, known: Known) -> Steps:
     return net.grid(op)(known[int(op.inputs[0])].value.sigmoid())  # type: ignore[no-any-return]
 
 
-def _max_pool(net: RoundedNet, op: Any, known: Known) -> Steps:
+def _max_pool(net: FakeQuantNet, op: Any, known: Known) -> Steps:
     source, options = known[int(op.inputs[0])], op.builtinOptions
     return Steps(functional.max_pool2d(source.count, options.filterHeight, options.strideH), source.size)
 
 
-def _pad(net: RoundedNet, op: Any, known: Known) -> Steps:
+def _pad(net: FakeQuantNet, op: Any, known: Known) -> Steps:
     source, around = known[int(op.inputs[0])], net.constant(op.inputs[1], np.int32)  # (4, 2): N, H, W, C
     return Steps(functional.pad(source.count, (*around[2].tolist(), *around[1].tolist())), source.size)
 

@@ -28,7 +28,7 @@ def to_float_tflite(model: ExpressionNet, size: int) -> bytes:
 
 
 def fold_batch_norm(model: ExpressionNet) -> ExpressionNet:
-    """A copy in eval mode with the emotion head only, whose convolutions carry their branches and their batch-norm."""
+    """An eval copy, emotion head only; branches and batch-norm folded into convolutions."""
     from torch import nn
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -44,7 +44,7 @@ def fold_batch_norm(model: ExpressionNet) -> ExpressionNet:
 
 
 def _with_short_names(model: bytes) -> bytes:
-    """Tensors named by place and operator: the exporter's names are paths of modules, a twentieth of the file."""
+    """Tensors named by place and operator; the exporter's long names are 5 % of the file."""
     from ai_edge_litert.tools import flatbuffer_utils as flatbuffer
 
     content = flatbuffer.read_model_from_bytearray(bytearray(model))
@@ -60,7 +60,7 @@ def _with_short_names(model: bytes) -> bytes:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the converters' chatter, which comes from C++ too, off the terminal."""
+    """Keep the converters' output, which comes from C++ too, off the terminal."""
     sys.stdout.flush()
     sys.stderr.flush()
     with tempfile.TemporaryFile() as log:

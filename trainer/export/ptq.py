@@ -1,7 +1,8 @@
-"""A plain post-training conversion: float .tflite, then int8 by ranges measured once; nothing taught, nothing refused.
+"""Plain post-training quantisation: a float .tflite, then int8 by ranges measured once.
 
-`trainer convert` makes the file for a device and refuses one that fails a gate. Here any network is converted as well
-as it goes, so that several can be compared, and the gates that a device's file must pass are told beside it.
+`trainer convert` makes the file for a device and refuses one that fails a gate. Here nothing is
+trained and nothing is refused: any network is converted as far as possible, so that several can be
+compared, and the outcome of the gates is reported beside the file.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from device.inference.model_card import CropMargin, attach
 from device.inference.preprocess import to_input
 from trainer.artifacts.checkpoint import Checkpoint
 from trainer.artifacts.predictor import ModelFileReader
-from trainer.data.dataset import SIDE, Dataset
+from trainer.config import ConvertConfig
+from trainer.data.dataset import SIDE, Dataset, fixed_sample
 from trainer.errors import GateError
 from trainer.export import card as cards
 from trainer.export import gates
@@ -30,14 +32,14 @@ from trainer.export.quantise import to_int8_tflite
 
 
 @dataclass(frozen=True)
-class Converted:
+class PlainFile:
     """A network as a file.
 
     Attributes:
         path: of the file, int8 where that is possible, else float.
         dtype: "int8" or "float32".
         why_not: why it is not int8; empty where it is.
-        gates: those of a device's file that could be tried, passed or not.
+        gates: those of `trainer convert` that need no reference, passed or not.
     """
 
     path: Path
@@ -46,8 +48,8 @@ class Converted:
     gates: tuple[Gate, ...]
 
 
-def convert_plainly(checkpoint: Checkpoint, dataset: Dataset, faces: int, folder: Path) -> Converted:
-    """Write `float32.tflite` and, where the quantizer takes the graph, `int8.tflite`, each with its card.
+def convert_plainly(checkpoint: Checkpoint, dataset: Dataset, faces: int, folder: Path) -> PlainFile:
+    """Write `float32.tflite` and, where possible, `int8.tflite`, each with its card.
 
     Args:
         checkpoint: the network, and where it comes from.
@@ -61,38 +63,37 @@ def convert_plainly(checkpoint: Checkpoint, dataset: Dataset, faces: int, folder
     plain = _exported(checkpoint)
     path = _carded(plain, "float32", checkpoint, dataset, folder)
     try:
-        small, proofs = _int8(plain, dataset["training"].images, faces)
-        path = _carded(small, "int8", checkpoint, dataset, folder)
+        int8, found = _int8(plain, dataset["training"].images, faces, checkpoint.config.convert)
+        path = _carded(int8, "int8", checkpoint, dataset, folder)
     except EmotionEdgeError as error:
-        return Converted(path, "float32", str(error), ())
-    interpreter = load_interpreter(path)
-    proofs += [gates.partition(interpreter), gates.int8(interpreter), gates.size(path.read_bytes())]
-    return Converted(path, "int8", "", tuple(proofs))
+        return PlainFile(path, "float32", str(error), ())
+    for evidence in (gates.Graph(load_interpreter(path)), gates.File(path.read_bytes())):
+        found += gates.check(evidence, checkpoint.config.convert)
+    return PlainFile(path, "int8", "", found)
 
 
 def _exported(checkpoint: Checkpoint) -> bytes:
     try:
         return to_float_tflite(checkpoint.model, SIDE)
-    except Exception as error:  # what the exporter raises at a graph that it does not know is not bounded
+    except Exception as error:  # the exporter's exceptions for an unknown graph are not documented
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise GateError(f"the network cannot be exported: {reason}") from error
 
 
-def _int8(plain: bytes, images: NDArray[np.uint8], faces: int) -> tuple[bytes, list[Gate]]:
-    chosen = np.random.default_rng(0).permutation(len(images))[:faces]
-    ranges = activation_ranges(plain, to_input(images[np.sort(chosen)], cards.INPUT))
-    alive = gates.ranges(ranges)
+def _int8(plain: bytes, images: NDArray[np.uint8], faces: int, limits: ConvertConfig) -> tuple[bytes, tuple[Gate, ...]]:
+    ranges = activation_ranges(plain, to_input(images[fixed_sample(len(images), faces)], cards.INPUT))
+    found = gates.check(gates.Calibration(ranges), limits)
     try:
-        return to_int8_tflite(plain, ranges), [alive]
+        return to_int8_tflite(plain, ranges), found
     except GateError:
         raise
-    except Exception as error:  # nor is what the quantizer raises
+    except Exception as error:  # nor are the quantizer's
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise GateError(f"the network cannot be quantised: {reason}") from error
 
 
 def _carded(model: bytes, dtype: str, checkpoint: Checkpoint, dataset: Dataset, folder: Path) -> Path:
-    """Write a file, with the card that its own readings of the validation faces fill.
+    """Write a file with its card, filled from its own predictions on the validation faces.
 
     Raises:
         ModelError: LiteRT does not load it.

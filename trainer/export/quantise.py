@@ -1,9 +1,10 @@
 """PyTorch -> float .tflite -> full-int8 .tflite, with calibration ranges of our own.
 
-The quantizer's own calibration is a moving average of per-sample extremes, which depends on the order of the samples.
-Here each tensor's range begins at the extremes over many faces, and is then pulled in as long as the logits come nearer
-to the float network's. The input's range is [0, 1] exactly, so that its scale is 1/255 and its zero point -128: raw
-pixels minus 128 go in.
+The quantizer's own calibration is a moving average of per-sample extremes, which depends on the
+order of the samples. Here each tensor's range begins at the extremes over many faces, and is then
+narrowed as long as the logits come nearer to the float network's. The input's range is [0, 1]
+exactly, so that its scale is 1/255 and its zero point -128: the int8 input is the raw pixel minus
+128.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def to_int8_tflite(float_model: bytes, ranges: Ranges) -> bytes:
     """Full int8: weights per channel, activations per tensor, input and output too.
 
     Raises:
-        GateError: the quantizer cannot take the graph.
+        GateError: the quantizer does not support the graph.
     """
     statistics = {name: {"min": _array(low), "max": _array(high)} for name, (low, high) in ranges.items()}
     with quiet():

@@ -1,4 +1,4 @@
-"""The networks: one page a family, one registry and one builder for all of them."""
+"""The networks: a module for each family, one registry and one builder."""
 
 from trainer.models.complexity import count_macs, count_parameters
 from trainer.models.expression_net import ExpressionNet

@@ -1,8 +1,9 @@
 """The student: a compact residual CNN of three blocks, 32-64-128 channels.
 
-Each block: two 3x3 convolutions with batch-norm beside a 1x1 projected shortcut, ReLU, then 2x2 max-pool. The seed form
-leaves a good part of the parameter budget unspent; `tail` spends it on one more residual block at 6x6, where a
-convolution costs many parameters and hardly any arithmetic. Every operator here has an int8 kernel in XNNPACK.
+Each block has two 3x3 convolutions with batch-norm beside a 1x1 projected shortcut, then ReLU and
+2x2 max-pool. Three blocks use only part of the parameter budget. `tail` adds one more residual
+block at 6x6, where a convolution has many parameters and little arithmetic. Every operator has an
+int8 kernel in XNNPACK.
 """
 
 from __future__ import annotations

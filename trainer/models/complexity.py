@@ -1,4 +1,4 @@
-"""How large and how dear a network is: parameters and multiply-accumulates."""
+"""The size and cost of a network: parameters and multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from trainer.models.reparam import fuse_branches
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Parameters that the device will hold: what serves training only, the second head and branches, is left out."""
+    """Parameters on the device, without those of training only: second head and branches."""
     held = fuse_branches(model).named_parameters()
     return sum(p.numel() for name, p in held if not name.startswith("votes."))
 
 
 @torch.no_grad()
 def count_macs(model: nn.Module, size: int = 48) -> int:
-    """Multiply-accumulates of all convolutions and matrix products for one (1, 1, size, size) face."""
+    """Multiply-accumulates of convolutions and matrix products for a (1, 1, size, size) face."""
     was_training, parameter = model.training, next(model.parameters())
     with FlopCounterMode(display=False) as counter:
         model.eval()(torch.zeros(1, 1, size, size, device=parameter.device, dtype=parameter.dtype))

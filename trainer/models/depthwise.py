@@ -1,9 +1,10 @@
-"""Depthwise convolutions that learn fast on a CPU.
+"""Depthwise convolutions that train fast on a CPU.
 
-Two of their gradients in bfloat16 go slow ways in oneDNN: the input's where there is a stride, and that of weights
-above 3x3, which is slow in float32 too. The first is taken in float32. The second, on small maps, is one product of
-matrices a channel: every pixel that came in with every gradient that came back, summed over the batch. The gradient of
-a tap is the sum of the pairs that lie as far apart as the tap lies from the kernel's middle.
+oneDNN computes two of their gradients slowly in bfloat16: that of the input with a stride, and that
+of weights above 3x3, which is slow in float32 too. Here the first is computed in float32. The
+second, on small maps, is one matrix product for each channel: every input pixel with every output
+gradient, summed over the batch. The gradient of a kernel tap is the sum of the pairs whose offset
+is that of the tap from the kernel's centre.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-PIXELS = 144  # of the largest map of which all pairs are multiplied sooner than a slow kernel is done
-CACHED = 2_500_000  # floats that are worked on at once: more would wait for memory
+PIXELS = 144  # of the largest map for which the matrix product is faster
+CACHED = 2_500_000  # floats processed at once; more would not fit the cache
 
 
 def learns_on_cpu(x: Tensor) -> bool:
-    """Whether autocast is at work on a CPU; an export, and a GPU, take the ways of PyTorch."""
+    """Whether autocast is active on a CPU; an export and a GPU use PyTorch's kernels."""
     return x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
 
 
 class DepthwiseConv(nn.Conv2d):
-    """A square convolution of each channel by itself; under autocast on a CPU its gradients take the quick ways."""
+    """A square depthwise convolution; under autocast on a CPU its gradients are the fast ones."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H / stride, W / stride), of the type that autocast would give."""
+        """(N, C, H, W) -> (N, C, H / stride, W / stride), of autocast's type."""
         if not learns_on_cpu(x):
             return super().forward(x)
         narrow = torch.get_autocast_dtype("cpu")
@@ -39,7 +40,7 @@ class DepthwiseConv(nn.Conv2d):
 
 
 class _Depthwise(torch.autograd.Function):
-    """(N, C, H, W), weights (C, 1, K, K) and perhaps biases (C,), all of half precision, -> a map of the same."""
+    """(N, C, H, W), weights (C, 1, K, K) and biases (C,) or None -> a map; half precision."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int) -> Tensor:
@@ -68,13 +69,13 @@ class _Depthwise(torch.autograd.Function):
 
 
 def _plain(which: int, gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    """PyTorch's gradient of the input (0) or of the weights (1); it looks at that one's shape alone."""
+    """PyTorch's gradient of the input (0) or the weights (1); it uses only its shape."""
     how = (None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], len(weight), [which == 0, which == 1, False])
     return torch.ops.aten.convolution_backward(gradient, x, weight, *how)[which]  # type: ignore[no-any-return]
 
 
 def _of_input_by_parts(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    """The gradient of the input in float32, for so many faces at a time that it stays in the processor's cache."""
+    """The gradient of the input in float32, in parts that fit the processor's cache."""
     back, parts = torch.empty_like(x), math.ceil(x.numel() / CACHED)
     for some, into in zip(gradient.chunk(parts), back.chunk(parts), strict=True):
         like = torch.empty_like(into, dtype=torch.float32)
@@ -83,7 +84,7 @@ def _of_input_by_parts(gradient: Tensor, x: Tensor, weight: Tensor, stride: int,
 
 
 def _of_weights_by_pairs(gradient: Tensor, x: Tensor, kernel: int) -> Tensor:
-    """The gradient (C, 1, K, K) of the weights, from what came in and what came back, both (N, C, H, W)."""
+    """The gradient (C, 1, K, K) of the weights, from input and gradient, both (N, C, H, W)."""
     of_channels = [part.permute(1, 2, 3, 0).flatten(1, 2) for part in (gradient, x)]
     pairs = torch.bmm(of_channels[0], of_channels[1].transpose(1, 2))
     return (pairs.flatten(1).float() @ _apart(*x.shape[2:], kernel)).view(-1, 1, kernel, kernel)
@@ -91,7 +92,7 @@ def _of_weights_by_pairs(gradient: Tensor, x: Tensor, kernel: int) -> Tensor:
 
 @cache
 def _apart(height: int, width: int, kernel: int) -> Tensor:
-    """Which two pixels lie how far apart: 1 where that is the tap, else 0, (H W H W, K K)."""
+    """1 where the offset of two pixels is that of the tap, else 0: (H W H W, K K)."""
     y, x = (part.flatten() for part in torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij"))
     down, right = (part[None] - part[:, None] + kernel // 2 for part in (y, x))
     taps = torch.arange(kernel)

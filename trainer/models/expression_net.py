@@ -1,4 +1,4 @@
-"""What every network is: a trunk that turns faces into features, and heads that turn features into logits."""
+"""Every network: a trunk that turns faces into features, and heads for the logits."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The form in which a study gives faces to its network: in three channels, larger, or scaled otherwise.
+"""The input form of a study: three channels, a larger side, or another scaling.
 
-Every network of the house takes what a device has, a grey face of 48 pixels in [0, 1]. What a study wants beyond that
-becomes the network's first layer, so that training, conversion and device need not know of it: one fixed 1x1
-convolution copies and scales, then the map is interpolated. The faces of FER2013 hold no more than 48 grey pixels;
-three channels and 96 pixels cost more and say the same.
+Every network takes the device's input, a grey face of 48 pixels in [0, 1]. Another input form is
+the network's first layer, so that training, conversion and device need no special case: one fixed
+1x1 convolution copies and scales, then the map is interpolated. FER2013's faces have 48 grey
+pixels; three channels and 96 pixels cost more and add no information.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 FACE_SIDE = 48
-SCALINGS = {  # what [0, 1] is multiplied by in each channel, and what is added then
+SCALINGS = {  # factor and offset for [0, 1] in each channel
     "unit": ((1.0,) * 3, (0.0,) * 3),
     "signed": ((2.0,) * 3, (-1.0,) * 3),
     "imagenet": ((1 / 0.229, 1 / 0.224, 1 / 0.225), (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225)),
@@ -21,7 +21,7 @@ SCALINGS = {  # what [0, 1] is multiplied by in each channel, and what is added 
 
 
 class FormedTrunk(nn.Module):
-    """A trunk behind the form that it wants: (N, 1, 48, 48) float in [0, 1] -> the trunk's features.
+    """A trunk behind its input form: (N, 1, 48, 48) float in [0, 1] -> the trunk's features.
 
     Args:
         trunk: takes (N, channels, side, side).

@@ -1,12 +1,13 @@
-"""Iwin-T: window attention over interleaved tokens beside a depthwise convolution, without position embedding.
+"""Iwin-T: window attention over interleaved tokens, without position embedding.
 
-Huo & Li 2025, arXiv:2507.18405. A window holds tokens that lie far apart, at even steps over the whole map; that is had
-by reshaping, transposing and reshaping. Neighbours meet in the depthwise convolution beside it, which also tells places
-apart. From the authors' code (github.com/Cominder/Iwin-Transformer, MIT) we know, and built anew: 96-192-384-768
-channels, 2-2-6-2 blocks, 3-6-12-24 heads, the branch is depthwise only, its block goes without where one window holds
-the map, and stages are joined by layer-norm and a 3x3 of stride 2. At 224 pixels in three colours and 1,000 classes
-that is the published 30.2 million parameters. We decided: patches of 2 and windows of 6 for 48 pixels, so that maps of
-24, 12, 6 and 3 divide evenly; no drop-path unless asked for.
+Huo & Li 2025, arXiv:2507.18405. A window holds tokens that are far apart, at even steps over the
+whole map, by reshape, transpose and reshape. The depthwise convolution beside it connects
+neighbours and encodes the position. These details are from the authors' code
+(github.com/Cominder/Iwin-Transformer, MIT), written anew here: 96-192-384-768 channels, 2-2-6-2
+blocks, 3-6-12-24 heads; the branch is depthwise only, and left out where one window covers the map;
+stages are joined by layer-norm and a 3x3 of stride 2. At 224 pixels, three channels and 1,000
+classes this has the published 30.2 million parameters. Our choice: patches of 2 and windows of 6
+for 48 pixels, so that maps of 24, 12, 6 and 3 divide evenly; no drop-path by default.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from trainer.models.depthwise import DepthwiseConv
 
 
 class InterleavedAttention(nn.Module):
-    """Multi-head self-attention in windows whose tokens lie `side / window` apart.
+    """Multi-head self-attention in windows whose tokens are `side / window` apart.
 
     Args:
         channels: of a token.
@@ -42,20 +43,20 @@ class InterleavedAttention(nn.Module):
         w, step = self.window, self.step
         windows = x.view(n, w, step, w, step, channels).permute(0, 2, 4, 1, 3, 5).reshape(-1, w * w, channels)
         parts = self.qkv(windows).view(len(windows), w * w, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        seen = functional.scaled_dot_product_attention(*parts.unbind(0))  # (windows, heads, w * w, C / heads)
-        said = self.out(seen.transpose(1, 2).reshape(-1, w * w, channels))
-        return said.view(n, step, step, w, w, channels).permute(0, 3, 1, 4, 2, 5).reshape(n, side, side, channels)  # type: ignore[no-any-return]
+        attended = functional.scaled_dot_product_attention(*parts.unbind(0))  # (windows, heads, w * w, C / heads)
+        output = self.out(attended.transpose(1, 2).reshape(-1, w * w, channels))
+        return output.view(n, step, step, w, w, channels).permute(0, 3, 1, 4, 2, 5).reshape(n, side, side, channels)  # type: ignore[no-any-return]
 
 
 class IwinBlock(nn.Module):
-    """Interleaved attention beside a depthwise 3x3, then two layers; each added to what came in.
+    """Interleaved attention beside a depthwise 3x3, then two layers; each added to its input.
 
     Args:
         channels: of a token.
         heads: of the attention.
         side: of the map, tokens.
         window: largest side of a window, tokens.
-        drop: probability of leaving out a branch for a whole face, while training.
+        drop: probability of leaving out a branch for a whole face, in training.
     """
 
     def __init__(self, channels: int, heads: int, side: int, window: int, drop: float) -> None:
@@ -105,7 +106,7 @@ class IwinTrunk(nn.Module):
         channels: of the first stage; each following one has twice as many.
         patch: side of the square that becomes one token, pixels.
         window: side of a window, tokens; divides the side of every map above it.
-        drop_path: probability of leaving out a branch of the last block; it grows evenly up to there.
+        drop_path: probability of leaving out a branch of the last block; grows linearly to it.
         inputs: channels of a face.
         size: side of a face, pixels.
     """
@@ -133,7 +134,7 @@ class IwinTrunk(nn.Module):
         self.stages = nn.Sequential(*stages)
         self.out_features = channels << (len(depths) - 1)
         self.norm = nn.LayerNorm(self.out_features)
-        self.apply(_begin)
+        self.apply(_init_weights)
 
     def forward(self, x: Tensor) -> Tensor:
         """Features: the mean of the last tokens."""
@@ -141,8 +142,8 @@ class IwinTrunk(nn.Module):
         return self.norm(self.stages(tokens)).mean((1, 2))  # type: ignore[no-any-return]
 
 
-def _begin(module: nn.Module) -> None:
-    """Weights begin as the authors let them begin."""
+def _init_weights(module: nn.Module) -> None:
+    """Initialise weights as the authors do."""
     if isinstance(module, nn.Linear | nn.Conv2d):
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:

@@ -1,4 +1,4 @@
-"""The few layers that several families share."""
+"""Layers that several families share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trainer.models.reparam import BranchedConv
 def conv_bn(
     inputs: int, outputs: int, kernel: int, stride: int = 1, *, branched: bool = False, groups: int = 1
 ) -> nn.Sequential:
-    """Convolution without bias, padded to keep the size, and batch-norm; a 3x3 may learn through branches."""
+    """Convolution without bias, padded to keep the size, and batch-norm; a 3x3 may be branched."""
     if branched:
         return nn.Sequential(BranchedConv(inputs, outputs, stride), nn.BatchNorm2d(outputs))
     kind = DepthwiseConv if groups == inputs == outputs > 1 else nn.Conv2d
@@ -21,19 +21,25 @@ def conv_bn(
 
 
 def mean_of(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, C), written so that the exported graph needs no transposition."""
+    """(N, C, H, W) -> (N, C), written so that the exported graph needs no transpose."""
     return mean_map(x).flatten(1)
 
 
 def mean_map(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, C, 1, 1); learning on a CPU pools, because a pooling's gradient is laid out as its map is."""
+    """(N, C, H, W) -> (N, C, 1, 1).
+
+    Training on a CPU uses pooling, because its gradient has the memory layout of the map.
+    """
     if learns_on_cpu(x):
         return avg_pool2d(x, x.shape[2:])
     return x.mean((2, 3), keepdim=True)
 
 
 def pointwise(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """(N, C, 1, 1) -> (N, D, 1, 1) by a 1x1 convolution; learning on a CPU multiplies matrices, which is quicker."""
+    """(N, C, 1, 1) -> (N, D, 1, 1) by a 1x1 convolution.
+
+    Training on a CPU uses a matrix product, which is faster there.
+    """
     if learns_on_cpu(x):
         return linear(x.flatten(1), layer.weight.flatten(1), layer.bias)[..., None, None]
     return layer(x)  # type: ignore[no-any-return]
@@ -42,12 +48,13 @@ def pointwise(layer: nn.Conv2d, x: Tensor) -> Tensor:
 class SqueezeExcite(nn.Module):
     """Channel gates from the globally averaged map (Hu et al. 2018, arXiv:1709.01507).
 
-    The squeeze keeps at least 8 channels and a positive bias: an int8 file with a dead squeeze (range 0) does not load.
+    The squeeze has at least 8 channels and a positive initial bias, because an int8 file with a
+    dead squeeze (range 0) does not load.
 
     Args:
         channels: of the map.
         hidden: channels of the squeeze; None takes a sixteenth.
-        gate: opens and closes a channel.
+        gate: activation of the excitation.
     """
 
     def __init__(self, channels: int, hidden: int | None = None, gate: type[nn.Module] = nn.Sigmoid) -> None:
@@ -72,8 +79,8 @@ class ResidualBlock(nn.Module):
         inputs, hidden, outputs: channels before, between and after the two convolutions.
         stride: of the first convolution.
         se: squeeze-and-excitation at the end of the branch.
-        branched: both 3x3 convolutions learn through branches.
-        starts_as_identity: the branch's last batch-norm starts at zero, which helps deep networks begin to learn.
+        branched: both 3x3 convolutions are branched.
+        starts_as_identity: the branch's last batch-norm starts at zero, which helps deep networks.
     """
 
     def __init__(

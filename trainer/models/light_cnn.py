@@ -1,7 +1,8 @@
-"""Two small networks of published studies that keep every pixel of their last map.
+"""Two small networks of published studies that use every pixel of their last map.
 
-The light ResNet of the study of compact networks below 500 thousand parameters; and the residual CNN on which the
-student is modelled (Mutaliyev & Kalpeyeva 2026, doi:10.14569/IJACSA.2026.0170277).
+They are the light ResNet of the study of compact networks below 500 thousand parameters, and the
+residual CNN on which the student is modelled (Mutaliyev & Kalpeyeva 2026,
+doi:10.14569/IJACSA.2026.0170277).
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from trainer.models.layers import ResidualBlock, conv_bn, mean_of
 
 
 class LightResNetTrunk(nn.Module):
-    """(N, inputs, size, size) -> (N, 128 x size / 4 x size / 4): two residual blocks, max-pool after each addition.
+    """(N, inputs, size, size) -> (N, 128 x size / 4 x size / 4): two max-pooled residual blocks.
 
-    The study gives 418 thousand parameters, not the widths: 32-64-128 and one layer from all pixels of the last map to
-    seven emotions have 417,255. (A bias in each convolution, which batch-norm would take away again, makes 417,863.)
+    The study gives 418 thousand parameters, but no widths. 32-64-128 and one layer from all pixels
+    of the last map to seven emotions have 417,255. (With a bias in each convolution, which
+    batch-norm removes again, 417,863.)
     """
 
     def __init__(self, inputs: int = 1, size: int = 48) -> None:
@@ -33,14 +35,15 @@ class LightResNetTrunk(nn.Module):
 
 
 class ResidualCNNTrunk(nn.Module):
-    """(N, inputs, size, size) -> (N, 256): blocks of 32, 64, 128 channels, each max-pooled, and 256 hidden units.
+    """(N, inputs, size, size) -> (N, 256): max-pooled blocks of 32, 64, 128 channels, 256 units.
 
-    The study's text and its 552,455 parameters do not agree, so both readings are here: all 6x6x128 pixels into the
-    hidden units have 1.48 million parameters, their mean over the map 0.33 million.
+    The study's text does not agree with its 552,455 parameters, so both variants are here. With all
+    6x6x128 pixels as input of the hidden units there are 1.48 million parameters, with their mean
+    over the map 0.33 million.
 
     Args:
-        pooled: the mean of the last map goes into the hidden units, instead of all its pixels.
-        blocks: how many; each has twice the channels of the one before.
+        pooled: the hidden units get the mean of the last map instead of all its pixels.
+        blocks: number of blocks; each has twice the channels of the one before.
         shortcut: blocks are residual.
         inputs: channels of a face.
         size: side of a face, pixels.
@@ -61,7 +64,7 @@ class ResidualCNNTrunk(nn.Module):
         self.out_features = 256
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features: what the hidden units make of the last map."""
+        """Features: the hidden units' output."""
         last = self.stages(x)
         return self.hidden(mean_of(last) if self.pooled else last.flatten(1))  # type: ignore[no-any-return]
 

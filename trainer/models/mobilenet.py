@@ -1,15 +1,16 @@
 """MobileNets for faces of 48 pixels, and a light one of about 130 thousand parameters.
 
-MobileNetV2: Sandler et al. 2018, arXiv:1801.04381. V3: Howard et al. 2019, arXiv:1905.02244. The first and the last of
-the strides are 1 instead of 2, so that 48 pixels end as a map of 6x6. The SE-ResNet study gives 2.3, 4.2 and 1.8
-million parameters. V3-Large as published has 4.2. The other two are met by known variants, which we therefore take to
-be meant: V2 with a 1x1 shortcut wherever the stride is 1, as code for CIFAR has it (2.31; as published 2.23), and
-V3-Small with a gate on its last map, as its paper's table has it, and 1,280 hidden units like Large (1.84, which is
-2.3 % above the study's rounded figure; with neither 1.53). Hard-swish has no int8 kernel in XNNPACK.
+MobileNetV2: Sandler et al. 2018, arXiv:1801.04381. V3: Howard et al. 2019, arXiv:1905.02244. The
+first and the last stride are 1 instead of 2, so that 48 pixels end as a map of 6x6. The SE-ResNet
+study gives 2.3, 4.2 and 1.8 million parameters. V3-Large as published has 4.2. Known variants match
+the other two, so we use them: V2 with a 1x1 shortcut wherever the stride is 1, as in code for CIFAR
+(2.31; as published 2.23), and V3-Small with a gate on its last map, as in its paper's table, and
+1,280 hidden units like Large (1.84, 2.3 % above the study's rounded number; with neither 1.53).
+Hard-swish has no int8 kernel in XNNPACK.
 
-The light MobileNetV2 of the study of compact networks has no strides before 24 channels, no stages of 160 and 320, and
-128 channels at its end. How often its blocks repeat we do not know: two of 32 channels and one of each other width
-come nearest to its 130 thousand (132,359).
+The light MobileNetV2 of the study of compact networks has no strides before 24 channels, no stages
+of 160 and 320, and 128 channels at its end. The study does not give the number of blocks. Two of 32
+channels and one of each other width are nearest to its 130 thousand (132,359).
 """
 
 from __future__ import annotations
@@ -40,15 +41,15 @@ V3_SMALL = (
 
 
 class InvertedResidual(nn.Module):
-    """1x1 to many channels, depthwise, 1x1 back to few, without activation; added to the input where it fits.
+    """1x1 to many channels, depthwise, linear 1x1 to few; added to the input where it fits.
 
     Args:
-        inputs, hidden, outputs: channels; where `hidden` equals `inputs`, the first 1x1 is left out.
+        inputs, hidden, outputs: channels; if `hidden` equals `inputs`, there is no first 1x1.
         kernel: of the depthwise convolution.
         stride: of the depthwise convolution.
         activation: after the first two.
         se: squeeze-and-excitation before the last 1x1.
-        projected: at stride 1 a 1x1 shortcut joins input and output where their channels differ.
+        projected: at stride 1, a 1x1 shortcut connects input and output of different channels.
     """
 
     def __init__(
@@ -120,7 +121,8 @@ class MobileNetV3Trunk(nn.Module):
     """(N, inputs, 48, 48) -> (N, hidden).
 
     Args:
-        blocks: kernel, hidden channels, channels, whether gated, whether with hard-swish, and stride of each.
+        blocks: of each the kernel, hidden channels, channels, whether it has a gate, whether it has
+            hard-swish, and the stride.
         hidden: units of the layer before the head.
         gated: the last map is gated too.
         stem_stride: of the first convolution.
@@ -153,7 +155,7 @@ class MobileNetV3Trunk(nn.Module):
         self.out_features = hidden
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features: what the hidden layer makes of the last map's mean over its pixels."""
+        """Features: the hidden layer's output for the mean of the last map."""
         return self.hidden(mean_of(self.layers(x)))  # type: ignore[no-any-return]
 
 
@@ -164,6 +166,6 @@ def _with_last(strides: list[int], last: int | None) -> list[int]:
 
 
 def _eighths(channels: int) -> int:
-    """The nearest multiple of eight that is not a tenth less, as MobileNets count their gates."""
+    """The nearest multiple of eight that is at most a tenth less, as in MobileNet's gates."""
     rounded = max(8, (channels + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels else rounded

@@ -1,4 +1,4 @@
-"""Every network by name, and the builders that make one ready to learn."""
+"""Every network by name, and their builders."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from trainer.models.vgg import STAGES, VGGTrunk
 
 
 def _compact(**options: Any) -> CompactTrunk:
-    """The student as `StudentConfig` has it, but for the options, which are named as there."""
+    """The student of `StudentConfig`; options replace its settings."""
     config = replace(StudentConfig(), **options)
     return CompactTrunk(config.channels, config.tail, config.stem_stride, config.se, config.branches == "acb")
 
@@ -45,7 +45,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "residual_cnn": ResidualCNNTrunk,
     "iwin_tiny": IwinTrunk,
 }
-"""Trunks by name, for 48x48 grey faces unless their options say otherwise; each has `out_features`."""
+"""Trunks by name, by default for 48x48 grey faces; each has `out_features`."""
 
 
 def build_network(name: str, classes: int, votes: int = 0, dropout: float = 0.0, **options: Any) -> ExpressionNet:
@@ -56,7 +56,7 @@ def build_network(name: str, classes: int, votes: int = 0, dropout: float = 0.0,
         classes: number of emotions.
         votes: number of FER+ vote columns for the second head; 0 builds none.
         dropout: probability before the heads.
-        options: of the trunk, as its class tells them.
+        options: of the trunk; see its class.
     """
     return ExpressionNet(NETWORKS[name](**options), classes, votes, dropout)
 
@@ -74,21 +74,21 @@ def build_student(config: StudentConfig, classes: int, votes: int = 0) -> Expres
 
 
 def build_study(config: StudyConfig, classes: int, votes: int = 0) -> ExpressionNet:
-    """A network of a study as the config describes it; stages that are not taught ask for no gradient."""
+    """A network of a study as the config describes it; frozen stages have no gradient."""
     options = {name: yaml.safe_load(value) for name, _, value in (text.partition("=") for text in config.options)}
     options |= {"inputs": config.channels} if config.channels != 1 else {}
     options |= {"size": config.side} if config.side != FACE_SIDE else {}
     model = build_network(config.network, classes, votes, config.dropout, **options)
     if config.taught_from:
-        _keep_stages(model.trunk, config.taught_from)
+        _freeze_stages(model.trunk, config.taught_from)
     if (config.channels, config.side, config.scaling) != (1, FACE_SIDE, "unit"):
         model.trunk = FormedTrunk(model.trunk, config.channels, config.side, config.scaling)
     return model
 
 
-def _keep_stages(trunk: nn.Module, first: int) -> None:
-    """Stages before the first one that is taught stay as they are."""
-    assert isinstance(trunk, ResNetTrunk), "only a ResNet's stages can be kept"
-    trunk.taught_from = first
+def _freeze_stages(trunk: nn.Module, first: int) -> None:
+    """Freeze the stages before the first one that is trained."""
+    assert isinstance(trunk, ResNetTrunk), "only a ResNet's stages can be frozen"
+    trunk.first_trained = first
     for number in range(first):
         trunk.stage(number).requires_grad_(False)

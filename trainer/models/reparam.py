@@ -1,4 +1,4 @@
-"""Train-time branches: a convolution that learns as four and is exported as one."""
+"""Train-time branches: a convolution that is trained as four and exported as one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ SIDES = {"row": (1, 3), "column": (3, 1), "point": (1, 1)}  # kernels beside the
 
 
 class BranchedConv(nn.Conv2d):
-    """A 3x3 convolution without bias, beside it a 1x3, a 3x1 and a 1x1, each scaled by channel, all summed.
+    """The sum of a 3x3, a 1x3, a 3x1 and a 1x1 convolution without bias, each scaled by channel.
 
-    The asymmetric branches are ACNet's (Ding et al. 2019, arXiv:1908.03930). No branch has a batch-norm of its own: one
-    follows the sum, else int8 suffers (QARepVGG, arXiv:2212.01593); the scales make them differ from one kernel taught
-    at other rates (OREPA, arXiv:2204.00826). So the kernels are summed first, and one convolution does the work.
+    The asymmetric branches are ACNet's (Ding et al. 2019, arXiv:1908.03930). There is one
+    batch-norm after the sum, not one in each branch, which would cost accuracy in int8 (QARepVGG,
+    arXiv:2212.01593). The scales make the branches more than one kernel with other learning rates
+    (OREPA, arXiv:2204.00826). So the kernels are summed first, and one convolution is run.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
@@ -27,10 +28,10 @@ class BranchedConv(nn.Conv2d):
         self.scales = nn.ParameterDict({name: torch.ones(outputs) for name in ("square", *SIDES)})
         self.sides = nn.ParameterDict({name: torch.empty(outputs, inputs, *side) for name, side in SIDES.items()})
         for kernel in self.sides.values():
-            nn.init.uniform_(kernel, -1 / math.sqrt(9 * inputs), 1 / math.sqrt(9 * inputs))  # as the 3x3 begins
+            nn.init.uniform_(kernel, -1 / math.sqrt(9 * inputs), 1 / math.sqrt(9 * inputs))  # as the 3x3
 
     def kernel(self) -> Tensor:
-        """The 3x3 kernel that does what all branches do together: (outputs, inputs, 3, 3)."""
+        """The 3x3 kernel that equals all branches together: (outputs, inputs, 3, 3)."""
         total: Tensor = self.weight * self.scales["square"].view(-1, 1, 1, 1)
         for name, kernel in self.sides.items():
             height, width = SIDES[name]
@@ -43,13 +44,13 @@ class BranchedConv(nn.Conv2d):
         return self._conv_forward(input, self.kernel(), None)  # type: ignore[no-any-return]
 
     def fused(self) -> nn.Conv2d:
-        """The plain convolution that it has become."""
+        """The plain convolution that equals this one."""
         plain = nn.Conv2d(self.in_channels, self.out_channels, 3, self.stride, 1, bias=False)  # type: ignore[arg-type]
         plain.weight = nn.Parameter(self.kernel().detach())
         return plain
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """Weights of a plain convolution are taken for the 3x3; the other branches then begin at zero."""
+        """Load a plain convolution's weights into the 3x3; the other branches are then zero."""
         if f"{prefix}scales.square" not in state_dict and f"{prefix}weight" in state_dict:
             with torch.no_grad():
                 for name, scale in self.scales.items():
@@ -60,7 +61,7 @@ class BranchedConv(nn.Conv2d):
 
 
 def fuse_branches(model: Network) -> Network:
-    """A copy in which every branched convolution is the plain one that it has become."""
+    """A copy in which every branched convolution is replaced by the plain one that equals it."""
     fused = copy.deepcopy(model)
     for module in list(fused.modules()):
         for name, child in list(module.named_children()):

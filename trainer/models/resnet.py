@@ -1,9 +1,10 @@
-"""ResNet for faces of 48 pixels, with squeeze-and-excitation or without; SE-ResNet34 is the teacher.
+"""ResNet for faces of 48 pixels, with or without squeeze-and-excitation (SE).
 
-ResNet (He et al. 2015, arXiv:1512.03385) of basic blocks or bottlenecks, SE after each residual branch (Hu et al. 2018,
-arXiv:1709.01507), in the form used for FER2013: 3x3 stem of stride 1 and no max-pool, so that a face keeps its detail.
-At full width, seven emotions, millions of parameters: ResNet18, 34 and 50 have 11.2, 21.3 and 23.5, with SE 11.3, 21.4
-and 26.0; ResNet152 has 58.1. With the stem of ImageNet the weights that torchvision gives fit.
+ResNet (He et al. 2015, arXiv:1512.03385) of basic blocks or bottlenecks, with SE after each
+residual branch (Hu et al. 2018, arXiv:1709.01507). As usual for FER2013, the stem is a 3x3 of
+stride 1 without max-pool, so that a face keeps its detail. At full width and for seven emotions,
+ResNet18, 34 and 50 have 11.2, 21.3 and 23.5 million parameters, with SE 11.3, 21.4 and 26.0;
+ResNet152 has 58.1. With the stem of ImageNet, torchvision's weights fit.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class ResNetTrunk(nn.Module):
         stem_stride: 1 keeps the full resolution in the first stage, 2 is about four times cheaper.
         last_stride: of the fourth stage.
         bottleneck: blocks are bottlenecks.
-        imagenet_stem: 7x7 of stride 2 and max-pool, as the weights from ImageNet want it; `stem_stride` is not used.
+        imagenet_stem: 7x7 of stride 2 and max-pool, as in torchvision's weights; `stem_stride` is
+            not used.
         inputs: channels of a face.
     """
 
@@ -71,7 +73,7 @@ class ResNetTrunk(nn.Module):
     ) -> None:
         super().__init__()
         channels = [max(8, round(c * width)) for c in (64, 128, 256, 512)]
-        self.depths, self.taught_from = tuple(depths), 0
+        self.depths, self.first_trained = tuple(depths), 0
         self.stem = _imagenet_stem(inputs, channels[0]) if imagenet_stem else _stem(inputs, channels[0], stem_stride)
         blocks: list[nn.Module] = []
         inside = channels[0]
@@ -94,9 +96,9 @@ class ResNetTrunk(nn.Module):
         return self.blocks[first : first + self.depths[number - 1]]
 
     def train(self, mode: bool = True) -> Self:
-        """Batch-norms of stages that are no longer taught keep the statistics that they came with."""
+        """Set the mode; batch-norms of frozen stages keep their statistics."""
         super().train(mode)
-        for number in range(self.taught_from):
+        for number in range(self.first_trained):
             self.stage(number).eval()
         return self
 
@@ -106,7 +108,7 @@ def _stem(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 def _imagenet_stem(inputs: int, outputs: int) -> nn.Sequential:
-    """What follows ReLU is never below zero, so zeros may pad the max-pool, and int8 knows how."""
+    """After ReLU no value is negative, so zeros can pad the max-pool, which int8 supports."""
     pool = (nn.ZeroPad2d(1), nn.MaxPool2d(3, 2))
     return nn.Sequential(conv_bn(inputs, outputs, 7, 2), nn.ReLU(inplace=True), *pool)
 

@@ -1,7 +1,8 @@
-"""A teacher of another kind: VGG with batch-norm, its three wide layers replaced by the mean over the last map.
+"""VGG with batch-norm, its three wide layers replaced by the mean over the last map.
 
-Simonyan & Zisserman 2014, arXiv:1409.1556, batch-norm after each convolution. A teacher that errs elsewhere than a
-ResNet is what makes an ensemble worth its cost. VGG19 at full width has 20.0 million parameters.
+Simonyan & Zisserman 2014, arXiv:1409.1556, with batch-norm after each convolution. As a teacher it
+makes other errors than a ResNet, which makes an ensemble worth its cost. VGG19 at full width has
+20.0 million parameters.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from trainer.config import TrainConfig
 from trainer.errors import CheckpointError
 from trainer.reporting.tables import ScoreTable, percent
 
-# Where and how fast a run is made says nothing about what comes out; what follows it neither.
+# These settings do not change the trained weights: place, speed, and what comes after training.
 ASIDE = ("data", "runs", "accelerator", "threads", "compile", "checkpoint_s", "convert", "evaluate")
 KINDS = ("teacher", "student", "study")
 
@@ -27,9 +27,9 @@ class Run:
     """A run with at least one finished epoch.
 
     Attributes:
-        settings: those that may matter to the result, by dotted name, without the seed.
+        settings: those that may change the result, by dotted name, without the seed.
         epochs: one entry a finished epoch, oldest first.
-        summary: what the finished run left; empty where it was cut off.
+        summary: of the finished run; empty where it was cut off.
     """
 
     name: str
@@ -40,18 +40,18 @@ class Run:
 
     @property
     def accuracies(self) -> list[float]:
-        """On PublicTest, after each epoch."""
+        """PublicTest accuracy after each epoch."""
         return [entry["accuracy"] for entry in self.epochs]
 
     @property
     def planned(self) -> int:
-        """Epochs that it was to have."""
+        """Epochs of its schedule."""
         return int(self.settings[f"{self.kind}.fit.epochs"])
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ only in the seed, and what tells them from the first group."""
+    """Runs that differ only in the seed, and how they differ from the first group."""
 
     what: str
     runs: tuple[Run, ...]
@@ -76,7 +76,7 @@ class Group:
 
 
 def read_runs(paths: Iterable[Path]) -> tuple[list[Run], list[str]]:
-    """The runs that lie in some folders, and a sentence on each folder that is passed over.
+    """The runs in some folders, and a sentence on each folder that is skipped.
 
     Raises:
         CheckpointError: a run's files are damaged, or none has finished an epoch.
@@ -86,22 +86,22 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Run], list[str]]:
         folder = RunFolder(path)
         try:
             if not (path / CONFIG).is_file():
-                notes.append(f"{path}: passed over, it is not a run folder")
+                notes.append(f"{path}: skipped, it is not a run folder")
             elif not folder.metrics():
-                notes.append(f"{path}: passed over, it has not finished an epoch")
+                notes.append(f"{path}: skipped, it has not finished an epoch")
             else:
                 runs.append(_read(folder))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
             raise CheckpointError(f"{path}: the run's files cannot be read: {error!r}.") from error
     if not runs:
-        raise CheckpointError("Not one of these folders holds a run with a finished epoch; name runs, as in runs/*.")
+        raise CheckpointError("No run with a finished epoch is in these folders; name runs, as in runs/*.")
     return runs, notes
 
 
 def _read(folder: RunFolder) -> Run:
     summary, name = folder.summary(), folder.path.name
     kind = summary.get("kind") or ("teacher" if name.startswith("teacher") else "student")
-    # What an older config does not know has had its default.
+    # A setting that an older config lacks had its default.
     settings = _flat(to_dict(TrainConfig())) | _flat(yaml.safe_load((folder.path / CONFIG).read_text())["trainer"])
     others = [other for other in KINDS if other != kind]
     foreign = (*ASIDE, *others, *(() if kind == "student" else ("distill",)))
@@ -118,7 +118,7 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def grouped(runs: Sequence[Run]) -> list[Group]:
-    """Runs of one kind as groups, in the order given; the first is the baseline, the others say where they differ."""
+    """Runs of one kind as groups, in the given order; the first is the baseline."""
     names = sorted({name for run in runs for name in run.settings})
     differing = [n for n in names if len({json.dumps(run.settings.get(n)) for run in runs}) > 1]
     groups: dict[str, list[Run]] = {}
@@ -128,8 +128,8 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
     found = []
     for members in groups.values():
         mine = members[0].settings
-        said = [n for n in differing if mine is first or mine.get(n) != first.get(n)]
-        text = ", ".join(f"{_short(n)} {_said(mine.get(n))}" for n in said)
+        shown = [n for n in differing if mine is first or mine.get(n) != first.get(n)]
+        text = ", ".join(f"{_short(n)} {_formatted(mine.get(n))}" for n in shown)
         found.append(Group(f"baseline ({text})" if mine is first and text else text or "baseline", tuple(members)))
     return found
 
@@ -140,9 +140,9 @@ def _short(name: str) -> str:
     return name.removeprefix("fit.")
 
 
-def _said(value: Any) -> str:
+def _formatted(value: Any) -> str:
     if isinstance(value, list):
-        return "+".join(map(_said, value)) or "none"
+        return "+".join(map(_formatted, value)) or "none"
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -171,5 +171,5 @@ def _epochs(row: dict[str, Any]) -> str:
 
 
 def machines(runs: Iterable[Run]) -> str:
-    """What the finished runs were taught on; empty where none has finished."""
+    """The machines of the finished runs; empty where none has finished."""
     return "; ".join(sorted({run.summary["device"] for run in runs if "device" in run.summary}))

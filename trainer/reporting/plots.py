@@ -1,4 +1,4 @@
-"""The pictures of `trainer report` and `trainer data`: each function draws one figure from plain arrays."""
+"""The plots of `trainer report` and `trainer data`: one function a figure, from plain arrays."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from trainer.data.corruptions import KINDS, SEVERITIES, corrupt
 from trainer.data.dataset import LABELS, FaceSet
 from trainer.evaluation import metrics
 
-# Okabe & Ito's palette, which colour-blind people can tell apart: one colour an emotion, in the order of LABELS.
+# Okabe & Ito's palette for colour-blind people: one colour an emotion, in the order of LABELS.
 COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#0072b2", "#56b4e9", "#7f7f7f")
 INK, FAINT = "#222222", "#d9d9d9"
-BLUES = LinearSegmentedColormap.from_list("house", ["#ffffff", "#9ecae1", "#2171b5", "#08306b"])
+BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#9ecae1", "#2171b5", "#08306b"])
 DPI = 130
 
 
@@ -51,7 +51,7 @@ def confusion(matrix: NDArray[np.int64], title: str) -> Figure:
         axes.text(column, row + 0.24, f"{matrix[row, column]}", ha="center", va="center", color=colour, size=7.5)
     axes.set_xticks(range(len(LABELS)), LABELS, rotation=30, ha="right")
     axes.set_yticks(range(len(LABELS)), [f"{n}\n{s:,}" for n, s in zip(LABELS, matrix.sum(1), strict=True)])
-    axes.set(title=title, xlabel="read, % of the row (below: faces)", ylabel="truth")
+    axes.set(title=title, xlabel="predicted, % of the row (below: faces)", ylabel="truth")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure
@@ -62,7 +62,7 @@ def roc(scores: NDArray[np.float64], labels: NDArray[np.int64], title: str) -> F
     from sklearn.metrics import roc_curve
 
     figure = Figure((6.6, 6.2), layout="constrained")
-    axes = plain(figure.subplots(), title, "false alarms", "found")
+    axes = plain(figure.subplots(), title, "false positive rate", "true positive rate")
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1, zorder=0)
     for k, name in enumerate(LABELS):
         area = metrics.auc(scores[:, k], labels == k)
@@ -75,10 +75,10 @@ def roc(scores: NDArray[np.float64], labels: NDArray[np.int64], title: str) -> F
 
 
 def reliability(calibration: dict[str, Any], title: str) -> Figure:
-    """Accuracy against confidence, before and after the temperature; `calibration` is `trainer evaluate`'s."""
+    """Accuracy against confidence, before and after the temperature, from `trainer evaluate`."""
     figure = Figure((6.4, 6.2), layout="constrained")
     axes = plain(figure.subplots(), title, f"confidence (a dot: {calibration['after']['bins'][0]['n']:,} faces)", "")
-    axes.set_ylabel("share read right")
+    axes.set_ylabel("accuracy")
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1, zorder=0)
     for when, colour in (("before", COLOURS[6]), ("after", COLOURS[4])):
         found = calibration[when]
@@ -92,9 +92,9 @@ def reliability(calibration: dict[str, Any], title: str) -> Figure:
 
 
 def risk_coverage(curves: dict[str, dict[str, Any]], title: str) -> Figure:
-    """Accuracy of the surest faces, by their share; a curve a name, each `trainer evaluate`'s risk_coverage."""
+    """Accuracy of the most confident faces, by share; curves are `risk_coverage` by name."""
     figure = Figure((6.8, 5.0), layout="constrained")
-    axes = plain(figure.subplots(), title, "share of faces told, the surest first", "accuracy of those")
+    axes = plain(figure.subplots(), title, "share of faces classified, the most confident first", "accuracy of those")
     styles = ((COLOURS[4], (6, 5), "left"), (COLOURS[0], (-6, -14), "right"))  # colour, and where its figure stands
     for (colour, offset, side), (name, curve) in zip(styles, curves.items(), strict=False):
         axes.plot(curve["coverage"], curve["accuracy"], color=colour, lw=1.8, label=f"{name}: AURC {curve['aurc']:.3f}")
@@ -108,7 +108,7 @@ def risk_coverage(curves: dict[str, dict[str, Any]], title: str) -> Figure:
 
 
 def corruptions(found: dict[str, Any], title: str) -> Figure:
-    """Accuracy on spoilt faces, kind by severity, and each kind's mean; `found` is `trainer evaluate`'s."""
+    """Accuracy by corruption and severity, and each mean; `found` is of `trainer evaluate`."""
     kinds = found["kinds"]
     table = 100 * np.array([[*values["accuracy"], values["mean"]] for values in kinds.values()])
     figure = Figure((7.2, 7.6), layout="constrained")
@@ -121,7 +121,7 @@ def corruptions(found: dict[str, Any], title: str) -> Figure:
     axes.set_yticks(range(len(kinds)), [kind.replace("_", " ") for kind in kinds])
     axes.axvline(table.shape[1] - 1.5, color="white", lw=4)
     clean, mean = 100 * found["accuracy"], 100 * found["mean"]
-    below = f"severity\naccuracy, %, n = {found['faces']:,} each; unspoilt {clean:.1f}, mean {mean:.1f}"
+    below = f"severity\naccuracy, %, n = {found['faces']:,} each; clean {clean:.1f}, mean {mean:.1f}"
     axes.set(title=title, xlabel=below)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -129,13 +129,13 @@ def corruptions(found: dict[str, Any], title: str) -> Figure:
 
 
 def corrupted_sheet(face: NDArray[np.uint8], seed: int) -> Figure:
-    """One face (S, S), spoilt in every way at every severity."""
+    """One face (S, S) with every corruption at every severity."""
     figure = Figure((len(SEVERITIES) * 0.95 + 2.0, len(KINDS) * 0.95 + 0.3), layout="constrained")
     grid = figure.subplots(len(KINDS), len(SEVERITIES) + 1, squeeze=False)
     for row, kind in zip(grid, KINDS, strict=True):
-        spoilt = (corrupt(face[np.newaxis], kind, severity, seed)[0] for severity in SEVERITIES)
+        corrupted = (corrupt(face[np.newaxis], kind, severity, seed)[0] for severity in SEVERITIES)
         strengths = (f"{strength:g}" for strength in KINDS[kind].strengths)
-        for axes, image, caption in zip(row, (face, *spoilt), ("", *strengths), strict=True):
+        for axes, image, caption in zip(row, (face, *corrupted), ("", *strengths), strict=True):
             _face(axes, image, caption)
         row[0].set_ylabel(
             f"{kind.replace('_', ' ')},\n{KINDS[kind].unit}", rotation=0, ha="right", va="center", color=INK
@@ -143,21 +143,21 @@ def corrupted_sheet(face: NDArray[np.uint8], seed: int) -> Figure:
     return figure
 
 
-def learning_curves(entries: Sequence[dict[str, Any]], title: str, judged: str = "PublicTest") -> Figure:
-    """Accuracy and loss by epoch, from a run's metrics.jsonl; `judged` is the split on which epochs are judged."""
+def learning_curves(entries: Sequence[dict[str, Any]], title: str, split: str = "PublicTest") -> Figure:
+    """Accuracy and loss by epoch, from metrics.jsonl; `split` is the validation split."""
     figure = Figure((10, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = [e["epoch"] for e in entries]
     plain(left, title, "epoch", "accuracy")
     left.plot(epochs, [e["train_accuracy"] for e in entries], color=COLOURS[6], label="Training, augmented views")
     public = [e["accuracy"] for e in entries]
-    left.plot(epochs, public, color=COLOURS[4], lw=2, label=judged)
+    left.plot(epochs, public, color=COLOURS[4], lw=2, label=split)
     best = int(np.argmax(public))
     left.plot(epochs[best], public[best], "o", color=COLOURS[0], label=f"best: {public[best]:.4f} after {epochs[best]}")
     left.legend(frameon=False, loc="lower right")
     plain(right, "", "epoch", "loss")
     right.plot(epochs, [e["loss"] for e in entries], color=COLOURS[6], label="Training, as optimised")
-    right.plot(epochs, [e["loss_public"] for e in entries], color=COLOURS[4], lw=2, label=f"{judged}, cross-entropy")
+    right.plot(epochs, [e["loss_public"] for e in entries], color=COLOURS[4], lw=2, label=f"{split}, cross-entropy")
     right.legend(frameon=False, loc="upper right")
     return figure
 
@@ -165,7 +165,7 @@ def learning_curves(entries: Sequence[dict[str, Any]], title: str, judged: str =
 def compared_curves(
     groups: dict[str, list[list[float]]], title: str, quantity: str = "accuracy on PublicTest"
 ) -> Figure:
-    """Accuracy by epoch: a line a group, the mean of its seeds, in a band of one standard deviation.
+    """Accuracy by epoch: each group's mean over seeds, in a band of one standard deviation.
 
     Where seeds ended at different epochs, the line ends with the shortest.
     """
@@ -203,12 +203,12 @@ def tsne(features: NDArray[np.float32], labels: NDArray[np.int64], title: str) -
 
 
 def worst_mistakes(faces: FaceSet, scores: NDArray[np.float64], title: str, rows: int = 5, columns: int = 8) -> Figure:
-    """The wrong readings that were surest of themselves."""
-    read, confidence = scores.argmax(1), scores.max(1)
-    wrong = np.flatnonzero(read != faces.labels)
+    """The wrong predictions with the highest confidence."""
+    predicted, confidence = scores.argmax(1), scores.max(1)
+    wrong = np.flatnonzero(predicted != faces.labels)
     worst = wrong[np.argsort(-confidence[wrong])][: rows * columns]
-    captions = [f"{LABELS[faces.labels[i]]}\n→ {LABELS[read[i]]} {confidence[i]:.2f}" for i in worst]
-    return _sheet(faces.images[worst], captions, f"{title}\nthe truth → what was read instead, and how sure", columns)
+    captions = [f"{LABELS[faces.labels[i]]}\n→ {LABELS[predicted[i]]} {confidence[i]:.2f}" for i in worst]
+    return _sheet(faces.images[worst], captions, f"{title}\nlabel → prediction, confidence", columns)
 
 
 def contact_sheet(faces: FaceSet, columns: int) -> Figure:

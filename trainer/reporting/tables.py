@@ -1,4 +1,4 @@
-"""The scores of `trainer evaluate` as tables that a person reads: on a terminal, or in Markdown."""
+"""The scores of `trainer evaluate` as tables: on a terminal, or in Markdown."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ CALIBRATION = {
     "nll_votes": "NLL against FER+",
 }
 NEW = "; new: without the duplicates of Training faces"
-MIN_P = 0.0001  # smaller ones are not told apart
+MIN_P = 0.0001  # smaller ones are shown as below it
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)  # of the curve, in the table
 
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """A table of finished texts; the first column names the row."""
+    """A table of formatted texts; the first column names the row."""
 
     title: str
     head: Sequence[str]
@@ -67,13 +67,13 @@ def print_scores(scores: dict[str, Any], console: Console) -> None:
 
 
 def headline(scores: dict[str, Any]) -> str:
-    """The one figure, with its standard error and its n."""
+    """The accuracy, with its standard error and its n."""
     error = 100 * scores["standard_error"]
     return f"{percent(scores['accuracy'])} ± {error:.2f} (standard error), n = {scores['n']:,}"
 
 
 def tables(scores: dict[str, Any]) -> Iterator[ScoreTable]:
-    """Every table that the scores fill, in order."""
+    """Every table for which there are scores, in order."""
     yield summary(scores)
     yield calibration(scores)
     yield coverage(scores)
@@ -87,7 +87,7 @@ def tables(scores: dict[str, Any]) -> Iterator[ScoreTable]:
 
 
 def summary(scores: dict[str, Any]) -> ScoreTable:
-    """The single view of all faces, of those that are new, and several views."""
+    """The single view of all faces and of the new ones, and several views."""
     columns = []
     for values in (scores, *scores.get("tta", {}).values()):
         views = f"{values['views']} views" if "views" in values else "one view"
@@ -96,7 +96,7 @@ def summary(scores: dict[str, Any]) -> ScoreTable:
     for key, name in ROWS.items():
         show = percent if key in ("accuracy", "top5") else _four
         rows.append([name, *(show(values[key]) for _, values in columns)])
-    rows.append(["surest 80 %", *(percent(v["coverage"]["accuracy"]) for _, v in columns)])
+    rows.append(["most confident 80 %", *(percent(v["coverage"]["accuracy"]) for _, v in columns)])
     return ScoreTable(f"scores{NEW}", ["", *(name for name, _ in columns)], rows)
 
 
@@ -120,15 +120,17 @@ def calibration(scores: dict[str, Any]) -> ScoreTable:
 
 
 def coverage(scores: dict[str, Any]) -> ScoreTable:
-    """Accuracy if only the surest faces are told."""
+    """Accuracy if only the most confident faces are classified."""
     columns = [(name, part["risk_coverage"]) for name, part in _both(scores)]
     rows = [
         [f"{100 * share:.0f} %", *(percent(c["accuracy"][bisect_left(c["coverage"], share)]) for _, c in columns)]
         for share in COVERAGES
     ]
     rows.append(["AURC", *(_four(c["aurc"]) for _, c in columns)])
-    rows.append(["least AURC with these readings", *(_four(c["least_aurc"]) for _, c in columns)])
-    return ScoreTable("accuracy of the surest faces", ["share of faces told", *(name for name, _ in columns)], rows)
+    rows.append(["lowest possible AURC at this accuracy", *(_four(c["least_aurc"]) for _, c in columns)])
+    return ScoreTable(
+        "accuracy of the most confident faces", ["share of faces classified", *(name for name, _ in columns)], rows
+    )
 
 
 def classes(scores: dict[str, Any]) -> ScoreTable:
@@ -142,7 +144,7 @@ def classes(scores: dict[str, Any]) -> ScoreTable:
 
 
 def against(scores: dict[str, Any]) -> ScoreTable:
-    """The same faces read by another model."""
+    """The same faces classified by another model."""
     columns = _both(scores["against"])
     rows: dict[str, Callable[[dict[str, Any]], str]] = {
         "n": lambda v: f"{v['n']:,}",
@@ -150,8 +152,8 @@ def against(scores: dict[str, Any]) -> ScoreTable:
         "the other": lambda v: percent(v["other_accuracy"]),
         "difference, points": lambda v: f"{100 * v['difference']:+.2f}",
         "its 95 % interval": lambda v: " to ".join(f"{100 * end:+.2f}" for end in v["ci95"]),
-        "only this right": lambda v: f"{v['only_this']:,}",
-        "only the other right": lambda v: f"{v['only_other']:,}",
+        "only this correct": lambda v: f"{v['only_this']:,}",
+        "only the other correct": lambda v: f"{v['only_other']:,}",
         "McNemar's p, exact": lambda v: _p(v["p"]),
     }
     cells = [[name, *(show(values) for _, values in columns)] for name, show in rows.items()]
@@ -159,12 +161,12 @@ def against(scores: dict[str, Any]) -> ScoreTable:
 
 
 def verdict(compared: dict[str, Any]) -> str:
-    """One sentence on a comparison."""
+    """The outcome of a comparison, in one sentence."""
     chance = f"p {'' if compared['p'] < MIN_P else '= '}{_p(compared['p'])}"
     if compared["p"] >= 0.05:
-        return f"That is no proof of a difference: {chance} on {compared['n']:,} faces."
-    better = "this" if compared["difference"] > 0 else "the other"
-    return f"So {better} model reads these faces better: {chance}."
+        return f"No significant difference: {chance} on {compared['n']:,} faces."
+    better = "This" if compared["difference"] > 0 else "The other"
+    return f"{better} model is more accurate on these faces: {chance}."
 
 
 def corruptions(found: dict[str, Any]) -> ScoreTable:
@@ -175,7 +177,7 @@ def corruptions(found: dict[str, Any]) -> ScoreTable:
         rows.append([kind.replace("_", " "), *(f"{100 * s:.1f}" for s in shares), f"{values['lost']:.1f}"])
     means = [f"{100 * share:.1f}" for share in (*found["by_severity"], found["mean"])]
     rows.append(["mean", *means, f"{100 * (found['accuracy'] - found['mean']):.1f}"])
-    title = f"spoilt faces: accuracy in %, n = {found['faces']:,}; unspoilt {100 * found['accuracy']:.1f}"
+    title = f"corrupted faces: accuracy in %, n = {found['faces']:,}; clean {100 * found['accuracy']:.1f}"
     return ScoreTable(title, ["severity", *map(str, SEVERITIES), "mean", "lost"], rows)
 
 
@@ -183,10 +185,10 @@ def through(scores: dict[str, Any]) -> ScoreTable:
     """The whole chain, by size of the face in the frame."""
     rows = []
     for size, found in scores["detected"].items():
-        read = [scores[key][size] for key in ("accuracy_through_detector", "accuracy_direct", "points_lost")]
-        figures = ["", "", ""] if read[0] is None else [percent(read[0]), percent(read[1]), f"{read[2]:.2f}"]
+        shares = [scores[key][size] for key in ("accuracy_through_detector", "accuracy_direct", "points_lost")]
+        figures = ["", "", ""] if shares[0] is None else [percent(shares[0]), percent(shares[1]), f"{shares[2]:.2f}"]
         rows.append([size, f"{scores['faces_pasted'][size]:,}", f"{100 * found:.1f} %", *figures])
-    head = ["face, px", "faces", "found", "accuracy of those", "direct, same faces", "points lost"]
+    head = ["face, px", "faces", "detected", "accuracy of those", "direct, same faces", "points lost"]
     return ScoreTable("through detector and crop, in frames of 640x480", head, rows)
 
 

@@ -1,7 +1,7 @@
-"""One run on several processes under torchrun: each takes its share of every batch, and all take the same step.
+"""One run on several processes under torchrun: each trains on its share of every batch.
 
-The order of the faces, every view and every blend are drawn alike in all processes, for the whole batch; so a run of
-two processes teaches what a run of one does, and the batch size of the settings is that of all together.
+All processes draw the same order, views and mixes for the whole batch, and take the same step. So
+two processes train the same network as one, and `batch_size` is that of all processes together.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes that teach together, seen from one of them."""
+    """The processes that train together, seen from one of them."""
 
     rank: int = 0
     size: int = 1
-    local_rank: int = 0  # on this machine: which of its GPUs is ours
+    local_rank: int = 0  # on this machine: the number of our GPU
 
     @property
     def leads(self) -> bool:
-        """Whether it is this process that writes files and talks."""
+        """Whether this process writes files and prints."""
         return self.rank == 0
 
     def share(self, batch: Tensor) -> Tensor:
-        """Our rows of something that all processes hold."""
+        """This process's rows of a tensor that all processes hold."""
         return batch[self.rank :: self.size]
 
     def mean(self, figures: Tensor) -> Tensor:
@@ -43,14 +43,14 @@ class ProcessGroup:
         return figures / self.size
 
     def first(self, work: Callable[[], T]) -> T:
-        """Let the first process do some work; every process gets what came of it."""
+        """Run `work` in the first process only; every process gets the result."""
         done = [work() if self.leads else None]
         if self.size > 1:
             distributed.broadcast_object_list(done)
         return cast(T, done[0])
 
     def share_batch_norms(self, model: ExpressionNet) -> ExpressionNet:
-        """The network, its batch-norms normalising over the batch of all processes."""
+        """The network with batch-norms that normalise over the batch of all processes."""
         if self.size > 1:
             for module in list(model.modules()):
                 for name, child in module.named_children():
@@ -59,7 +59,7 @@ class ProcessGroup:
         return model
 
     def wrap(self, model: ExpressionNet) -> nn.Module:
-        """A module that gives the network's two heads, and whose gradients are averaged over the processes."""
+        """A module that returns both heads' logits; gradients are averaged over the processes."""
         heads = Heads(model)
         return nn.parallel.DistributedDataParallel(heads) if self.size > 1 else heads
 
@@ -68,7 +68,7 @@ ALONE = ProcessGroup()
 
 
 class Heads(nn.Module):
-    """`ExpressionNet.heads` as a module's forward, which is what wrappers wrap."""
+    """`ExpressionNet.heads` as the forward of a module, for wrappers."""
 
     def __init__(self, model: ExpressionNet) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Heads(nn.Module):
 
 
 class SumOfAll(torch.autograd.Function):
-    """The sum over all processes; so each process's gradient is the sum of all, too."""
+    """The sum over all processes; the gradient is summed likewise."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ class SumOfAll(torch.autograd.Function):
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch-norm over the batch of all processes; torch's SyncBatchNorm does the same, but on GPUs only."""
+    """Batch-norm over the batch of all processes; torch's SyncBatchNorm does it on GPUs only."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
@@ -107,19 +107,19 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         mean = _sum_of_all(wide.sum(axes)) / count
         centred = wide - mean[:, None, None]
         variance = _sum_of_all((centred * centred).sum(axes)) / count
-        self._remember(mean.detach(), variance.detach() * count / (count - 1))
+        self._update_statistics(mean.detach(), variance.detach() * count / (count - 1))
         scale = self.weight / (variance + self.eps).sqrt()
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+    def _update_statistics(self, mean: Tensor, variance: Tensor) -> None:
         assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance, self.momentum)
 
 
 def join_group(accelerator: str) -> ProcessGroup:
-    """The group that torchrun started us in; a group of one without it.
+    """The process group that torchrun started; without torchrun a group of one process.
 
     Args:
         accelerator: auto, cpu or cuda, as in the settings.

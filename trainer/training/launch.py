@@ -1,4 +1,4 @@
-"""Starts the training that was asked for: a teacher, or whichever is needed first."""
+"""Starts a training run, and before a student's run, its teacher's where there is none."""
 
 from __future__ import annotations
 
@@ -21,9 +21,16 @@ from trainer.training.loop import fit
 
 
 def train(kind: str, config: TrainConfig, dataset: Dataset, folder: RunFolder | None, args: argparse.Namespace) -> None:
-    """Teach one network as the config says, in a new run folder or in one that was cut off, and say how it went.
+    """Train one network as configured, and print the result.
 
-    Under torchrun every process comes here, and the first makes the folder.
+    Under torchrun every process calls this, and the first one creates the folder.
+
+    Args:
+        kind: "teacher" or "student".
+        config: of the run.
+        dataset: to train on.
+        folder: of the run to resume; None creates a new one.
+        args: of the command line: run, resume, minutes and json.
     """
     group = join_group(config.accelerator)
     fit_config = config.teacher.fit if kind == "teacher" else config.student.fit
@@ -34,59 +41,63 @@ def train(kind: str, config: TrainConfig, dataset: Dataset, folder: RunFolder | 
         folder = RunFolder(group.first(lambda: new_run(config, kind, args.run).path))
     fit(Task(kind, config, dataset, teachers, start), folder, args.resume, args.minutes, group)
     if group.leads:
-        say(folder, args.json)
+        print_result(folder, args.json)
 
 
 def newest_teacher(config: TrainConfig, dataset: Dataset) -> RunFolder:
-    """The newest teacher of this data set; where there is none, one is taught, or one that was cut off is finished."""
+    """The newest finished teacher of this data set.
+
+    Where there is none, a run that was stopped is resumed, or a new teacher is trained.
+    """
     runs, group = Path(config.runs), join_group(config.accelerator)
     finished = newest_run(runs, "teacher")
     if finished is not None and load_checkpoint(finished.best).data_digest == dataset.digest:
         return finished
     cut_off = newest_run(runs, "teacher", finished=False)
     if cut_off is not None and cut_off.last.is_file() and load_checkpoint(cut_off.last).data_digest == dataset.digest:
-        print(f"trainer: going on with the teacher in {cut_off.path}", file=sys.stderr)
+        print(f"trainer: resuming the teacher in {cut_off.path}", file=sys.stderr)
         fit(Task("teacher", load_config(cut_off.path / CONFIG), dataset), cut_off, resume=True, group=group)
         return cut_off
     run = RunFolder(group.first(lambda: new_run(config, "teacher").path))
-    print(f"trainer: no teacher of this data under {runs}; teaching one in {run.path}", file=sys.stderr)
+    print(f"trainer: no teacher of this data under {runs}; training one in {run.path}", file=sys.stderr)
     fit(Task("teacher", config, dataset), run, group=group)
     return run
 
 
-def say(run: RunFolder, as_json: bool) -> None:
-    """Print a finished run's folder and how it went."""
+def print_result(run: RunFolder, as_json: bool) -> None:
+    """Print a run's folder and its result."""
     summary = run.summary()
     if as_json:
         print(json.dumps({"run": str(run.path), "finished": run.finished} | summary))
     elif not run.finished:
-        print(f"{run.path}: {len(run.metrics())} epochs done; go on with --resume")
+        print(f"{run.path}: {len(run.metrics())} epochs done; resume with --resume")
     else:
         took = f"{summary['epochs']} epochs, {summary['seconds']:.0f} s"
         print(f"{run.path}: {summary['accuracy']:.4f} on PublicTest after {took}")
 
 
 def begin(kind: str, args: argparse.Namespace, config: TrainConfig) -> tuple[RunFolder | None, TrainConfig]:
-    """With --resume the run to go on with and the config it was begun with; else no run yet, and the config as asked.
+    """The run to resume and the config.
+
+    With --resume, the config is the one the run was started with. Without, there is no run yet, and
+    the config is that of the command line.
 
     Raises:
-        CheckpointError: there is nothing to go on with.
+        CheckpointError: there is no run to resume.
     """
-    config = _as_asked(kind, args, config)
+    config = _with_options(kind, args, config)
     if not args.resume:
         return None, config
     run = open_run(args.run) if args.run else newest_run(Path(config.runs), kind, finished=False)
     if run is None:
-        raise CheckpointError(
-            f"{config.runs}: there is no {kind} run here that was cut off; start one without --resume."
-        )
-    begun = load_config(run.path / CONFIG)
-    return run, replace(begun, data=config.data or begun.data)
+        raise CheckpointError(f"{config.runs}: there is no stopped {kind} run here; start a new one without --resume.")
+    started_with = load_config(run.path / CONFIG)
+    return run, replace(started_with, data=config.data or started_with.data)
 
 
-def _as_asked(kind: str, args: argparse.Namespace, config: TrainConfig) -> TrainConfig:
-    """The config with what the command line says in place of its own."""
-    if args.epochs is not None:  # also those of a teacher that distill teaches first
+def _with_options(kind: str, args: argparse.Namespace, config: TrainConfig) -> TrainConfig:
+    """The config with the options of the command line in place of its own settings."""
+    if args.epochs is not None:  # also for a teacher that distill trains first
         config = _with_fit(_with_fit(config, "teacher", epochs=args.epochs), "student", epochs=args.epochs)
     if args.start is not None:
         config = _with_fit(config, kind, start=args.start)

@@ -1,9 +1,7 @@
-"""A network being taught: its weights and their average, its data on the training device, one epoch at a time."""
+"""One network in training: its weights and their average, its data, one epoch at a time."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,58 +10,54 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from device.config.loader import to_dict
 from device.inference.model_card import InputSpec
 from device.inference.preprocess import to_input
-from trainer.artifacts.checkpoint import build
-from trainer.artifacts.loading import Network, Teacher, fingerprint
+from trainer.artifacts.loading import Network, Teacher
 from trainer.config import FitConfig, TrainConfig, fit_of
 from trainer.data.dataset import LABELS, SIDE, VOTES, Dataset, FaceSet, duplicate_mask
-from trainer.errors import CheckpointError, RunError
-from trainer.models import ExpressionNet
-from trainer.training.batches import Batch, CachedViews, Views, channels_last, draw, kept_or
+from trainer.errors import RunError
+from trainer.training.batches import Batch, Views, channels_last
+from trainer.training.cached_views import CachedViews, draw_views, load_or_draw, views_key
 from trainer.training.distributed import ALONE, ProcessGroup
-from trainer.training.losses import (
-    balanced_weights,
-    correlation,
-    cross_entropy,
-    distillation,
-    softened,
-    targets_of,
-    votes_loss,
-)
+from trainer.training.init_weights import build_model
+from trainer.training.losses import LossInputs, balanced_weights, cross_entropy, softened, targets_of, total_loss
 from trainer.training.optim import EMA, make_optimizer, set_lr
-from trainer.training.progress import TurnsProgress
+from trainer.training.progress import CachedViewsProgress
 
 INPUT = InputSpec(size=SIDE)
-ASKED = ("temperature", "mirror", "kept_views")  # what of the distillation's settings decides what teachers say
 M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be taught, on what, by whom."""
+    """What to train, on which data, from which teachers.
+
+    Attributes:
+        kind: "teacher", "student" or "study".
+        start: the network whose weights the run starts with; None draws them at random.
+        name: shown while training; empty takes the kind.
+    """
 
     kind: str
     config: TrainConfig
     dataset: Dataset
     teachers: tuple[Teacher, ...] = ()
-    start: Network | None = None  # whose weights the run begins with
-    name: str = ""  # by which it is known while it is taught; empty: by its kind
+    start: Network | None = None
+    name: str = ""
 
     @property
     def fit(self) -> FitConfig:
-        """The settings of this very run."""
+        """The training settings of this network."""
         return fit_of(self.kind, self.config)
 
     @property
     def title(self) -> str:
-        """What it is called."""
+        """The name to show."""
         return self.name or self.kind
 
     @property
-    def judged(self) -> str:
-        """What the split is called on which each epoch is judged."""
+    def validation(self) -> str:
+        """The name of the split on which each epoch is evaluated."""
         return "validation" if self.kind == "study" else "PublicTest"
 
 
@@ -71,7 +65,7 @@ def pick_device(config: TrainConfig, group: ProcessGroup = ALONE) -> torch.devic
     """The device to train on.
 
     Raises:
-        RunError: cuda was asked for and is not there.
+        RunError: the config asks for cuda, and there is none.
     """
     there = torch.cuda.is_available()
     if config.accelerator == "cuda" and not there:
@@ -81,54 +75,55 @@ def pick_device(config: TrainConfig, group: ProcessGroup = ALONE) -> torch.devic
     return torch.device("cpu")
 
 
+def training_faces(task: Task) -> FaceSet:
+    """Training; with `without_twins`, less the faces whose exact pixels are in a test split."""
+    training = task.dataset["training"]
+    if task.config.without_twins:
+        for name, faces in task.dataset.splits.items():
+            if name != "training":
+                training = training.take(~duplicate_mask(training, faces))
+    return training
+
+
 class Learner:
-    """A network being taught: its weights, their average, its optimiser, its data."""
+    """A network in training: its weights, their average, its optimiser, its data."""
 
     def __init__(self, task: Task, group: ProcessGroup = ALONE) -> None:
-        self.task, self.fit = task, task.fit
-        self.group = group
-        self.device = pick_device(task.config, group)
-        if task.config.threads:
-            torch.set_num_threads(task.config.threads)
+        self.task, self.fit, self.group = task, task.fit, group
+        self.device = _prepare_device(task.config, group)
         torch.manual_seed(self.fit.seed)
-        training = taught_faces(task)
-        with_votes = self.fit.votes_weight > 0 and training.votes is not None
-        model = build(task.kind, task.config, len(LABELS), len(VOTES) if with_votes else 0)
-        if self.fit.bias_from_frequencies:
-            say_frequencies(model, training)
-        if task.start is not None:
-            begin_with(model, task.start)
-        self.model = _placed(group.share_batch_norms(model), self.device)
+        training = training_faces(task)
+        votes = len(VOTES) if _has_votes(task, training) else 0
+        model = build_model(task.kind, task.config, training, votes, task.start)
+        self.model = _to_device(group.share_batch_norms(model), self.device)
         self.average = EMA(self.model, self.fit.ema)
-        self.teachers: list[Callable[[Tensor], Tensor]] = [
-            _placed(teacher.model, self.device).eval() for teacher in task.teachers
-        ]
         self.optimizer = make_optimizer(self.model, self.fit)
-        self.heads: Callable[[Tensor], tuple[Tensor, Tensor | None]] = group.wrap(self.model)
-        if task.config.compile:
-            self.heads = torch.compile(self.heads)
-            self.teachers = [torch.compile(teacher) for teacher in self.teachers]
-        if self.device.type == "cuda":
-            torch.backends.cudnn.benchmark = True  # all batches are of one size
-        faces, self.labels = _resident(training, self.device)
-        votes = torch.from_numpy(training.votes).float().to(self.device) if with_votes else None
-        self.views = Views(faces, self.labels, votes, task.config.augment, self.fit, len(LABELS))
-        self.kept: CachedViews | None = None
-        self.public = _resident(task.dataset["public_test"], self.device)
-        self.class_weights = balanced_weights(self.labels, len(LABELS)) if self.fit.class_weights else None
+        compiled = torch.compile if task.config.compile else _as_it_is
+        self.heads: Callable[[Tensor], tuple[Tensor, Tensor | None]] = compiled(group.wrap(self.model))
+        self.teachers = [compiled(_to_device(teacher.model, self.device).eval()) for teacher in task.teachers]
+        self.views = _build_views(task, training, self.device)
+        self.cached: CachedViews | None = None
+        self.public = _tensors(task.dataset["public_test"], self.device)
+        labels = self.views.labels
+        self.class_weights = balanced_weights(labels, len(LABELS)) if self.fit.class_weights else None
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole batches in Training; what is left over has its turn in another epoch's order."""
-        return max(1, len(self.labels) // self.fit.batch_size)
+        """Whole batches in Training; the remaining faces differ from epoch to epoch."""
+        return max(1, len(self.views.labels) // self.fit.batch_size)
 
     def epoch(self, epoch: int, lr_factor: float, on_step: Callable[[int], None]) -> dict[str, float]:
-        """Teach one epoch; the order and every view follow from seed and epoch, so a resumed run repeats them.
+        """Train one epoch.
+
+        The order and all views follow from seed and epoch, so a resumed run repeats them.
 
         Args:
-            epoch: how many went before.
-            lr_factor: what plateaus have made of the learning rate.
-            on_step: is told the number of faces of each batch.
+            epoch: number of epochs before this one.
+            lr_factor: by which plateaus have reduced the learning rate.
+            on_step: called with the number of faces of each batch.
+
+        Returns:
+            loss, train_accuracy and lr.
         """
         seed = self.fit.seed * 1_000_003 + epoch
         torch.manual_seed(seed)
@@ -140,7 +135,7 @@ class Learner:
             index = order[step * self.fit.batch_size : (step + 1) * self.fit.batch_size]
             position = epoch + step / self.steps_per_epoch
             lr = set_lr(self.optimizer, self.fit, position, lr_factor)
-            batch = self.views.batch(index) if self.kept is None else self.kept.batch(epoch, index)
+            batch = self.views.batch(index) if self.cached is None else self.cached.batch(epoch, index)
             loss, right = self.step(batch.share(self.group))
             losses, hits = losses + loss, hits + right
             on_step(len(index))
@@ -148,35 +143,26 @@ class Learner:
         loss, accuracy = self.group.mean(torch.stack([losses, hits]) / steps).tolist()
         return {"loss": loss, "train_accuracy": accuracy, "lr": lr}
 
-    def keep_views(self) -> None:
-        """Where the settings want it: have the teachers answer views before the first epoch, or take those of another
-        run that asked the same teachers in the same way."""
-        distil = self.task.config.distill
-        if distil.kept_views and self.teachers:
-            path = Path(self.task.config.runs) / f"views-{self._what_is_asked()}.pt"
-            parts = kept_or(path, self._draw_views, self.device, self.group)
-            self.kept = CachedViews(parts, distil.mirror, self.views.generator)
+    def cache_views(self) -> None:
+        """With `kept_views`, get the teacher outputs before the first epoch.
+
+        They come from the file of another run with the same key, or from the teachers.
+        """
+        config = self.task.config
+        if config.distill.kept_views and self.teachers:
+            teachers = [teacher.model for teacher in self.task.teachers]
+            votes = self.views.votes is not None
+            key = views_key(config, self.fit, self.task.dataset.digest, votes, teachers)
+            parts = load_or_draw(Path(config.runs) / f"views-{key}.pt", self._draw_views, self.device, self.group)
+            self.cached = CachedViews(parts, config.distill.mirror, self.views.generator)
 
     def _draw_views(self) -> dict[str, Tensor]:
-        turns = self.task.config.distill.kept_views
-        with TurnsProgress(turns, len(self.labels), self.group.leads) as shown:
-            return draw(self.views, turns, self.ask, shown.turn)
-
-    def _what_is_asked(self) -> str:
-        """A name for the kept views: two runs with the same one would draw the same and be told the same."""
-        task, fit = self.task, self.fit
-        asked = to_dict(task.config.augment) | {k: to_dict(task.config.distill)[k] for k in ASKED}
-        asked |= {k: to_dict(fit)[k] for k in ("mixup", "mixup_share", "label_smoothing")}
-        asked |= {
-            "faces": task.dataset.digest,
-            "twins": task.config.without_twins,
-            "votes": self.views.votes is not None,
-        }
-        asked |= {"teachers": [fingerprint(teacher.model) for teacher in task.teachers]}
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+        count = self.task.config.distill.kept_views
+        with CachedViewsProgress(count, len(self.views.labels), self.group.leads) as shown:
+            return draw_views(self.views, count, self.classify, shown.done)
 
     def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """One optimiser step; the loss and the share of views read right, both without gradient."""
+        """Take one optimiser step; returns the loss and the batch accuracy, without gradient."""
         with self.autocast():
             logits, vote_logits = self.heads(batch.faces)
         loss = self.loss(batch, logits, vote_logits)
@@ -188,81 +174,76 @@ class Learner:
         return loss.detach(), right
 
     def loss(self, batch: Batch, logits: Tensor, vote_logits: Tensor | None) -> Tensor:
-        """Cross-entropy, beside it the teachers' KL on the very same views, beside it the second head."""
-        loss = cross_entropy(logits, batch.targets, self.class_weights)
-        if self.teachers:
-            distil = self.task.config.distill
-            trained = self.ask(batch.faces) if batch.trained is None else batch.trained
-            loss = (1 - distil.kl_weight) * loss + distil.kl_weight * distillation(logits, trained, distil.temperature)
-            if distil.dist_weight:
-                loss = loss + distil.dist_weight * correlation(logits, trained, distil.temperature)
-        if vote_logits is not None and batch.votes is not None:
-            loss = loss + self.fit.votes_weight * votes_loss(vote_logits, batch.votes)
-        return loss
+        """The sum of the loss terms; see `trainer.training.losses`."""
+        teacher_shares = batch.teacher_shares
+        if self.teachers and teacher_shares is None:
+            teacher_shares = self.classify(batch.faces)
+        inputs = LossInputs(logits, batch.targets, self.class_weights, teacher_shares, vote_logits, batch.votes)
+        return total_loss(inputs, self.fit, self.task.config.distill)
 
     @torch.no_grad()
-    def ask(self, faces: Tensor) -> Tensor:
-        """The teachers' mean softened shares (N, K) of the faces, or of faces and their mirror images."""
-        distil = self.task.config.distill
-        views = [faces, channels_last(faces.flip(3))] if distil.mirror else [faces]
+    def classify(self, faces: Tensor) -> Tensor:
+        """The teachers' mean softened shares (N, K) of faces (N, 1, S, S).
+
+        With `mirror`, they are the mean over faces and mirror images.
+        """
+        distill = self.task.config.distill
+        views = [faces, channels_last(faces.flip(3))] if distill.mirror else [faces]
         with self.autocast():
             logits = [teacher(view) for teacher in self.teachers for view in views]
-        return softened(logits, distil.temperature)
+        return softened(logits, distill.temperature)
 
     def autocast(self) -> torch.autocast:
-        """bfloat16 where the settings want it."""
+        """bfloat16 where the settings ask for it."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.task.config.bf16)
 
     @torch.no_grad()
     def score(self) -> dict[str, float]:
-        """Accuracy, the best guess and the best five, and cross-entropy of the averaged weights on PublicTest."""
+        """Evaluate the averaged weights on PublicTest.
+
+        Returns:
+            accuracy, top5 and loss_public (cross-entropy).
+        """
         faces, labels = self.public
         with self.autocast():
             logits = torch.cat([self.average.module(part).float() for part in faces.split(512)])
         targets = targets_of(labels, len(LABELS), 0.0)
-        hits = logits.topk(5).indices == labels.unsqueeze(1)  # (N, 5), the best guess first
+        hits = logits.topk(5).indices == labels.unsqueeze(1)  # (N, 5), the best first
         top1, top5 = hits[:, 0].float().mean(), hits.any(1).float().mean()
         return {"accuracy": float(top1), "top5": float(top5), "loss_public": float(cross_entropy(logits, targets))}
 
 
-def taught_faces(task: Task) -> FaceSet:
-    """Training; where the settings say so, less the faces whose exact pixels stand in a test split."""
-    training = task.dataset["training"]
-    if task.config.without_twins:
-        tests = [faces for name, faces in task.dataset.splits.items() if name != "training"]
-        for faces in tests:
-            training = training.take(~duplicate_mask(training, faces))
-    return training
+def _prepare_device(config: TrainConfig, group: ProcessGroup) -> torch.device:
+    device = pick_device(config, group)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # all batches have one size
+    return device
 
 
-@torch.no_grad()
-def say_frequencies(model: ExpressionNet, faces: FaceSet) -> None:
-    """Give the head the bias with which it says how frequent each class is, whatever it sees."""
-    counts = torch.bincount(torch.from_numpy(faces.labels), minlength=len(LABELS)).clamp_min(1)
-    model.head.bias.copy_((counts / counts.sum()).log())
+def _has_votes(task: Task, training: FaceSet) -> bool:
+    return task.fit.votes_weight > 0 and training.votes is not None
 
 
-def begin_with(model: ExpressionNet, start: Network) -> None:
-    """Give a new network the weights of a finished one; a second head that the other lacks stays new.
-
-    Raises:
-        CheckpointError: the two are of different architectures.
-    """
-    weights = {k: v for k, v in start.model.state_dict().items() if not k.startswith("votes.")}
-    if start.model.votes is not None and model.votes is not None:
-        weights = start.model.state_dict()
-    own = {k: v.shape for k, v in model.state_dict().items() if k in weights or not k.startswith("votes.")}
-    if own != {k: v.shape for k, v in weights.items()}:
-        raise CheckpointError(f"{start.name} has other layers than the network to teach, and cannot be its start.")
-    model.load_state_dict(weights, strict=False)
+def _build_views(task: Task, training: FaceSet, device: torch.device) -> Views:
+    faces, labels = _tensors(training, device)
+    votes = None
+    if training.votes is not None and _has_votes(task, training):
+        votes = torch.from_numpy(training.votes).float().to(device)
+    return Views(faces, labels, votes, task.config.augment, task.fit, len(LABELS))
 
 
-def _placed(model: M, device: torch.device) -> M:
-    """The network on the training device, laid out as convolutions there like it best."""
+def _as_it_is(model: M) -> M:
+    return model
+
+
+def _to_device(model: M, device: torch.device) -> M:
+    """The network on the training device, in the memory layout that is fastest there."""
     return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
 
-def _resident(faces: FaceSet, device: torch.device) -> tuple[Tensor, Tensor]:
-    """All faces of a split as the network's input (N, 1, 48, 48), and their labels (N,), on the training device."""
+def _tensors(faces: FaceSet, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A split as network inputs (N, 1, 48, 48) and labels (N,), on the training device."""
     tensor = torch.from_numpy(to_input(faces.images, INPUT)).permute(0, 3, 1, 2)
     return channels_last(tensor).to(device), torch.from_numpy(faces.labels).to(device)

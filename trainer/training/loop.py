@@ -1,7 +1,7 @@
-"""The loop that teaches any network of the house: one straight page, resumable after every epoch.
+"""The training loop of every network, resumable after every epoch.
 
-The whole of Training lies on the training device; each batch is augmented there. What is scored, kept and
-finally exported is the exponential average of the weights.
+All of Training lies on the training device, and each batch is augmented there. The exponential
+average of the weights is what is evaluated, saved and finally exported.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from trainer.training.progress import TrainingProgress
 
 @dataclass
 class Progress:
-    """Where a run stands; all that is remembered between epochs beside the weights."""
+    """The state of a run between epochs, apart from the weights."""
 
     epoch: int = 0
     best: float = -1.0
     stale: int = 0  # epochs since the best
-    lr_factor: float = 1.0  # what a plateau has made of the learning rate
+    lr_factor: float = 1.0  # by which plateaus have reduced the learning rate
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
 
@@ -38,36 +38,39 @@ class Progress:
 def fit(
     task: Task, run: RunFolder, resume: bool = False, minutes: float | None = None, group: ProcessGroup = ALONE
 ) -> Progress:
-    """Teach until the epochs are over or patience is; `best.pt` then holds the weights that read PublicTest best.
+    """Train until all epochs are done or early stopping ends the run.
+
+    `best.pt` then holds the weights with the highest accuracy on PublicTest.
 
     Args:
-        task: what to teach.
-        run: where config, metrics and checkpoints go.
-        resume: go on from `last.pt` where there is one.
-        minutes: stop after the epoch in which they are over, as a run that was cut off; None never stops early.
-        group: the processes that teach together; the first of them writes and shows how it goes.
+        task: what to train.
+        run: where config, metrics and checkpoints are written.
+        resume: continue from `last.pt` if it exists.
+        minutes: stop after the epoch in which this time is over, to be resumed later; None never
+            stops early.
+        group: the processes that train together; the first one writes files and shows progress.
 
     Raises:
-        RunError: a checkpoint cannot be written; the one before stays.
+        RunError: a checkpoint cannot be written; the old one stays.
         CheckpointError: `last.pt` belongs to another data set or cannot be read.
     """
     learner = Learner(task, group)
     progress = _restore(learner, run) if resume and run.last.is_file() else Progress()
-    keeper = CheckpointWriter(learner, run, progress)
+    writer = CheckpointWriter(learner, run, progress)
     faces = learner.steps_per_epoch * task.fit.batch_size
     deadline = time.monotonic() + 60 * (math.inf if minutes is None else minutes)
-    learner.keep_views()
-    with TrainingProgress(task.title, task.fit.epochs, progress.epoch, faces, task.judged, group.leads) as shown:
+    learner.cache_views()
+    with TrainingProgress(task.title, task.fit.epochs, progress.epoch, faces, task.validation, group.leads) as shown:
         while not _over(progress, task.fit):
             began = time.monotonic()
             entry: dict[str, Any] = learner.epoch(progress.epoch, progress.lr_factor, shown.step)
             seconds = time.monotonic() - began
             entry |= learner.score() | {"seconds": round(seconds, 2), "images_per_s": round(faces / seconds, 1)}
             progress.seconds += time.monotonic() - began
-            better = _remember(progress, task.fit, entry)
+            better = _record(progress, task.fit, entry)
             late = group.first(lambda: time.monotonic() >= deadline)
             if group.leads:
-                keeper.epoch(better, late or _over(progress, task.fit))
+                writer.epoch(better, late or _over(progress, task.fit))
             shown.epoch(progress.history[-1], progress.best)
             if late and progress.epoch < task.fit.epochs:
                 return progress
@@ -77,13 +80,13 @@ def fit(
 
 
 def _over(progress: Progress, fit: FitConfig) -> bool:
-    """Whether the epochs are over, or patience is."""
+    """Whether all epochs are done, or early stopping ends the run."""
     stalled = fit.patience_epochs is not None and progress.stale >= fit.patience_epochs
     return progress.epoch >= fit.epochs or stalled
 
 
-def _remember(progress: Progress, fit: FitConfig, entry: dict[str, Any]) -> bool:
-    """End an epoch: remember how it went; whether it is the best so far."""
+def _record(progress: Progress, fit: FitConfig, entry: dict[str, Any]) -> bool:
+    """Record a finished epoch; returns whether it is the best so far."""
     better = bool(entry["accuracy"] > progress.best)
     progress.epoch += 1
     progress.history.append({"epoch": progress.epoch} | entry)
@@ -95,8 +98,11 @@ def _remember(progress: Progress, fit: FitConfig, entry: dict[str, Any]) -> bool
 
 
 class CheckpointWriter:
-    """Writes best.pt where it is the best, then last.pt, then the metrics: after every epoch, or where epochs take
-    seconds, not more often than the settings say. What is the best meanwhile waits on the training device."""
+    """Writes best.pt if the epoch is the best, then last.pt, then the metrics.
+
+    It writes after every epoch, but not more often than `checkpoint_s` allows. Until then the best
+    weights stay on the training device.
+    """
 
     def __init__(self, learner: Learner, run: RunFolder, progress: Progress) -> None:
         self.learner, self.run, self.progress = learner, run, progress
@@ -104,11 +110,11 @@ class CheckpointWriter:
         self.written = time.monotonic()
 
     def epoch(self, better: bool, now: bool) -> None:
-        """An epoch is over.
+        """Handle the end of an epoch.
 
         Args:
-            better: it is the best so far.
-            now: write, whatever the time.
+            better: the epoch is the best so far.
+            now: write at once.
         """
         averaged = self.learner.average.module.state_dict()
         if better:
@@ -126,7 +132,7 @@ class CheckpointWriter:
             "optimizer": self.learner.optimizer.state_dict(),
         }
         save_checkpoint(self.run.last, _checkpoint(self.learner, self.progress, training), averaged)
-        self.run.keep_metrics(self.progress.history)
+        self.run.write_metrics(self.progress.history)
         self.best, self.written = None, time.monotonic()
 
 
@@ -148,8 +154,9 @@ def _checkpoint(learner: Learner, progress: Progress, training: dict[str, Any]) 
 def _restore(learner: Learner, run: RunFolder) -> Progress:
     checkpoint = load_checkpoint(run.last)
     if checkpoint.data_digest != learner.task.dataset.digest:
+        source = learner.task.dataset.source
         raise CheckpointError(
-            f"{run.last}: the run was taught on other data than {learner.task.dataset.source}; name that with --data."
+            f"{run.last}: the run was trained on other data than {source}; give its data with --data."
         )
     learner.model.load_state_dict(checkpoint.training["model"])
     learner.average.load_state_dict(checkpoint.training["average"])

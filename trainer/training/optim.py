@@ -1,4 +1,4 @@
-"""How weights move: the optimiser, its learning rate over the run, and the average that is kept."""
+"""The optimiser, the learning rate schedule, and the average of the weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from trainer.config import FitConfig
 
-MODULE = "module."  # before the names of the averaged weights, as torch's AveragedModel writes them
+MODULE = "module."  # prefix of the averaged weights' names, as in torch's AveragedModel
 
 
 def make_optimizer(model: torch.nn.Module, fit: FitConfig) -> torch.optim.Optimizer:
@@ -32,7 +32,7 @@ def set_lr(optimizer: torch.optim.Optimizer, fit: FitConfig, position: float, fa
 
     Args:
         position: epochs since the start; 2.5 is the middle of the third.
-        factor: what plateaus have made of it.
+        factor: by which plateaus have reduced it.
     """
     lr = fit.lr * factor
     if position < fit.warmup_epochs:
@@ -46,13 +46,14 @@ def set_lr(optimizer: torch.optim.Optimizer, fit: FitConfig, position: float, fa
 
 
 class EMA:
-    """Exponential average of a network's weights and buffers, whose memory grows from nothing to `decay`.
+    """Exponential average of a network's weights and buffers.
 
-    So it soon forgets the random start. torch's `AveragedModel` does the same, but waits for a GPU at every step.
+    The decay grows from 0 to `decay`, so that the random start is soon forgotten. torch's
+    `AveragedModel` does the same, but synchronises the GPU at every step.
 
     Args:
-        model: whose weights are averaged; a copy of it carries the average.
-        decay: what of the average stays at each step.
+        model: whose weights are averaged; a copy of it holds the average.
+        decay: share of the average that is kept at each step.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -65,7 +66,7 @@ class EMA:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights as they are now."""
+        """Add the current weights to the average."""
         keep = min(self.decay, (1 + self.count) / (10 + self.count)) if self.count else 0.0
         torch._foreach_lerp_(self.averaged, self.trained, 1 - keep)
         if self.counters:
@@ -73,10 +74,10 @@ class EMA:
         self.count += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """The average and how many went into it."""
+        """The average and the number of updates."""
         return {"n_averaged": self.count} | {MODULE + key: value for key, value in self.module.state_dict().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from such a state."""
+        """Continue from such a state."""
         self.count = int(state["n_averaged"])
         self.module.load_state_dict({key.removeprefix(MODULE): state[key] for key in state if key.startswith(MODULE)})

@@ -1,7 +1,7 @@
-"""How long work shows itself: bars with images a second and time left on a terminal, a line an epoch elsewhere.
+"""Progress of long work: bars with images a second and time left, or a line for each epoch.
 
-Bars are drawn by rich. A machine that has nothing but PyTorch and the device's own few packages gets the lines, and so
-does one of several processes that work side by side, which would draw over one another.
+rich draws the bars, on a terminal. Without rich there are lines, and also in parallel processes,
+whose bars would overwrite one another.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Shown:
-    """Bars where they can be drawn; who has none prints lines, if anything is to be shown at all."""
+    """Bars where they can be drawn; otherwise lines, if anything is shown at all."""
 
     def __init__(self, shown: bool) -> None:
         alone = multiprocessing.parent_process() is None
@@ -39,34 +39,34 @@ class TrainingProgress(Shown):
     """The progress of one training run, on stderr.
 
     Args:
-        kind: what is taught.
-        epochs: how many there are in all.
-        done: how many were done before this start.
-        faces: faces an epoch.
-        judged: the split on which each epoch is judged.
+        kind: name of the network.
+        epochs: number of epochs of the whole run.
+        done: epochs done before this start.
+        faces: faces in an epoch.
+        validation: the split on which each epoch is evaluated.
         shown: whether to show anything at all.
     """
 
-    def __init__(self, kind: str, epochs: int, done: int, faces: int, judged: str, shown: bool = True) -> None:
+    def __init__(self, kind: str, epochs: int, done: int, faces: int, validation: str, shown: bool = True) -> None:
         super().__init__(shown)
-        self.epochs, self.kind, self.judged = epochs, kind, judged
+        self.epochs, self.kind, self.validation = epochs, kind, validation
         if self.bars is not None:
             self.total = self.bars.add_task(f"{kind}, whole run", total=epochs * faces, completed=done * faces)
             self.current = self.bars.add_task("this epoch", total=faces)
 
     def step(self, faces: int) -> None:
-        """Some faces of the epoch are done."""
+        """Advance by a number of faces."""
         if self.bars is not None:
             self.bars.advance(self.total, faces)
             self.bars.advance(self.current, faces)
 
     def epoch(self, entry: dict[str, Any], best: float) -> None:
-        """An epoch is done: say how it went."""
+        """Show the result of an epoch."""
         if not self.shown:
             return
         line = (
             f"{self.kind} epoch {entry['epoch']}/{self.epochs}  loss {entry['loss']:.4f}"
-            f"  {self.judged} {entry['accuracy']:.4f} (best {best:.4f})"
+            f"  {self.validation} {entry['accuracy']:.4f} (best {best:.4f})"
             f"  {entry['images_per_s']:.0f} images/s  {entry['seconds']:.0f} s"
         )
         if self.bars is None:
@@ -76,27 +76,27 @@ class TrainingProgress(Shown):
             self.bars.console.print(line)
 
 
-class TurnsProgress(Shown):
-    """How far the teachers are with the views that are kept, on stderr.
+class CachedViewsProgress(Shown):
+    """The progress of the teachers on the cached views, on stderr.
 
     Args:
-        turns: views of each face.
-        faces: that there are.
+        count: number of views of each face.
+        faces: number of faces.
         shown: whether to show anything at all.
     """
 
-    def __init__(self, turns: int, faces: int, shown: bool = True) -> None:
+    def __init__(self, count: int, faces: int, shown: bool = True) -> None:
         super().__init__(shown)
-        self.turns, self.faces = turns, faces
+        self.count, self.faces = count, faces
         if self.bars is not None:
-            self.task = self.bars.add_task("views for the teachers", total=turns * faces)
+            self.task = self.bars.add_task("views for the teachers", total=count * faces)
 
-    def turn(self, done: int) -> None:
-        """So many views of each face are answered."""
+    def done(self, count: int) -> None:
+        """Show that `count` views of each face are done."""
         if self.bars is not None:
-            self.bars.update(self.task, completed=done * self.faces)
+            self.bars.update(self.task, completed=count * self.faces)
         elif self.shown:
-            print(f"the teachers have answered {done} of {self.turns} views of each face", file=sys.stderr, flush=True)
+            print(f"teachers: {count} of {self.count} views of each face done", file=sys.stderr, flush=True)
 
 
 def _bars() -> Progress | None:

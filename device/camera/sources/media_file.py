@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from device.camera.frame import RawFrame
+from device.camera.opencv_logs import silence_opencv_logs
+from device.camera.source import Pause, Source
 from device.config.schema import CameraConfig
 from device.errors import SourceError
 
 PICTURES = frozenset((".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
-MAX_FPS = 1000.0  # a video that claims more has lost its clock
+MAX_FPS = 1000.0  # a video that claims more has a broken header
 
 
 class Still(NamedTuple):
     """One picture of a clip, and when it is due."""
 
     image: NDArray[np.uint8]  # (H, W, 3) BGR, not to be changed
-    media_s: float  # since the clip's beginning; grows over repetitions
+    media_s: float  # since the clip's start; grows over repetitions
+
+
+def open_frames(address: str, config: CameraConfig, pause: Pause) -> Generator[RawFrame, None, None]:
+    """See `Source`; the address is a path. In real time, unless `fast`."""
+    began_s, began = time.monotonic(), time.time()
+    for image, media_s in play(Path(address).expanduser(), config):
+        if not config.fast:
+            pause(max(0.0, began_s + media_s - time.monotonic()))
+        yield RawFrame(image, media_s, began + media_s)
 
 
 def play(path: Path, config: CameraConfig) -> Iterator[Still]:
-    """The pictures of a file or folder in order, without waiting; for ever with `loop`.
+    """The pictures of a file or folder in order, without waiting; endless with `loop`.
 
     Raises:
-        SourceError: nothing is there, or it cannot be read, or it holds no picture.
+        SourceError: the path does not exist, cannot be read, or holds no picture.
     """
     began_s = 0.0
     while True:
@@ -45,7 +57,7 @@ def play(path: Path, config: CameraConfig) -> Iterator[Still]:
 
 
 def _clip(path: Path, config: CameraConfig) -> Iterator[Still]:
-    """One showing."""
+    """The clip once."""
     import cv2
 
     if path.is_dir():
@@ -90,12 +102,12 @@ def _folder(path: Path, fps: float) -> Iterator[Still]:
 
 
 def _natural(path: Path) -> list[int | str]:
-    """So that frame-2 comes before frame-10."""
+    """Sort key that puts frame-2 before frame-10."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
 
 
 def _video(path: Path, fps: float) -> Iterator[Still]:
-    """The file's own time stamps; where they stand still or run back, the frame rate goes on."""
+    """Frames at the file's own time stamps; where these do not grow, at the frame rate."""
     import cv2
 
     silence_opencv_logs()
@@ -117,18 +129,8 @@ def _video(path: Path, fps: float) -> Iterator[Still]:
         capture.release()
 
 
-def silence_opencv_logs() -> None:
-    """Keep OpenCV and FFmpeg from complaining on stderr: what fails is said in a sentence of our own."""
-    import cv2
-
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # heeded if it stands before the first video is opened
-    # OpenCV 4.14 moved the function.
-    set_level = cv2.setLogLevel if hasattr(cv2, "setLogLevel") else cv2.utils.logging.setLogLevel
-    set_level(0)
-
-
 def read_picture(path: Path) -> NDArray[np.uint8]:
-    """A picture file of any depth and colour as uint8 BGR (H, W, 3), upright where its EXIF tells.
+    """A picture file of any depth and colour as uint8 BGR (H, W, 3), upright by its EXIF tag.
 
     Raises:
         SourceError: it cannot be decoded.
@@ -143,3 +145,6 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     if image is None:
         raise SourceError(f"{path}: the picture cannot be decoded; it is damaged, cut short, or not a picture.")
     return np.asarray(image, dtype=np.uint8)
+
+
+SOURCE = Source(open_frames, "clip.mp4", library="cv2", live=False, media_time=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Generator
 from typing import Any
@@ -9,13 +10,18 @@ from typing import Any
 import numpy as np
 
 from device.camera.frame import RawFrame
+from device.camera.source import Pause, Source
 from device.config.schema import CameraConfig
 from device.errors import SourceError
 
+EXAMPLE = "picamera2://0"
 
-def _picamera2(number: int, config: CameraConfig) -> Generator[RawFrame, None, None]:
-    """A Raspberry Pi camera module, through picamera2."""
-    camera = _open_picamera2(number, config)
+
+def open_frames(address: str, config: CameraConfig, pause: Pause) -> Generator[RawFrame, None, None]:
+    """See `Source`; the address is the camera's number, 0 if it is left out."""
+    if not re.fullmatch(r"\d{0,3}", address):
+        raise SourceError(f"picamera2://{address}: the camera's number must follow ://; write {EXAMPLE}.")
+    camera = _open_picamera2(int(address or 0), config)
     try:
         camera.start()
         while True:
@@ -45,3 +51,6 @@ def _open_picamera2(number: int, config: CameraConfig) -> Any:
     except RuntimeError as error:
         raise SourceError(f"picamera2://{number}: the camera cannot be opened; another program may use it.") from error
     return camera
+
+
+SOURCE = Source(open_frames, EXAMPLE, library="picamera2")

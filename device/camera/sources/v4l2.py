@@ -10,21 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from device.camera.frame import Pause, RawFrame
-from device.camera.sources.media_file import silence_opencv_logs
+from device.camera.frame import RawFrame
+from device.camera.opencv_logs import silence_opencv_logs
+from device.camera.source import Pause, Source
 from device.config.schema import CameraConfig
 from device.errors import SourceError
 
-BAD_FRAMES = 10  # in a row; a USB camera that is jolted gives a broken JPEG now and then
+BAD_FRAMES = 10  # in a row; a USB camera that is moved gives a broken JPEG now and then
+BAD_FRAME_S = 0.02  # between two attempts, because an unplugged camera fails at once
 
 
-BAD_FRAME_S = 0.02  # an unplugged one fails at once, so that some time must pass between two attempts
-
-
-def _v4l2(path: Path, config: CameraConfig, pause: Pause) -> Generator[RawFrame, None, None]:
-    """A USB camera, or whatever else Linux shows as /dev/videoN, through OpenCV."""
+def open_frames(address: str, config: CameraConfig, pause: Pause) -> Generator[RawFrame, None, None]:
+    """See `Source`; the address is the path of the device."""
     import cv2
 
+    path = Path(address)
     capture = _open_v4l2(path, config)
     bad = 0
     try:
@@ -53,12 +53,15 @@ def _open_v4l2(path: Path, config: CameraConfig) -> Any:
     capture = cv2.VideoCapture(str(path), cv2.CAP_V4L2)
     if not capture.isOpened():
         raise SourceError(f"{path}: this device gives no pictures; try the other numbers of `ls /dev/video*`.")
-    wishes = (
+    properties = (
         (cv2.CAP_PROP_FRAME_WIDTH, config.width),
         (cv2.CAP_PROP_FRAME_HEIGHT, config.height),
         (cv2.CAP_PROP_FPS, config.fps),
         (cv2.CAP_PROP_BUFFERSIZE, 1),  # an older frame is of no use
     )
-    for key, value in wishes:
+    for key, value in properties:
         capture.set(key, value)
     return capture
+
+
+SOURCE = Source(open_frames, "v4l2:///dev/video0", library="cv2")

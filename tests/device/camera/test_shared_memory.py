@@ -1,4 +1,4 @@
-"""A slot: what goes in comes out, whole, or not at all."""
+"""A shared frame is read exactly as it was written, or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from device.camera.frame import RawFrame
 from device.camera.shared_memory import HEADER, SharedFrame
 
 
-def shot(*shape: int, level: int = 7) -> RawFrame:
+def frame(*shape: int, level: int = 7) -> RawFrame:
     return RawFrame(np.full(shape, level, np.uint8), 1.5, 1e9 + 0.25, 0.125)
 
 
@@ -44,17 +44,17 @@ def test_frames_of_any_size_come_back_as_they_were(shapes: list[tuple[int, ...]]
     writer.close()
 
 
-def test_what_was_read_does_not_change_when_the_slot_does() -> None:
+def test_a_frame_that_was_read_does_not_change_when_the_slot_does() -> None:
     slot = SharedFrame.create()
-    slot.write(1, shot(4, 5, 3))
+    slot.write(1, frame(4, 5, 3))
     found = slot.read()
-    slot.write(2, shot(4, 5, 3, level=9))
+    slot.write(2, frame(4, 5, 3, level=9))
     assert found is not None
     assert found[1].image.max() == 7
     slot.close()
 
 
-def test_an_empty_slot_holds_nothing() -> None:
+def test_an_empty_slot_has_no_frame() -> None:
     slot = SharedFrame.create()
     assert slot.read() is None
     slot.close()
@@ -62,9 +62,9 @@ def test_an_empty_slot_holds_nothing() -> None:
 
 
 @pytest.mark.parametrize("header", [(1, 0, 0, 0, 1 << 31, 1, 3), (1, 0, 0, 0, 0, 5, 3), (1, 0, 0, 0, 100, 100, 3)])
-def test_a_header_that_lies_is_not_believed(header: tuple[int, ...]) -> None:
+def test_a_wrong_header_is_rejected(header: tuple[int, ...]) -> None:
     slot = SharedFrame.create()
-    slot.write(1, shot(4, 5, 3))
+    slot.write(1, frame(4, 5, 3))
     os.pwrite(slot.descriptor, HEADER.pack(*header), 0)
     assert slot.read() is None
     slot.close()
@@ -78,9 +78,9 @@ sys.stdin.read()
 """
 
 
-def test_who_is_locked_out_gives_up_and_a_kill_frees_the_lock() -> None:
+def test_a_locked_slot_is_skipped_and_a_kill_frees_the_lock() -> None:
     slot = SharedFrame.create()
-    slot.write(1, shot(4, 5))
+    slot.write(1, frame(4, 5))
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(slot.descriptor)],
         stdin=subprocess.PIPE,
@@ -90,7 +90,7 @@ def test_who_is_locked_out_gives_up_and_a_kill_frees_the_lock() -> None:
         assert holder.stdout is not None
         holder.stdout.readline()
         assert slot.read() is None
-        assert not slot.write(2, shot(4, 5))
+        assert not slot.write(2, frame(4, 5))
         holder.kill()
     found = slot.read()
     assert found is not None
@@ -100,7 +100,7 @@ def test_who_is_locked_out_gives_up_and_a_kill_frees_the_lock() -> None:
 
 def test_a_frame_whose_writer_was_killed_is_not_read() -> None:
     slot = SharedFrame.create()
-    slot.write(1, shot(4, 5))
-    os.pwrite(slot.descriptor, HEADER.pack(0, 0, 0, 0, 4, 5, 0), 0)  # what a writer leaves that does not finish
+    slot.write(1, frame(4, 5))
+    os.pwrite(slot.descriptor, HEADER.pack(0, 0, 0, 0, 4, 5, 0), 0)  # the state that a killed writer leaves
     assert slot.read() is None
     slot.close()

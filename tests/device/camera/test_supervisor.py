@@ -1,4 +1,4 @@
-"""A camera that heals: every fault through the real process of a camera that is told to have it."""
+"""Reopening a camera: every fault, injected into a real worker process."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def config(source: Path | str, **settings: Any) -> CameraConfig:
 
 
 def states(camera: CameraSupervisor) -> Iterator[tuple[str, Frame | None]]:
-    """What every step came to."""
+    """State and frame after each step."""
     while True:
         frame = camera.step()
         yield camera.state, frame
 
 
 def seen(camera: CameraSupervisor, *wanted: str) -> list[Frame]:
-    """Step until the camera has been in each of these states in this order; the frames of the way."""
+    """Step until the camera was in each of these states in this order; all frames on the way."""
     frames = []
     for state in wanted:
         for now, frame in states(camera):
@@ -55,10 +55,10 @@ def seen(camera: CameraSupervisor, *wanted: str) -> list[Frame]:
         ("stall", "stalled", "no frame for 2 s"),
         ("repeat", "frozen", "the same frame for 1 s"),
         ("die", "failed", "killed by SIGSEGV"),
-        ("garbage", "failed", "something that is no picture"),
+        ("garbage", "failed", "something that is not a picture"),
     ],
 )
-def test_every_fault_is_told_and_heals_and_leaves_nothing_behind(
+def test_every_fault_is_reported_and_repaired_and_leaves_no_process_behind(
     clip: Path, fault: str, state: str, error: str
 ) -> None:
     before = descriptors()
@@ -79,23 +79,23 @@ def test_every_fault_is_told_and_heals_and_leaves_nothing_behind(
     assert camera.skipped == sum(frame.skipped for frame in frames)
 
 
-def test_a_slow_camera_is_no_broken_one(clip: Path) -> None:
+def test_a_slow_camera_is_not_reopened(clip: Path) -> None:
     with closing(CameraSupervisor(config(clip, fault="slow", timeout_s=30.0))) as camera:
         frames = [frame for _, frame in itertools.islice(states(camera), 30) if frame is not None]
         assert (camera.state, camera.openings) == ("running", 1)
     assert frames[-1].index > 5
 
 
-def test_a_camera_that_comes_back_frozen_stays_so(clip: Path) -> None:
+def test_a_camera_that_is_frozen_again_after_reopening_stays_frozen(clip: Path) -> None:
     with closing(CameraSupervisor(config(clip, fault="repeat", frozen_s=0.5))) as camera:
         seen(camera, "running", "frozen")
-        camera._config = dataclasses.replace(camera._config, fault_frame=1)  # as if covered: one frame, for ever
+        camera._config = dataclasses.replace(camera._config, fault_frame=1)  # as if covered: always the same frame
         frames = [frame for _, frame in itertools.islice(states(camera), 60)]
         assert camera.openings >= 2
         assert (camera.state, set(frames)) == ("frozen", {None})
 
 
-def test_a_camera_that_may_be_still_is_not_ended(clip: Path) -> None:
+def test_without_frozen_s_a_still_camera_is_not_reopened(clip: Path) -> None:
     with closing(CameraSupervisor(config(clip, fault="repeat", frozen_s=None))) as camera:
         frames = [frame for _, frame in itertools.islice(states(camera), 60) if frame is not None]
         assert (camera.state, camera.openings) == ("running", 1)
@@ -110,7 +110,7 @@ def test_before_the_first_frame_a_fault_is_an_error(clip: Path, tmp_path: Path) 
         assert children() == []
 
 
-def test_a_camera_that_is_away_is_looked_for_until_it_is_back(clip: Path) -> None:
+def test_an_absent_camera_is_reopened_until_it_is_back(clip: Path) -> None:
     away = clip.with_suffix(".away")
     with closing(CameraSupervisor(config(clip, fault="die"))) as camera:
         seen(camera, "running")
@@ -124,7 +124,7 @@ def test_a_camera_that_is_away_is_looked_for_until_it_is_back(clip: Path) -> Non
         seen(camera, "running")
 
 
-def test_a_file_has_nothing_that_could_heal(tmp_path: Path) -> None:
+def test_a_fault_of_a_file_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     cv2.imwrite(str(folder / "1.png"), numbered(1))
@@ -135,14 +135,14 @@ def test_a_file_has_nothing_that_could_heal(tmp_path: Path) -> None:
     assert children() == []
 
 
-def test_a_clip_that_is_over_is_no_fault(clip: Path) -> None:
+def test_the_end_of_a_clip_is_not_a_fault(clip: Path) -> None:
     with closing(CameraSupervisor(config(clip, loop=False))) as camera:
         frames = seen(camera, "ended")
     assert number_of(frames[-1].image) == 9
     assert frames[-1].time_s == pytest.approx(0.45)
 
 
-def test_pausing_really_closes_the_camera(clip: Path) -> None:
+def test_a_pause_closes_the_camera(clip: Path) -> None:
     with closing(CameraSupervisor(config(clip))) as camera:
         before = seen(camera, "running")
         camera.pause()
@@ -155,9 +155,9 @@ def test_pausing_really_closes_the_camera(clip: Path) -> None:
     assert after[0].time_s > before[-1].time_s
 
 
-def test_attempts_are_never_closer_than_asked_and_grow_rarer_up_to_the_limit() -> None:
+def test_waits_between_openings_double_from_the_minimum_to_the_maximum() -> None:
     usb = CameraConfig(reopen_min_s=5.0, reopen_max_s=60.0)
-    for tries, least_s in enumerate((5, 10, 20, 40, 60, 60, 60)):
+    for attempts, least_s in enumerate((5, 10, 20, 40, 60, 60, 60)):
         for _ in range(20):
-            assert least_s <= supervisor._wait_s(usb, tries) <= least_s * 1.25
+            assert least_s <= supervisor._wait_s(usb, attempts) <= least_s * 1.25
     assert supervisor._wait_s(dataclasses.replace(usb, reopen_max_s=1.0), 3) >= 5.0

@@ -1,4 +1,4 @@
-"""The `device` command's own part: usage, configs, the model's card. What it starts is tested where that is tested."""
+"""The `device` command: usage, configs, the model's card."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def test_wrong_usage_is_exit_code_2(argv: list[str], capsys: pytest.CaptureFixtu
     assert "usage: device" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["run", "selftest", "demo", "model", "replay", "fleet", "check-config"])
+@pytest.mark.parametrize(
+    "command", ["run", "selftest", "demo", "model", "replay", "fleet", "check-config", "completion"]
+)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main([command, "--help"])
@@ -60,15 +62,18 @@ def test_check_config_takes_the_config_yaml_of_the_folder(tmp_path: Path, capsys
     assert capsys.readouterr().out.startswith("built-in defaults: good; changed from the defaults: 2\n")
     Path("config.yaml").write_text("device: {purpose: art, jurisdiction: eu, mqtt: {host: broker.local}}\n")
     assert main(["check-config", "--set", "device.camera.fps=5"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == "config.yaml: good; changed from the defaults: 4"
-    assert said[3:] == ["  device.camera.fps: 5.0 (default 15.0)", "  device.mqtt.host: 'broker.local' (default None)"]
+    output = capsys.readouterr().out.splitlines()
+    assert output[0] == "config.yaml: good; changed from the defaults: 4"
+    assert output[3:] == [
+        "  device.camera.fps: 5.0 (default 15.0)",
+        "  device.mqtt.host: 'broker.local' (default None)",
+    ]
 
 
 def test_check_config_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-config", "--json", *DECLARED, "--set", "device.mqtt.port=1884"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["ok"] and said["changed"]["device.mqtt.port"] == 1884 and said["device"]["camera"]["fps"] == 15
+    output = json.loads(capsys.readouterr().out)
+    assert output["ok"] and output["changed"]["device.mqtt.port"] == 1884 and output["device"]["camera"]["fps"] == 15
 
 
 def test_what_check_config_prints_is_a_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,11 +85,19 @@ def test_what_check_config_prints_is_a_config(tmp_path: Path, capsys: pytest.Cap
     assert "changed from the defaults: 3" in capsys.readouterr().out
 
 
+def test_check_config_prints_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-config", "--all", *DECLARED]) == 0
+    everything = yaml.safe_load(capsys.readouterr().out)["device"]
+    assert everything["fleet"]["flaps"] == 2
+    assert main(["check-config", "--print", *DECLARED, "--set", "device.tracker.lost_s=2"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["device"]["tracker"] == {"lost_s": 2}
+
+
 def test_check_config_prints_a_file_to_begin_with_and_says_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-config", "--print"]) == 2
-    said = capsys.readouterr()
-    assert yaml.safe_load(said.out)["device"]["purpose"] is None
-    assert said.err.startswith("device: device.purpose is not set; ") and said.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert yaml.safe_load(output.out)["device"]["purpose"] is None
+    assert output.err.startswith("device: device.purpose is not set; ") and output.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -98,25 +111,30 @@ def test_check_config_prints_a_file_to_begin_with_and_says_what_it_lacks(capsys:
 )
 def test_check_config_refuses_what_run_would(wrong: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-config", *DECLARED, "--set", wrong]) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and sentence in said.err and said.err.startswith("device: ") and said.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert (
+        output.out == ""
+        and sentence in output.err
+        and output.err.startswith("device: ")
+        and output.err.count("\n") == 1
+    )
 
 
 def test_model_prints_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     metrics = ({"split": "public_test", "n": 3589, "accuracy": 0.6712},)
     path = write_tiny(tmp_path / "m.tflite", metrics=metrics, parameters=16128, notes="made of bands")
     assert main(["model", str(path)]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for part in ("tiny 0", *LABELS, "48x48 grey", "int8", "16,128", "accuracy 0.6712", "made of bands", digest(path)):
-        assert part in said
-    assert "teachers" not in said  # empty
+        assert part in output
+    assert "teachers" not in output  # empty
 
 
 def test_model_json_and_the_model_of_the_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_tiny(tmp_path / "m.tflite")
     assert main(["model", "--json", "--set", f"device.model.path={path}"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["digest"] == digest(path) and said["card"]["labels"] == list(LABELS)
+    output = json.loads(capsys.readouterr().out)
+    assert output["digest"] == digest(path) and output["card"]["labels"] == list(LABELS)
 
 
 def test_a_reader_who_leaves_is_no_traceback() -> None:

@@ -1,4 +1,4 @@
-"""The strict loader: what it accepts, and that every mistake becomes one sentence that says where."""
+"""The strict loader: what it accepts, and one error sentence with the place for every mistake."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def refused(tmp_path: Path, text: str, *overrides: str) -> str:
     return sentence.replace(str(tmp_path), "")
 
 
-def test_nothing_said_means_the_defaults(tmp_path: Path) -> None:
+def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     for text in ("", "device:\n", "# only a comment\n", "trainer: {whatever: 1}\n"):
         assert read(tmp_path, text) == Outer()
 
 
-def test_what_is_said_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
+def test_values_of_the_file_replace_defaults_and_the_rest_stays(tmp_path: Path) -> None:
     text = "device:\n  name: kitchen\n  sizes: [4, 5]\n  inner:\n    share: 1\n"
     assert read(tmp_path, text) == Outer(name="kitchen", sizes=(4, 5), inner=Inner(share=1.0))
 
@@ -98,7 +98,7 @@ def test_a_number_with_an_exponent_is_a_number(tmp_path: Path) -> None:
         ("\x00", "this is not valid YAML"),
     ],
 )
-def test_a_mistake_is_one_sentence_that_says_where(tmp_path: Path, text: str, sentence: str) -> None:
+def test_a_mistake_is_one_sentence_with_its_place(tmp_path: Path, text: str, sentence: str) -> None:
     assert sentence in refused(tmp_path, text)
 
 
@@ -165,7 +165,7 @@ def test_what_is_rendered_reads_back(tmp_path: Path) -> None:
     assert yaml.safe_load(path.read_text())["trainer"]["count"] == 3
 
 
-def test_what_is_rendered_says_what_is_allowed() -> None:
+def test_rendered_text_contains_what_is_allowed() -> None:
     text = render({"device": Outer()})
     assert "# how many [a whole number at least 1 and below 10]\n  count: 3\n" in text
     assert "# which [one of a, b]\n" in text

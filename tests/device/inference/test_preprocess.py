@@ -19,17 +19,7 @@ places = st.builds(Box, st.floats(-200, 200), st.floats(-200, 200), st.floats(0.
 )
 
 
-# ---- boxes
-
-
-def test_overlap_and_iou() -> None:
-    one, other = Box(0, 0, 10, 10), Box(5, 5, 10, 10)
-    assert one.overlap(other) == other.overlap(one) == 25
-    assert one.iou(other) == pytest.approx(25 / 175)
-    assert one.iou(one) == 1
-    assert one.iou(Box(10, 0, 10, 10)) == 0
-    assert Box(0, 0, 0, 0).iou(Box(0, 0, 0, 0)) == 0
-    assert Box(0, 0, 4, 9).mean_side == 6
+# ---- squares
 
 
 def test_the_square_around_a_box() -> None:

@@ -46,11 +46,11 @@ def changed(signature: str, line: int, old: str, new: str) -> str:
 GOOD = SIGNER.sign(DATA, "version 3")
 BAD: dict[str, tuple[str | None, str]] = {
     "none": (None, "it is not signed"),
-    "empty": ("", "not one of minisign"),
-    "something else": ("-----BEGIN PGP SIGNATURE-----\n\n\n\n", "not one of minisign"),
-    "not ASCII": (GOOD.replace("=", "\u00e9"), "not one of minisign"),
-    "cut short": ("\n".join(GOOD.splitlines()[:3]), "not one of minisign"),
-    "by somebody else": (OTHER.sign(DATA), "a key that device.model.public_keys does not name"),
+    "empty": ("", "not a minisign signature"),
+    "something else": ("-----BEGIN PGP SIGNATURE-----\n\n\n\n", "not a minisign signature"),
+    "not ASCII": (GOOD.replace("=", "\u00e9"), "not a minisign signature"),
+    "cut short": ("\n".join(GOOD.splitlines()[:3]), "not a minisign signature"),
+    "by somebody else": (OTHER.sign(DATA), "a key that is not in device.model.public_keys"),
     "by somebody else under our number": (Signer().sign(DATA), "the signature is not of this file"),
     "of another file": (SIGNER.sign(b"another model"), "the signature is not of this file"),
     "of the file, called one of its hash": (
@@ -71,7 +71,7 @@ def test_anything_else_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "RW", "untrusted comment: minisign public key", "RWQ" + "A" * 60, "\u00e9" * 56])
 def test_what_is_no_key_is_a_mistake_in_the_settings(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"device\.model\.public_keys: .* is no key of minisign"):
+    with pytest.raises(ConfigError, match=r"device\.model\.public_keys: .* is not a minisign key"):
         read_key(text)
     with pytest.raises(ConfigError):
         verify(DATA, GOOD, [SIGNER.public, text])

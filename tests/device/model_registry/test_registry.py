@@ -1,4 +1,4 @@
-"""The installed models on disk: what a power cut, damage, or two at once may leave behind."""
+"""The installed models on disk: after a power cut, with damage, with two processes at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from device.config.schema import load_config
 from device.errors import StateError
 from device.inference.classifier import BUNDLED, PROFILES
 from device.inference.model_card import read_card
-from device.model_registry.registry import ModelStore, Record, accepted, model_path
+from device.model_registry.registry import ModelStore, Record, model_path
 from tests.support.tiny_models import write_tiny
 
 
@@ -29,11 +29,11 @@ def store(tmp_path: Path) -> ModelStore:
 def digest(store: ModelStore, tmp_path: Path) -> str:
     """A model that is on trial."""
     digest = store.add(tiny(tmp_path, "1"))
-    store.change(store.tried(digest))
+    store.start_trial(digest)
     return digest
 
 
-def test_nothing_is_made_by_looking(store: ModelStore, tmp_path: Path) -> None:
+def test_reading_creates_nothing(store: ModelStore, tmp_path: Path) -> None:
     assert store.record() == Record() and store.path(None) == BUNDLED
     assert not (tmp_path / "state").exists()
 
@@ -43,28 +43,28 @@ def test_from_trial_to_accepted(store: ModelStore, digest: str) -> None:
     assert (record.current, record.previous, record.on_trial) == (digest, None, True)
     assert record.update is not None and record.update.state == "trial"
     assert (record.update.new.version, record.update.new.digest) == ("1", digest)
-    after = store.change(accepted)
+    after = store.accept()
     assert after == store.record() and after.update is not None
     assert (after.on_trial, after.update.state, after.update.new) == (False, "accepted", record.update.new)
-    assert store.change(accepted) == after, "there is nothing more to accept"
+    assert store.accept() == after, "there is nothing more to accept"
 
 
 def test_back_to_the_one_before_and_then_to_the_bundled_one(store: ModelStore, digest: str, tmp_path: Path) -> None:
-    store.change(accepted)
+    store.accept()
     second = store.add(tiny(tmp_path, "2"))
-    store.change(store.tried(second))
-    assert store.change(store.rolled_back(digest, "not that one")).current == second
-    back = store.change(store.rolled_back(second, "too slow"))
+    store.start_trial(second)
+    assert store.roll_back(digest, "not that one").current == second
+    back = store.roll_back(second, "too slow")
     assert (back.current, back.previous, back.on_trial) == (digest, None, False)
     assert back.update is not None and (back.update.state, back.update.reason) == ("rolled_back", "too slow")
     assert (back.update.new.version, back.update.old.version) == ("2", "1")
-    assert store.change(store.rolled_back(digest, "too old")).current is None
-    assert store.change(store.rolled_back(None, "nothing left")).current is None
+    assert store.roll_back(digest, "too old").current is None
+    assert store.roll_back(None, "nothing left").current is None
 
 
 def test_a_refusal_changes_what_is_said_alone(store: ModelStore, digest: str) -> None:
     before = store.record()
-    after = store.change(store.refused(store.name(digest), "no"))
+    after = store.refuse(store.name(digest), "no")
     assert (after.current, after.on_trial) == (before.current, True)
     assert after.update is not None and (after.update.state, after.update.reason) == ("refused", "no")
 
@@ -87,7 +87,7 @@ def test_a_model_that_is_no_longer_what_it_was(store: ModelStore, digest: str) -
 
 def test_one_that_cannot_be_read_any_more_is_still_known_by_name(store: ModelStore, digest: str) -> None:
     store.path(digest).write_bytes(b"")
-    update = store.change(store.rolled_back(digest, "it is gone")).update
+    update = store.roll_back(digest, "it is gone").update
     assert update is not None and (update.new.name, update.new.version) == ("tiny", "1")
 
 
@@ -95,13 +95,13 @@ class PowerCutError(BaseException):
     """Nothing after this happens."""
 
 
-@pytest.mark.parametrize("step", ["fsync", "rename"])
+@pytest.mark.parametrize("step", ["fsync", "replace"])
 @pytest.mark.parametrize("nth", [1, 2, 3, 4])
 def test_a_power_cut_leaves_the_old_or_the_new(
     store: ModelStore, digest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, nth: int
 ) -> None:
     """Before the n-th of the steps that a second installation takes, the machine stops."""
-    store.change(accepted)
+    store.accept()
     old, data, left = store.record(), tiny(tmp_path, "2"), [nth]
     holder: object = os if step == "fsync" else Path
     real = getattr(holder, step)
@@ -116,7 +116,7 @@ def test_a_power_cut_leaves_the_old_or_the_new(
         patch.setattr(holder, step, cut)
         try:
             second = store.add(data)
-            store.change(store.tried(second))
+            store.start_trial(second)
         except PowerCutError:
             second = None
     found = ModelStore(tmp_path / "state").record()
@@ -132,7 +132,7 @@ def test_two_cannot_install_at_once(store: ModelStore, tmp_path: Path) -> None:
     with store.installing():
         with pytest.raises(StateError, match="another model is being installed"), store.installing():
             pytest.fail("the second began")
-        assert store.change(accepted) == Record(), "the record can be changed all the same"
+        assert store.accept() == Record(), "the record can still be changed"
     with store.installing():
         pass
 
@@ -140,7 +140,7 @@ def test_two_cannot_install_at_once(store: ModelStore, tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file")
     store = ModelStore(tmp_path)
-    for work in (store.record, lambda: store.change(accepted), lambda: store.add(b"x")):
+    for work in (store.record, store.accept, lambda: store.add(b"x")):
         with pytest.raises(StateError, match=r"the installed models cannot be used: .*; check device\.state_dir\."):
             work()
 

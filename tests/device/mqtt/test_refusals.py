@@ -1,4 +1,7 @@
-"""A broker that does not want us, or not all of us: certificates, passwords, access lists; each one clear sentence."""
+"""A broker that does not want us, or not all of us: certificates, passwords, access lists.
+
+Each one clear sentence.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ import pytest
 from device.config.schema import DeviceConfig, load_config
 from device.errors import BrokerError, ConfigError
 from device.publishing.mqtt_publisher import MqttPublisher
-from device.selftest.checks import check_mqtt
-from tests.device.mqtt.test_mqtt import MODEL, ROOT, event, face
+from device.selftest.checks import Context, check_mqtt
+from tests.device.mqtt.porch import MODEL, ROOT, event, face
 from tests.support.broker import Mosquitto, free_port, needs_mosquitto, wait_for
 from tests.support.certificates import Authority
 
@@ -52,7 +55,7 @@ def refused(error: type[Exception], sentence: str, port: int, folder: Path, *mor
 
 
 def delivered(publisher: MqttPublisher) -> None:
-    publisher.observe([event("start")], [face()])
+    publisher.publish([event("start")], [face()])
     wait_for(lambda: publisher._outbox.depth == 0, "an empty outbox")
 
 
@@ -73,7 +76,7 @@ def with_tls(authority: Authority) -> tuple[str, str]:
 
 
 def test_a_certificate_of_the_right_authority_for_another_host(authority: Authority, tmp_path: Path) -> None:
-    sentence = r"no certificate to trust: IP address mismatch.*; check device\.mqtt\.ca_file and host\."
+    sentence = r"no trusted certificate: IP address mismatch.*; check device\.mqtt\.ca_file and host\."
     with broker(tmp_path, tls(authority.sign("elsewhere", address="DNS:broker.local"))) as mosquitto:
         refused(BrokerError, sentence, mosquitto.port, tmp_path, *with_tls(authority))
 
@@ -90,7 +93,7 @@ def test_a_client_certificate_opens_and_none_or_a_strangers_does_not(authority: 
     (tmp_path / "other").mkdir()
     strange, strange_key = Authority(tmp_path / "other").sign("stranger")
     secure = with_tls(authority)
-    sentence = r"hangs up before answering; check device\.mqtt\.port, cert_file and key_file\."
+    sentence = r"closes the connection before answering; check device\.mqtt\.port, cert_file and key_file\."
     with broker(tmp_path, extra) as mosquitto:
         port = mosquitto.port
         with publishing(port, tmp_path, *secure, f"mqtt.cert_file={certificate}", f"mqtt.key_file={key}") as publisher:
@@ -113,8 +116,8 @@ def test_certificates_and_keys_that_cannot_be_used(authority: Authority, tmp_pat
     }.items():
         refused(ConfigError, sentence, 1, tmp_path, *secure, ours, f"mqtt.key_file={file}")
     refused(ConfigError, "it holds no PEM", 1, tmp_path, *secure, f"mqtt.cert_file={tmp_path / 'junk'}")
-    refused(ConfigError, "key_file is given without cert_file", 1, tmp_path, f"mqtt.key_file={key}")
-    refused(ConfigError, r"cert_file is given, but device\.mqtt\.tls is false", 1, tmp_path, ours)
+    refused(ConfigError, "key_file is set without cert_file", 1, tmp_path, f"mqtt.key_file={key}")
+    refused(ConfigError, r"cert_file is set, but device\.mqtt\.tls is false", 1, tmp_path, ours)
 
 
 def test_authority_certificate_and_key_come_from_systemds_credentials(
@@ -128,7 +131,7 @@ def test_authority_certificate_and_key_come_from_systemds_credentials(
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(given))
     rules = tls(authority.sign("server"), f"cafile {authority.certificate}", "require_certificate true")
     with broker(tmp_path, rules) as mosquitto:
-        refused(ConfigError, "key_file is given without cert_file", mosquitto.port, tmp_path, "mqtt.tls=true")
+        refused(ConfigError, "key_file is set without cert_file", mosquitto.port, tmp_path, "mqtt.tls=true")
         (given / "mqtt-cert").write_text(certificate.read_text())
         with publishing(mosquitto.port, tmp_path, "mqtt.tls=true") as publisher:
             delivered(publisher)
@@ -173,7 +176,7 @@ def test_what_an_access_list_refuses_is_told_once_and_the_rest_goes_on(
     rules = f"allow_anonymous true\nacl_file {tmp_path / 'acl'}"
     with broker(tmp_path, rules) as mosquitto, publishing(mosquitto.port, tmp_path) as publisher:
         delivered(publisher)
-        publisher.observe([event("start", 2)], [face(2)])
+        publisher.publish([event("start", 2)], [face(2)])
         wait_for(lambda: "tracks" in caplog.text, "the warning of the faces")
         wait_for(lambda: publisher._outbox.depth == 0, "an empty outbox")
     topics = [f"{ROOT}/status", "homeassistant/device/porch/config", f"{ROOT}/tracks/1/state"]
@@ -184,19 +187,25 @@ def test_what_an_access_list_refuses_is_told_once_and_the_rest_goes_on(
 
 
 def test_mqtt_3_1_1_hides_a_refusal_and_the_selftest_finds_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A broker of 3.1.1 acknowledges what it throws away. Nothing shows it but a message that does not come back."""
+    """A broker of 3.1.1 acknowledges what it throws away.
+
+    Nothing shows it but a message that does not come back.
+    """
     (tmp_path / "acl").write_text(f"topic readwrite {ROOT}/availability\n")
     old = "mqtt.protocol=v3.1.1"
     with broker(tmp_path, f"allow_anonymous true\nacl_file {tmp_path / 'acl'}") as mosquitto:
         with publishing(mosquitto.port, tmp_path, old) as publisher:
             delivered(publisher)
         assert "takes nothing" not in caplog.text
-        with pytest.raises(BrokerError, match=r"takes messages on .*/selftest and gives none back; check"):
-            check_mqtt(config(mosquitto.port, tmp_path, old, "mqtt.connect_timeout_s=2"))
+        with pytest.raises(BrokerError, match=r"accepts messages on .*/selftest but delivers none; check"):
+            check_mqtt(Context(config(mosquitto.port, tmp_path, old, "mqtt.connect_timeout_s=2")))
 
 
 def plugin() -> Path:
-    """Mosquitto 2.0's access file never refuses a subscription; its plug-in for dynamic security does."""
+    """Mosquitto 2.0's access file never refuses a subscription.
+
+    Its plug-in for dynamic security does.
+    """
     return next(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"), None) or pytest.skip("no dynamic security")
 
 
@@ -217,5 +226,7 @@ def test_a_subscription_that_is_refused_is_told_of_and_events_still_go_out(
     with broker(tmp_path, extra) as mosquitto, publishing(mosquitto.port, tmp_path) as publisher:
         delivered(publisher)
         topics = (f"{ROOT}/tracks/+/state", "homeassistant/status")
-        sentences = [f"lets us hear nothing on {topic}: Not authorized; let this user read there." for topic in topics]
+        sentences = [
+            f"refuses our subscription to {topic}: Not authorized; let this user read there." for topic in topics
+        ]
         wait_for(lambda: all(sentence in caplog.text for sentence in sentences), "both warnings")

@@ -1,4 +1,7 @@
-"""Requests and answers: what is in order, what is refused, what comes twice; and that nothing sent does harm."""
+"""Requests and answers: what is in order, what is refused, what comes twice.
+
+And that nothing sent does harm.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 from device.config.schema import load_config
 from device.messages import Answer
 from device.mqtt.topics import RESPONSE, Topics
-from device.publishing.command_inbox import MAX_BYTES, MAX_WAITING, REMEMBERED, VERBS, CommandInbox, Request, address
+from device.publishing.command_inbox import MAX_BYTES, MAX_WAITING, REMEMBERED, CommandInbox, Request, response_verb
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "events.schema.json").read_text(encoding="utf-8"))
 ANSWER = jsonschema.Draft202012Validator({"$ref": "#/$defs/Answer", "$defs": SCHEMA["$defs"]})
@@ -24,8 +27,11 @@ def asked(transaction: object) -> bytes:
     return json.dumps({"transaction": transaction}).encode()
 
 
+VERBS = ("pause", "resume", "selftest", "status")
+
+
 def refusal(verb: str, payload: bytes) -> Answer:
-    answer = CommandInbox().receive(verb, payload)
+    answer = CommandInbox(VERBS).receive(verb, payload)
     assert isinstance(answer, Answer) and answer.status == "error" and answer.data is None
     assert answer.error is not None and answer.error.endswith(".") and "\n" not in answer.error
     return answer
@@ -33,15 +39,15 @@ def refusal(verb: str, payload: bytes) -> Answer:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_request_is_taken_and_its_answer_carries_its_transaction(verb: str) -> None:
-    desk = CommandInbox()
-    request = desk.receive(verb, asked("7f"))
+    inbox = CommandInbox(VERBS)
+    request = inbox.receive(verb, asked("7f"))
     assert request == Request(verb, "7f")
-    assert desk.done(Request(verb, "7f"), {"n": 1}) == Answer(status="ok", data={"n": 1}, error=None, transaction="7f")
+    assert inbox.done(Request(verb, "7f"), {"n": 1}) == Answer(status="ok", data={"n": 1}, error=None, transaction="7f")
 
 
 @pytest.mark.parametrize("payload", [b"", b"{}", b"{ }", b'{"transaction": null}'])
 def test_a_transaction_may_be_left_out(payload: bytes) -> None:
-    assert CommandInbox().receive("pause", payload) == Request("pause", None)
+    assert CommandInbox(VERBS).receive("pause", payload) == Request("pause", None)
 
 
 @pytest.mark.parametrize(
@@ -74,45 +80,45 @@ def test_a_refusal_carries_the_transaction_where_it_can_be_read() -> None:
 
 
 def test_a_request_that_comes_twice_is_worked_on_once_and_answered_the_same() -> None:
-    desk = CommandInbox()
+    inbox = CommandInbox(VERBS)
     request = Request("pause", "7f")
-    assert desk.receive("pause", asked("7f")) == request
-    assert desk.receive("pause", asked("7f")) is None, "it is being worked on"
-    answer = desk.done(request, {"camera": "paused"})
-    assert desk.receive("pause", asked("7f")) is answer
-    assert desk.receive("resume", asked("7f")) == Request("resume", "7f"), "another verb is another request"
-    assert desk.done(Request("resume", "7f"), None, "it failed.").status == "error"
-    assert desk.receive("pause", asked("7f")) is answer
+    assert inbox.receive("pause", asked("7f")) == request
+    assert inbox.receive("pause", asked("7f")) is None, "it is being worked on"
+    answer = inbox.done(request, {"camera": "paused"})
+    assert inbox.receive("pause", asked("7f")) is answer
+    assert inbox.receive("resume", asked("7f")) == Request("resume", "7f"), "another verb is another request"
+    assert inbox.done(Request("resume", "7f"), None, "it failed.").status == "error"
+    assert inbox.receive("pause", asked("7f")) is answer
 
 
 def test_without_a_transaction_the_same_may_be_asked_again() -> None:
-    desk = CommandInbox()
-    assert desk.receive("pause", b"") == Request("pause", None)
-    assert desk.receive("pause", b"") is None
-    desk.done(Request("pause", None), None)
-    assert desk.receive("pause", b"") == Request("pause", None)
+    inbox = CommandInbox(VERBS)
+    assert inbox.receive("pause", b"") == Request("pause", None)
+    assert inbox.receive("pause", b"") is None
+    inbox.done(Request("pause", None), None)
+    assert inbox.receive("pause", b"") == Request("pause", None)
 
 
 def test_too_many_at_once_are_sent_away_and_welcome_later() -> None:
-    desk = CommandInbox()
+    inbox = CommandInbox(VERBS)
     for n in range(MAX_WAITING):
-        assert isinstance(desk.receive("pause", asked(str(n))), Request)
-    busy = desk.receive("pause", asked("more"))
+        assert isinstance(inbox.receive("pause", asked(str(n))), Request)
+    busy = inbox.receive("pause", asked("more"))
     assert (
         isinstance(busy, Answer)
         and busy.error == "8 requests are waiting already; send it again when they are answered."
     )
-    desk.done(Request("pause", "0"), None)
-    assert desk.receive("pause", asked("more")) == Request("pause", "more")
+    inbox.done(Request("pause", "0"), None)
+    assert inbox.receive("pause", asked("more")) == Request("pause", "more")
 
 
 def test_old_answers_are_forgotten() -> None:
-    desk = CommandInbox()
+    inbox = CommandInbox(VERBS)
     for n in range(REMEMBERED + 1):
-        desk.receive("pause", asked(str(n)))
-        desk.done(Request("pause", str(n)), None)
-    assert isinstance(desk.receive("pause", asked("1")), Answer)
-    assert isinstance(desk.receive("pause", asked("0")), Request)
+        inbox.receive("pause", asked(str(n)))
+        inbox.done(Request("pause", str(n)), None)
+    assert isinstance(inbox.receive("pause", asked("1")), Answer)
+    assert isinstance(inbox.receive("pause", asked("0")), Request)
 
 
 json_values = st.recursive(
@@ -131,15 +137,15 @@ verbs = st.sampled_from([*VERBS, "fly", "unknown"]) | st.text(max_size=80)
 def test_whatever_is_sent_each_request_is_worked_on_once_and_every_answer_can_be_said(
     sent: list[tuple[str, bytes, bool]],
 ) -> None:
-    desk = CommandInbox()
+    inbox = CommandInbox(VERBS)
     worked: list[Request] = []
     for verb, payload, finish in sent:
-        item = desk.receive(verb, payload)
+        item = inbox.receive(verb, payload)
         if isinstance(item, Request):
             worked.append(item)
-            item = desk.done(item, {}) if finish else None
+            item = inbox.done(item, {}) if finish else None
         if item is not None:
-            message = TOPICS.message(RESPONSE, item.to_json(), verb=address(verb))
+            message = TOPICS.message(RESPONSE, item.to_json(), verb=response_verb(verb))
             assert not set(message.topic) & {"+", "#", "\0"} and message.topic.count("/") == 4
             ANSWER.validate(json.loads(message.payload.encode()))
             assert len(message.payload) < 2000

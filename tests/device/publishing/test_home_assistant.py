@@ -12,11 +12,13 @@ from device.config.schema import load_config
 from device.errors import ConfigError
 from device.messages import EmotionEvent, Health, ModelInfo, ModelName, ModelUpdate, OutboxFigures, Summary, Throttling
 from device.mqtt.topics import Topics
-from device.publishing import home_assistant, status
+from device.publishing import home_assistant
+from device.publishing.reports import CameraReport
+from device.publishing.status_reporter import build_status
 
 CONFIG = load_config(overrides=["device.id=Front-Door", "device.mqtt.host=broker"])
-STATUS = status.status(
-    CONFIG, ModelInfo(name="compact", version="3", digest="ab", labels=("happy", "sad")), "running", None
+STATUS = build_status(
+    CONFIG, ModelInfo(name="compact", version="3", digest="ab", labels=("happy", "sad")), CameraReport("running")
 )
 PAYLOAD = home_assistant.payload(CONFIG, Topics(CONFIG), STATUS)
 ENTITIES: dict[str, dict[str, Any]] = PAYLOAD["cmps"]

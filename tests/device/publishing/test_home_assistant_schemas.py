@@ -12,7 +12,9 @@ import pytest
 from device.config.schema import load_config
 from device.messages import ModelInfo
 from device.mqtt.topics import Topics
-from device.publishing import home_assistant, status
+from device.publishing import home_assistant
+from device.publishing.reports import CameraReport
+from device.publishing.status_reporter import build_status
 
 pytest.importorskip("homeassistant", reason="the package homeassistant (Python 3.13 and later) is not installed")
 
@@ -22,7 +24,7 @@ MODEL = ModelInfo(name="compact", version="3", digest="ab", labels=("happy", "sa
 
 def announced() -> dict[str, Any]:
     """The payload as Home Assistant has it after its own check: abbreviations spelt out."""
-    message = home_assistant.message(CONFIG, Topics(CONFIG), status.status(CONFIG, MODEL, "running"))
+    message = home_assistant.message(CONFIG, Topics(CONFIG), build_status(CONFIG, MODEL, CameraReport("running")))
     assert message is not None
     theirs = importlib.import_module("homeassistant.components.mqtt.discovery")
     payload = theirs._parse_device_payload(None, message.payload, "Front-Door", None)
@@ -60,7 +62,8 @@ def test_the_announcement_is_a_device() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", list(home_assistant.payload(CONFIG, Topics(CONFIG), status.status(CONFIG, MODEL, "running"))["cmps"])
+    "name",
+    list(home_assistant.payload(CONFIG, Topics(CONFIG), build_status(CONFIG, MODEL, CameraReport("running")))["cmps"]),
 )
 def test_each_entity_is_one_of_its_platform_and_no_key_is_unknown_there(name: str) -> None:
     config = component(announced(), name)

@@ -1,4 +1,7 @@
-"""What leaves a running device, taken whole and searched: no picture, no embedding; in a crowd, nobody alone."""
+"""What leaves a running device, taken whole and searched: no picture, no embedding.
+
+In a crowd, nobody alone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`device selftest`: each check on a machine that is fit, and on one that is not."""
+"""`device selftest`: each check on a machine that passes it and on one that fails it."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def selftest(cwd: Path, model: Path, *args: object) -> tuple[int, dict[str, dict
     return done.returncode, {check["name"]: check for check in report["checks"]}, report
 
 
-def golden_beside(model: Path, off: float = 0.0) -> Golden:
-    """Golden outputs that this machine misses by so many steps."""
-    said = measure(model, Classifier(model))
-    shifted = Golden(said.model_digest, said.labels, tuple(x + off * said.step for x in said.logits), said.step)
+def write_golden(model: Path, off: float = 0.0) -> Golden:
+    """Write golden outputs that differ from this machine's by `off` steps."""
+    own = measure(model, Classifier(model))
+    shifted = Golden(own.model_digest, own.labels, tuple(x + off * own.step for x in own.logits), own.step)
     path_of(model).write_text(shifted.to_json())
     return shifted
 
 
-def test_a_fit_machine(tmp_path: Path, model: Path) -> None:
-    golden_beside(model)
+def test_all_checks_pass_on_a_good_machine(tmp_path: Path, model: Path) -> None:
+    write_golden(model)
     code, checks, report = selftest(tmp_path, model, "--source", ASTRONAUT)
     assert code == 0
     assert list(checks) == ["config", "model", "golden", "face", "camera", "mqtt", "state", "board", "speed"]
@@ -69,42 +69,42 @@ def test_a_fit_machine(tmp_path: Path, model: Path) -> None:
     assert list((tmp_path / "state").iterdir()) == []
 
 
-def test_the_table_for_a_person_agrees(tmp_path: Path, model: Path) -> None:
+def test_the_text_table_shows_the_same_results(tmp_path: Path, model: Path) -> None:
     done = device("selftest", "--no-camera", "--set", f"device.model.path={model}", *QUICK, cwd=tmp_path)
     lines = done.stdout.splitlines()
-    assert done.returncode == 0 and lines[-1] == "fit"
+    assert done.returncode == 0 and lines[-1] == "all checks passed"
     assert any(line.startswith("ok    model   tiny 0") for line in lines)
     assert any(line.startswith("skip  camera  --no-camera") for line in lines)
     assert any(line.startswith("total ") for line in lines)
 
 
 @pytest.mark.parametrize("bundled", PROFILES)
-def test_a_bundled_model_says_what_it_said_when_it_was_made(tmp_path: Path, bundled: str) -> None:
+def test_a_bundled_model_reproduces_its_golden_outputs(tmp_path: Path, bundled: str) -> None:
     done = device("selftest", "--no-camera", "--json", "--set", f"device.model.bundled={bundled}", *QUICK, cwd=tmp_path)
     golden = {check["name"]: check for check in json.loads(done.stdout)["checks"]}["golden"]
     assert golden["ok"] and not golden.get("skipped"), golden
 
 
-def test_golden_outputs_that_are_missed(tmp_path: Path, model: Path) -> None:
-    golden_beside(model, off=MAX_STEPS + 1)
+def test_golden_outputs_that_differ(tmp_path: Path, model: Path) -> None:
+    write_golden(model, off=MAX_STEPS + 1)
     code, checks, _ = selftest(tmp_path, model, "--no-camera")
-    assert code == 1 and "steps off the golden ones" in checks["golden"]["detail"]
+    assert code == 1 and "steps off the golden outputs" in checks["golden"]["detail"]
 
 
 def test_golden_outputs_in_the_card(tmp_path: Path) -> None:
     model = write_tiny(tmp_path / "bare.tflite")
-    said = measure(model, Classifier(model)).logits
+    logits = measure(model, Classifier(model)).logits
     for off, ok in ((0.0, True), (9.0, False)):
-        write_tiny(model, golden=tuple(value + off for value in said))
+        write_tiny(model, golden=tuple(value + off for value in logits))
         _, checks, _ = selftest(tmp_path, model, "--no-camera")
-        assert checks["golden"]["ok"] is ok and "steps off the golden ones" in checks["golden"]["detail"]
+        assert checks["golden"]["ok"] is ok and "steps off the golden outputs" in checks["golden"]["detail"]
 
 
 def test_golden_outputs_of_another_model(tmp_path: Path, model: Path) -> None:
-    golden_beside(model)
+    write_golden(model)
     write_tiny(model, version="1")
     code, checks, _ = selftest(tmp_path, model, "--no-camera")
-    assert code == 1 and "not the model the golden outputs" in checks["golden"]["detail"]
+    assert code == 1 and "golden outputs beside it belong to another model" in checks["golden"]["detail"]
 
 
 def test_golden_outputs_that_are_damaged(tmp_path: Path, model: Path) -> None:
@@ -113,7 +113,7 @@ def test_golden_outputs_that_are_damaged(tmp_path: Path, model: Path) -> None:
     assert code == 1 and "the golden outputs cannot be read" in checks["golden"]["detail"]
 
 
-def test_a_camera_that_is_not_there(tmp_path: Path, model: Path) -> None:
+def test_a_missing_camera(tmp_path: Path, model: Path) -> None:
     code, checks, _ = selftest(tmp_path, model, "--source", "v4l2:///dev/video987")
     assert code == 1 and "no such camera" in checks["camera"]["detail"]
 
@@ -124,7 +124,7 @@ def test_a_machine_that_is_too_slow(tmp_path: Path, model: Path) -> None:
     assert report["stages"]["total"]["n"] == 3
 
 
-def test_a_detector_that_finds_nothing(tmp_path: Path, model: Path) -> None:
+def test_a_detector_that_finds_no_face(tmp_path: Path, model: Path) -> None:
     code, checks, _ = selftest(tmp_path, model, "--no-camera", "--set", "device.detector.min_face_px=4000")
     assert code == 1 and "finds no face" in checks["face"]["detail"]
 
@@ -135,7 +135,9 @@ def test_haar_finds_the_face_too(tmp_path: Path, model: Path) -> None:
 
 
 @needs_mosquitto
-def test_the_round_trip_disturbs_nobody(tmp_path: Path, model: Path, broker: Mosquitto) -> None:
+def test_the_round_trip_uses_only_its_own_topic_and_retains_nothing(
+    tmp_path: Path, model: Path, broker: Mosquitto
+) -> None:
     with Listener(broker.port) as listener:
         where = [
             "--set",
@@ -152,12 +154,12 @@ def test_the_round_trip_disturbs_nobody(tmp_path: Path, model: Path, broker: Mos
 
 
 @needs_mosquitto
-def test_a_broker_that_gives_nothing_back(tmp_path: Path, model: Path) -> None:
+def test_a_broker_that_delivers_no_messages(tmp_path: Path, model: Path) -> None:
     (tmp_path / "acl").write_text("topic write emotion/#\n")
     broker = Mosquitto(tmp_path, extra=f"allow_anonymous true\nacl_file {tmp_path / 'acl'}").start()
     try:
         where = ["--set", "device.mqtt.host=127.0.0.1", "--set", f"device.mqtt.port={broker.port}"]
         code, checks, _ = selftest(tmp_path, model, "--no-camera", *where, "--set", "device.mqtt.connect_timeout_s=2")
-        assert code == 1 and "gives none back" in checks["mqtt"]["detail"]
+        assert code == 1 and "delivers none" in checks["mqtt"]["detail"]
     finally:
         broker.stop()

@@ -1,4 +1,6 @@
-"""A camera that breaks under `device run`: people are told, and the same agent goes on when it is back."""
+"""A camera that breaks under `device run`: people are told, and the same agent goes on when it is
+back.
+"""
 
 from __future__ import annotations
 

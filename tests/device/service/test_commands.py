@@ -1,4 +1,6 @@
-"""A running device is asked over MQTT: pause, resume, selftest, status, and what it does not understand."""
+"""A running device is asked over MQTT: pause, resume, selftest, status, and what it does not
+understand.
+"""
 
 from __future__ import annotations
 
@@ -136,6 +138,6 @@ def test_what_can_be_asked_and_what_cannot(mosquitto: Mosquitto, model: Path, tm
             process.send_signal(signal.SIGTERM)
             _, complaints = process.communicate(timeout=60)
             assert process.returncode == 0 and "Traceback" not in complaints
-            assert "a retained request is passed over: emotion/porch/cmd/request/pause" in complaints
+            assert "a retained request is ignored: emotion/porch/cmd/request/pause" in complaints
         assert not answers(listener, "pause", "kept")
         listener.publish(f"{ROOT}/cmd/request/pause", "", retain=True)

@@ -1,4 +1,6 @@
-"""What systemd relies on: settings read again on SIGHUP, and a watchdog that goes hungry when the chain hangs."""
+"""What systemd relies on: settings read again on SIGHUP, and a watchdog that goes hungry when the
+chain hangs.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from tests.support.broker import Listener, Mosquitto, free_port, needs_mosquitto
 
 HANGING = """
 import sys, time
-from device import pipeline
+from device.vision import pipeline
 from device.cli.app import main
 
 process = pipeline.Pipeline.process
@@ -77,12 +79,14 @@ def test_sighup_takes_good_settings_and_tells_of_bad_ones(mosquitto: Mosquitto, 
         process.send_signal(signal.SIGTERM)
         _, complaints = process.communicate(timeout=60)
         assert process.returncode == 0 and "Traceback" not in complaints
-    assert complaints.count("the settings that were read again are not taken, the old ones stay: ") == 2
+    assert complaints.count("the reloaded config is not used, the old one stays in force: ") == 2
     assert not statuses(listener, purpose_note="third")
 
 
 def test_when_the_chain_hangs_the_watchdog_goes_hungry(model: Path, tmp_path: Path) -> None:
-    """We play systemd: once no sign of life comes for the watchdog's time, it is killed, however long it would hang."""
+    """We play systemd: once no sign of life comes for the watchdog's time, it is killed, however
+    long it would hang.
+    """
     wanted = [
         "--set",
         "device.purpose=test",

@@ -1,4 +1,6 @@
-"""The loop between camera and publisher, in this process: a file for a camera, and a publisher that remembers."""
+"""The loop between camera and publisher, in this process: a file for a camera, and a publisher that
+remembers.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,9 @@ import pytest
 import device
 from device.config.schema import DeviceConfig, load_config
 from device.errors import BrokerError, ConfigError, EmotionEdgeError
-from device.messages import CameraState, EmotionEvent, Health, ModelInfo, ModelUpdate, TrackState
+from device.messages import EmotionEvent, Health, ModelInfo, ModelUpdate, TrackState
 from device.publishing.command_inbox import Request
-from device.publishing.status import Progress
+from device.publishing.reports import CameraReport, ConfigReport, ModelReport, Progress, Report
 from device.service import run
 from device.vision.observation import Observation
 from device.vision.pipeline import Pipeline
@@ -30,30 +32,34 @@ PICTURE = Path(device.__file__).parent / "assets" / "astronaut.jpg"
 class Memory:
     """A publisher that keeps what it is given, and asks what it is told to ask at a certain frame."""
 
-    def __init__(self, asked: dict[int, list[Request]] | None = None) -> None:
+    def __init__(self, asked: dict[int, list[Request]] | None = None, connected: bool = True) -> None:
         self.said: list[str] = []  # events by type, camera states, answers by verb
         self.answers: dict[Request, tuple[dict[str, Any] | None, str | None]] = {}
         self.troubles: list[str | None] = []
         self.updates: list[ModelUpdate | None] = []
         self.progress: Progress | None = None
         self.closed = False
+        self._connected = connected
         self._asked = asked or {}
         self._polls = 0
 
-    def observe(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
+    @property
+    def remote(self) -> Memory | None:
+        return self if self._connected else None
+
+    def publish(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
         self.said += [event.type for event in events]
 
-    def report(self, progress: Progress) -> None:
-        self.progress = progress
-
-    def camera(self, state: CameraState, error: str | None = None) -> None:
-        self.said.append(state)
-
-    def trouble(self, config_error: str | None) -> None:
-        self.troubles.append(config_error)
-
-    def updated(self, update: ModelUpdate | None) -> None:
-        self.updates.append(update)
+    def report(self, report: Report) -> None:
+        match report:
+            case CameraReport(state, _):
+                self.said.append(state)
+            case ConfigReport(error):
+                self.troubles.append(error)
+            case ModelReport(update):
+                self.updates.append(update)
+            case Progress():
+                self.progress = report
 
     def health(self) -> Health | None:
         return None
@@ -90,7 +96,7 @@ def memories(monkeypatch: pytest.MonkeyPatch) -> list[Memory]:
     lives: list[Memory] = []
     left: list[Memory] = []
 
-    def opened(config: DeviceConfig, model: ModelInfo, update: ModelUpdate | None) -> Memory:
+    def opened(config: DeviceConfig, model: ModelInfo, update: ModelUpdate | None, commands: Collection[str]) -> Memory:
         left[:] = left or list(lives)
         return left.pop(0)
 
@@ -134,7 +140,7 @@ def test_a_pause_on_disk_holds_until_resume_and_is_of_no_account_without_a_broke
     run.run(over_mqtt(config))
     assert memories[0].said[:3] == ["paused", "starting", "resume answered"] and "start" in memories[0].said
     (tmp_path / "paused").touch()
-    memories[:] = [Memory()]
+    memories[:] = [Memory(connected=False)]
     run.run(config)
     assert "paused" not in memories[0].said
 

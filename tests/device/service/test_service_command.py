@@ -184,7 +184,7 @@ def test_a_reader_that_goes_away_is_one_sentence(model: Path, tmp_path: Path) ->
         process.send_signal(signal.SIGTERM)  # its end event finds no reader
         complaints = process.stderr.read()
         assert process.wait(timeout=60) == 1
-    assert complaints == "device: standard output is closed: whoever read the events has gone.\n"
+    assert complaints == "device: standard output is closed: the program that read the events has ended.\n"
 
 
 def test_systemd_is_told_ready_with_the_first_frame_then_alive_then_stopping(model: Path, tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
-"""Faces are found on real pictures, framed alike by both detectors, and never where there is none."""
+"""Both detectors find the faces of real pictures, frame them alike, and find no others."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import importlib
+import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,9 +17,10 @@ from hypothesis import strategies as st
 
 from device.config.schema import DetectorConfig
 from device.inference.box import Box
-from device.vision.blazeface import MAKES, anchors, merge
+from device.vision import detectors
 from device.vision.detection import Detector
 from device.vision.detector import open_detector
+from device.vision.detectors.blazeface import NETWORKS, anchors, merge
 from tests.support.clips import Image, portrait, scene
 
 FACE = Box(178, 81, 94, 94)  # of the portrait, as BlazeFace frames it
@@ -37,10 +41,10 @@ def room() -> Detector:
     return open_detector(DetectorConfig(range="room", view="tiles"))
 
 
-@pytest.mark.parametrize("make", MAKES)
-def test_the_vendored_files_are_those_in_notice(make: str) -> None:
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_vendored_files_are_those_in_notice(name: str) -> None:
     notice = (Path(__file__).parents[3] / "NOTICE").read_text(encoding="utf-8")
-    file = MAKES[make].file
+    file = NETWORKS[name].file
     assert f"device/models/{file.name}" in notice
     assert hashlib.sha256(file.read_bytes()).hexdigest() in notice
 
@@ -64,7 +68,7 @@ def test_haar_frames_a_face_as_blazeface_does(haar: Detector) -> None:
     assert found.box.mean_side == pytest.approx(FACE.mean_side, rel=0.12)
 
 
-DISGUISES: dict[str, Callable[[Image], Image]] = {
+VARIANTS: dict[str, Callable[[Image], Image]] = {
     "grey": lambda image: np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8),
     "bgra": lambda image: np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2BGRA), np.uint8),
     "one channel": lambda image: np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)[:, :, np.newaxis],
@@ -73,16 +77,16 @@ DISGUISES: dict[str, Callable[[Image], Image]] = {
 }
 
 
-@pytest.mark.parametrize("disguise", DISGUISES)
-def test_any_colour_and_layout_will_do(blazeface: Detector, haar: Detector, disguise: str) -> None:
-    image = DISGUISES[disguise](portrait())
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_any_colour_format_and_memory_layout_works(blazeface: Detector, haar: Detector, variant: str) -> None:
+    image = VARIANTS[variant](portrait())
     for detector in (blazeface, haar):
         (found,) = detector.detect(image)
         assert found.box.iou(FACE) > 0.7
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (2, 3, 4), (1, 3000, 3), (3000, 1), (480, 640, 3)])
-def test_nothing_is_found_on_nothing(blazeface: Detector, haar: Detector, shape: tuple[int, ...]) -> None:
+def test_nothing_is_found_on_a_plain_frame(blazeface: Detector, haar: Detector, shape: tuple[int, ...]) -> None:
     for detector in (blazeface, haar):
         assert detector.detect(np.full(shape, 90, np.uint8)) == []
 
@@ -100,7 +104,7 @@ def test_a_face_is_found_once_wherever_it_is(blazeface: Detector, width: int, he
 EIGHT = [(160 * column, 20 + 220 * row, 150) for row in range(2) for column in range(4)]
 
 
-def test_eight_faces_are_eight(blazeface: Detector) -> None:
+def test_eight_faces_are_found(blazeface: Detector) -> None:
     assert len(blazeface.detect(scene(EIGHT))) == 8
 
 
@@ -110,7 +114,7 @@ def test_squares_find_smaller_faces_than_the_whole(blazeface: Detector) -> None:
     assert open_detector(DetectorConfig(view="whole")).detect(image) == []
 
 
-def test_small_and_surplus_faces_are_left_out() -> None:
+def test_small_and_surplus_faces_are_dropped() -> None:
     image = scene([(20, 20, 240), (400, 200, 170)])
     assert len(open_detector(DetectorConfig()).detect(image)) == 2
     for config in (DetectorConfig(max_faces=1), DetectorConfig(min_face_px=80)):
@@ -134,24 +138,31 @@ def test_tiles_find_the_small_faces_of_a_room_and_the_large_one_once(room: Detec
     assert [f for f in open_detector(DetectorConfig()).detect(image) if f.box.mean_side < 60] == []
 
 
-def test_a_look_shows_only_its_part(room: Detector) -> None:
+def test_look_finds_only_the_faces_of_its_tiles(room: Detector) -> None:
     image = scene([(100, 100, 60), (1700, 900, 60)], 1920, 1080)
-    parts = room.views(1920, 1080)
+    parts = room.tiles(1920, 1080)
     showing = [part for part in parts if room.look(image, [part])]
     assert 2 <= len(showing) <= 6  # of 151
     for x, y in ((100, 100), (1700, 900)):
-        assert any(part.answers_for(Box(x + 18, y + 14, 25, 25)) for part in showing)
+        assert any(part.covers(Box(x + 18, y + 14, 25, 25)) for part in showing)
     assert room.look(image, []) == []
 
 
-def test_haar_looks_once(haar: Detector) -> None:
-    (part,) = haar.views(512, 512)
+def test_haar_has_one_tile(haar: Detector) -> None:
+    (part,) = haar.tiles(512, 512)
     assert haar.look(portrait(), [part]) == haar.detect(portrait())
     assert haar.look(portrait(), []) == []
 
 
+def test_every_module_is_a_detector_and_a_choice_of_the_setting() -> None:
+    (kind,) = [field for field in dataclasses.fields(DetectorConfig) if field.name == "kind"]
+    modules = [module.name for module in pkgutil.iter_modules(detectors.__path__)]
+    assert tuple(sorted(modules)) == kind.metadata["choices"] == ("blazeface", "haar")
+    assert all(importlib.import_module(f"{detectors.__name__}.{name}").DETECTOR for name in modules)
+
+
 def test_anchors_are_those_of_the_networks() -> None:
-    near, room = (anchors(MAKES[make].side, MAKES[make].strides) for make in ("near", "room"))
+    near, room = (anchors(NETWORKS[name].side, NETWORKS[name].strides) for name in ("near", "room"))
     assert near.shape == (896, 2)
     assert near[:2].tolist() == [[1 / 32, 1 / 32]] * 2
     assert near[2].tolist() == [3 / 32, 1 / 32]
@@ -167,7 +178,7 @@ rows = st.lists(
 
 
 @given(rows, st.randoms(use_true_random=False))
-def test_merging_leaves_faces_apart_whatever_the_order(found: list[list[float]], random: object) -> None:
+def test_merging_does_not_depend_on_the_order(found: list[list[float]], random: object) -> None:
     merged = merge(np.array(found))
     shuffled = list(found)
     random.shuffle(shuffled)  # type: ignore[attr-defined]

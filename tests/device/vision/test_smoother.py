@@ -1,8 +1,11 @@
-"""A label that is worth saying: steady, honest about what it does not know, and the same at any frame rate."""
+"""The smoothed label: steady, "unknown" when uncertain, and the same at any frame rate."""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import math
+import pkgutil
 from itertools import pairwise
 
 import numpy as np
@@ -14,10 +17,12 @@ from numpy.typing import NDArray
 from device.config.schema import SmootherConfig
 from device.errors import ConfigError
 from device.messages import UNKNOWN
-from device.vision.smoother import FLOOR, Reading, Smoother, forward_filter, make_smoother
+from device.vision import filters
+from device.vision.filters.hmm import FLOOR, forward_filter
+from device.vision.smoother import Reading, Smoother, make_smoother
 
 LABELS = ("angry", "happy", "neutral")
-KINDS = ("ema", "hmm")  # that filter; "none" has a test of its own
+KINDS = ("ema", "hmm")  # the filters; "none" has a test of its own
 LARGE = 100.0  # a face of that many pixels
 
 
@@ -39,7 +44,7 @@ def smoother(kind: str = "ema", **settings: float) -> Smoother:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_face_is_unknown_at_first_and_then_named(kind: str) -> None:
+def test_a_face_is_unknown_at_first_and_then_has_a_label(kind: str) -> None:
     readings = run(smoother(kind), [sure("happy")] * 30)
     assert (readings[0].emotion, readings[0].previous, readings[0].changed) == (UNKNOWN, None, False)
     assert readings[0].scores == pytest.approx([1 / 3] * 3)
@@ -57,7 +62,7 @@ def test_one_odd_frame_changes_nothing(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_lasting_change_is_said_once(kind: str) -> None:
+def test_a_lasting_change_is_one_change(kind: str) -> None:
     readings = run(smoother(kind), [sure("happy")] * 45 + [sure("angry")] * 45)
     assert [reading.emotion for reading in readings if reading.changed][-1] == "angry"
     assert readings[-1].emotion == "angry"
@@ -73,7 +78,7 @@ def test_an_ambiguous_face_becomes_unknown(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_face_too_small_says_nothing(kind: str) -> None:
+def test_a_face_too_small_is_unknown(kind: str) -> None:
     small = smoother(kind, min_face_px=32, leave=0.45)
     assert [small.update(1, sure("happy"), n / 15, 31.9).emotion for n in range(60)] == [UNKNOWN] * 60
     assert run(small, [sure("happy")] * 60, track=2)[-1].emotion == "happy"
@@ -82,7 +87,7 @@ def test_a_face_too_small_says_nothing(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_tracks_do_not_know_each_other_and_are_forgotten(kind: str) -> None:
+def test_tracks_are_independent_and_can_be_forgotten(kind: str) -> None:
     together, alone = smoother(kind), smoother(kind)
     for n in range(30):
         first = together.update(1, sure("happy"), n / 15, LARGE)
@@ -99,19 +104,19 @@ def test_the_exponential_filter_follows_a_step_by_its_time_constant() -> None:
     assert reading.scores[1] == pytest.approx(1 - math.exp(-1) * 2 / 3)
 
 
-def test_the_forward_filter_is_surer_the_longer_it_looks_and_doubts_when_blind() -> None:
+def test_the_forward_filter_grows_surer_with_more_frames() -> None:
     seen = run(smoother("hmm", time_constant_s=0.5), [sure("happy", 0.6)] * 60)
-    assert seen[-1].confidence > 0.75  # more than any single frame said
+    assert seen[-1].confidence > 0.75  # more than the score of any single frame
     assert list(np.diff([reading.scores[1] for reading in seen])) == pytest.approx([0] * 59, abs=0.1)
 
 
-def test_a_zero_does_not_bar_a_label_for_ever() -> None:
+def test_a_score_of_zero_does_not_exclude_a_label_for_good() -> None:
     script = [np.array([0.0, 1.0, 0.0])] * 150 + [np.array([1.0, 0.0, 0.0])] * 150
     assert run(smoother("hmm"), script)[-1].emotion == "angry"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_time_that_stands_still_or_runs_back_does_no_harm(kind: str) -> None:
+def test_time_that_stops_or_runs_back_is_harmless(kind: str) -> None:
     steady = smoother(kind)
     readings = [steady.update(1, sure("happy"), time_s, LARGE) for time_s in (0.0, 5.0, 5.0, 4.0, 4.5, 5.1)]
     assert readings[-1].emotion == "happy"
@@ -119,11 +124,11 @@ def test_time_that_stands_still_or_runs_back_does_no_harm(kind: str) -> None:
 
 
 def bare(**settings: float) -> Smoother:
-    """No filter: the thresholds see the scores as they are given."""
+    """No filter: the thresholds apply to the scores as given."""
     return smoother("none", **{"enter": 0.5, "leave": 0.25, "dwell_s": 0.0} | settings)
 
 
-def test_a_confidence_that_just_suffices_is_enough() -> None:
+def test_a_confidence_equal_to_the_threshold_is_enough() -> None:
     reading = bare().update(1, [0.25, 0.5, 0.25], 0.0, LARGE)
     assert reading.emotion == "happy"
     steady = bare()
@@ -154,14 +159,14 @@ def test_a_face_is_stale_only_after_its_time() -> None:
     assert steady.wait(1, 2.75 + 2.0625, LARGE).scores != scores
 
 
-def test_a_belief_without_news_forgets_as_expressions_change() -> None:
-    """A chain whose states last two seconds and turn into any other: P(same) = 1/K + (1 - 1/K) exp(-t/stay K/(K-1))."""
+def test_a_belief_without_evidence_decays_as_expressions_change() -> None:
+    """States that last two seconds: P(same) = 1/K + (1 - 1/K) exp(-t/stay K/(K-1))."""
     believed = forward_filter(2.0, 0.7)(np.array([1.0, 0.0, 0.0]), np.full(3, 1 / 3), 1.5)
     assert believed[0] == pytest.approx(1 / 3 + 2 / 3 * math.exp(-1.5 / 2 * 3 / 2))
     assert believed[1] == pytest.approx(believed[2])
 
 
-def test_a_reading_counts_once_however_long_it_was_waited_for() -> None:
+def test_a_prediction_counts_once_however_long_the_wait_was() -> None:
     filtered = forward_filter(1e9, 0.7)
     scores, nothing = np.array([0.6, 0.3, 0.1]), np.full(3, 1 / 3)
     for waited_s in (0.7, 1.4, 100.0):
@@ -169,43 +174,50 @@ def test_a_reading_counts_once_however_long_it_was_waited_for() -> None:
     assert filtered(nothing, scores, 0.35)[0] < 0.6
 
 
-def test_without_a_filter_each_frame_is_believed_but_still_weighed() -> None:
+def test_without_a_filter_the_thresholds_still_apply() -> None:
     readings = run(bare(leave=0.3), [sure("happy"), sure("angry", 0.45), sure("angry"), sure("neutral", 0.36)])
     assert [reading.emotion for reading in readings] == ["happy", UNKNOWN, "angry", "angry"]
     assert readings[2].scores == pytest.approx(sure("angry"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_face_that_is_not_read_keeps_its_label_for_a_while_and_then_loses_it(kind: str) -> None:
+def test_a_face_that_is_not_classified_keeps_its_label_until_it_is_stale(kind: str) -> None:
     steady = smoother(kind, stale_s=2.0, enter=0.6, leave=0.4)
-    read = run(steady, [sure("happy")] * 45)[-1]
-    assert read.emotion == "happy"
+    classified = run(steady, [sure("happy")] * 45)[-1]
+    assert classified.emotion == "happy"
     last_s = 44 / 15
     for after_s in (0.1, 1.0, 1.99):
         waited = steady.wait(1, last_s + after_s, LARGE)
-        assert waited == Reading("happy", read.confidence, read.scores, UNKNOWN, False)
+        assert waited == Reading("happy", classified.confidence, classified.scores, UNKNOWN, False)
     faded = [steady.wait(1, last_s + 2.01 + n / 15, LARGE) for n in range(60)]
     assert faded[-1].emotion == UNKNOWN
     assert [reading.previous for reading in faded if reading.changed] == ["happy"]
     assert run(steady, [sure("angry")] * 45, track=1)[-1].emotion != "happy"
 
 
-def test_a_face_that_was_never_read_is_unknown() -> None:
+def test_a_face_that_was_never_classified_is_unknown() -> None:
     steady = smoother()
     reading = steady.wait(1, 0.0, LARGE)
     assert (reading.emotion, reading.changed) == (UNKNOWN, False)
     assert reading.scores == pytest.approx([1 / 3] * 3)
 
 
-def test_a_face_too_small_is_not_readable() -> None:
+def test_a_face_below_min_face_px_is_not_large_enough() -> None:
     steady = smoother(min_face_px=32)
-    assert steady.readable(32.0)
-    assert not steady.readable(31.9)
+    assert steady.large_enough(32.0)
+    assert not steady.large_enough(31.9)
 
 
-def test_leaving_above_entering_is_refused() -> None:
+def test_leave_above_enter_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"device\.smoother\.leave is 0\.6, above device\.smoother\.enter"):
         smoother(enter=0.5, leave=0.6)
+
+
+def test_every_module_is_a_filter_and_a_choice_of_the_setting() -> None:
+    (kind,) = [field for field in dataclasses.fields(SmootherConfig) if field.name == "kind"]
+    modules = [module.name for module in pkgutil.iter_modules(filters.__path__)]
+    assert tuple(sorted(modules)) == kind.metadata["choices"] == ("ema", "hmm", "none")
+    assert all(importlib.import_module(f"{filters.__name__}.{name}").FILTER for name in modules)
 
 
 # ---- properties, for both filters and any setting
@@ -225,7 +237,9 @@ steps = st.lists(st.floats(0, 2), min_size=60, max_size=60)  # frame rates vary 
 
 
 @given(configs, scripts, steps)
-def test_every_reading_is_sound(config: SmootherConfig, script: list[NDArray[np.float64]], gaps: list[float]) -> None:
+def test_every_reading_is_consistent(
+    config: SmootherConfig, script: list[NDArray[np.float64]], gaps: list[float]
+) -> None:
     steady, last = make_smoother(config, LABELS), None
     for scores, time_s in zip(script, np.cumsum(gaps), strict=False):
         reading = steady.update(1, scores, float(time_s), LARGE)
@@ -252,9 +266,9 @@ def test_no_label_changes_within_the_dwell(
 
 @given(configs, score_rows, st.integers(2, 20), st.integers(2, 20))
 def test_the_frame_rate_changes_nothing(config: SmootherConfig, row: list[int], one: int, other: int) -> None:
-    """The belief after two seconds of one expression and two of another, at two numbers of frames a time constant.
+    """The belief after two seconds of one expression and two of another, at two frame rates.
 
-    (Rarer frames than one a time constant do change the forward filter: no frame counts for more than itself.)
+    (Fewer frames than one a time constant do change the forward filter: a frame counts once.)
     """
     first, second = np.array(row) / sum(row), np.array(row[::-1]) / sum(row)
 
@@ -264,15 +278,15 @@ def test_the_frame_rate_changes_nothing(config: SmootherConfig, row: list[int], 
         times = [*np.arange(0, 2, 1 / fps), 2.0, *np.arange(2 + 1 / fps, 4, 1 / fps), 4.0]
         return np.array([steady.update(1, first if t <= 2 else second, float(t), LARGE).scores for t in times][-1])
 
-    # The exponential filter is exact. The forward one takes turns at forgetting and seeing, which long steps coarsen.
+    # The exponential filter is exact; the forward one is coarser with long steps.
     tolerance = 1e-6 if config.kind == "ema" else 0.01 + 0.5 / min(one, other)
     assert np.abs(belief(one) - belief(other)).max() <= tolerance
 
 
 @given(configs, scripts)
-def test_names_are_interchangeable(config: SmootherConfig, script: list[NDArray[np.float64]]) -> None:
-    """No label is favoured: turning the scores round turns the readings round."""
+def test_labels_are_interchangeable(config: SmootherConfig, script: list[NDArray[np.float64]]) -> None:
+    """No label is favoured: reversing the scores reverses the readings."""
     readings = run(make_smoother(config, LABELS), script)
-    turned = run(make_smoother(config, LABELS[::-1]), [scores[::-1] for scores in script])
-    for reading, other in zip(readings, turned, strict=True):
+    reversed_ = run(make_smoother(config, LABELS[::-1]), [scores[::-1] for scores in script])
+    for reading, other in zip(readings, reversed_, strict=True):
         assert reading.scores == pytest.approx(other.scores[::-1])

@@ -1,4 +1,4 @@
-"""Every part of a frame is looked at in turn, as many a frame as there is time for."""
+"""Every tile of a frame is searched in turn, on each frame as many as there is time for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from device.config.schema import PipelineConfig
 from device.inference.box import Box
 from device.vision.detection import Detection
 from device.vision.tile_scheduler import TileScheduler
-from device.vision.tiling import Tile, views
+from device.vision.tiling import Tile, tiles
 from device.vision.time_budget import Budget
 from tests.support.clock import Clock
 
@@ -22,13 +22,13 @@ FRAME = np.zeros((1080, 1920), np.uint8)
 
 
 class Slow:
-    """Looks at tiles of a room, each of which takes its time."""
+    """Searches the tiles of a room; each takes its time."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def views(self, width: int, height: int) -> list[Tile]:
-        return views(width, height, "tiles", 270)
+    def tiles(self, width: int, height: int) -> list[Tile]:
+        return tiles(width, height, "tiles", 270)
 
     def look(self, image: NDArray[np.uint8], parts: Iterable[Tile]) -> list[Detection]:
         found = []
@@ -38,58 +38,58 @@ class Slow:
         return found
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
-        return self.look(image, self.views(1920, 1080))
+        return self.look(image, self.tiles(1920, 1080))
 
 
 def watch(budget_ms: float | None, frames: int, wanted: list[Box] | None = None) -> list[list[Tile]]:
-    """The parts that were looked at on each frame."""
+    """The tiles that were searched on each frame."""
     clock = Clock()
     budget = Budget(PipelineConfig(budget_ms=budget_ms), clock, lambda: False)
     tile_scheduler = TileScheduler(Slow(clock), budget)
     seen = []
     for _ in range(frames):
         budget.begin()
-        sight = tile_scheduler.look(FRAME, wanted or [])
-        assert [found.box for found in sight.detections] == [part.square for part in sight.parts]
-        seen.append(sight.parts)
+        scan = tile_scheduler.look(FRAME, wanted or [])
+        assert [found.box for found in scan.detections] == [part.square for part in scan.parts]
+        seen.append(scan.parts)
     return seen
 
 
-ALL = views(1920, 1080, "tiles", 270)
+ALL = tiles(1920, 1080, "tiles", 270)
 
 
-def test_without_a_budget_a_frame_is_looked_at_whole() -> None:
+def test_without_a_budget_all_tiles_are_searched() -> None:
     assert watch(None, 3) == [ALL] * 3
 
 
-@pytest.mark.parametrize(("budget_ms", "looks"), [(1.0, 1), (45.0, 2), (112.0, 5)])
-def test_looks_stop_at_their_share_of_the_budget(budget_ms: float, looks: int) -> None:
+@pytest.mark.parametrize(("budget_ms", "searches"), [(1.0, 1), (45.0, 2), (112.0, 5)])
+def test_the_search_stops_at_its_share_of_the_budget(budget_ms: float, searches: int) -> None:
     counts = [len(parts) for parts in watch(budget_ms, 60)]
-    assert counts[-1] == looks
+    assert counts[-1] == searches
     assert min(counts) >= 1
 
 
 @pytest.mark.parametrize("budget_ms", [1.0, 45.0, 112.0])
-def test_a_round_looks_at_every_part_once(budget_ms: float) -> None:
+def test_a_round_searches_every_tile_once(budget_ms: float) -> None:
     order = [part for parts in watch(budget_ms, 3 * len(ALL)) for part in parts]
     for start in range(0, len(order) - len(ALL), len(ALL)):
         assert set(order[start : start + len(ALL)]) == set(ALL)
 
 
-def test_where_a_face_is_wanted_is_looked_at_on_every_other_frame_and_the_round_goes_on() -> None:
+def test_a_wanted_tile_is_searched_on_every_other_frame_and_the_round_goes_on() -> None:
     box = Box(1500, 900, 40, 40)
-    (part,) = [part for part in ALL if part.answers_for(box)]
+    (part,) = [part for part in ALL if part.covers(box)]
     order = [parts[0] for parts in watch(1.0, 4 * len(ALL), [box])]
-    times = [n for n, looked in enumerate(order) if looked == part]
+    times = [n for n, searched in enumerate(order) if searched == part]
     assert all(after - before <= 2 for before, after in pairwise([0, *times]))
     assert set(order) == set(ALL)
 
 
-def test_a_sight_tells_what_was_covered() -> None:
+def test_a_scan_result_covers_the_searched_tiles() -> None:
     (parts,) = watch(1.0, 1)
     clock = Clock()
-    sight = TileScheduler(Slow(clock), Budget(PipelineConfig(budget_ms=1.0), clock, lambda: False)).look(FRAME, [])
-    assert sight.parts == parts == ALL[:1]
-    assert sight.covers(Box(100, 100, 500, 500))
-    assert not sight.covers(Box(100, 100, 50, 50))  # too small for the large square
-    assert not sight.covers(Box(1700, 100, 200, 500))
+    scan = TileScheduler(Slow(clock), Budget(PipelineConfig(budget_ms=1.0), clock, lambda: False)).look(FRAME, [])
+    assert scan.parts == parts == ALL[:1]
+    assert scan.covers(Box(100, 100, 500, 500))
+    assert not scan.covers(Box(100, 100, 50, 50))  # too small for the large square
+    assert not scan.covers(Box(1700, 100, 200, 500))

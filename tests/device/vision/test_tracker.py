@@ -1,4 +1,4 @@
-"""Ids are stable, never used twice, and every track that starts ends exactly once."""
+"""Ids are stable and never used twice, and every track that starts ends exactly once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from device.config.schema import TrackerConfig
 from device.inference.box import Box
 from device.vision.detection import Detection
-from device.vision.tracker import Tracker, TrackUpdate, overlaps
+from device.vision.tracker import Tracker, TrackUpdate
 
 CONFIG = TrackerConfig(min_iou=0.3, confirm_frames=3, lost_s=1.0)
 FRAME_S = 0.1
@@ -68,13 +68,13 @@ def test_false_alarms_use_up_no_ids() -> None:
     assert started.id == 1
 
 
-def test_faces_that_pass_each_other_are_told_apart_by_overlap() -> None:
+def test_faces_that_pass_each_other_keep_their_ids_by_overlap() -> None:
     frames = [[face(x=100 + 5 * n, y=100), face(x=200 - 5 * n, y=130)] for n in range(20)]
     updates = follow(Tracker(CONFIG), frames)
     assert {track.id: track.box.y for track in updates[-1].live} == {1: 100, 2: 130}
 
 
-def test_finishing_ends_confirmed_tracks_and_forgets_all() -> None:
+def test_finish_ends_confirmed_tracks_and_drops_all() -> None:
     tracker = Tracker(CONFIG)
     follow(tracker, [[face()], [face()], [face(), face(x=400)]])
     assert [track.id for track in tracker.finish()] == [1]
@@ -83,7 +83,7 @@ def test_finishing_ends_confirmed_tracks_and_forgets_all() -> None:
     assert started.id == 2
 
 
-# ---- frames that were not looked at, or not everywhere
+# ---- frames that were not searched, or not everywhere
 
 
 def nowhere(box: Box) -> bool:
@@ -91,7 +91,7 @@ def nowhere(box: Box) -> bool:
 
 
 def drift(boxes: Sequence[Box]) -> list[Box | None]:
-    """What is followed moves right by 10 pixels a frame."""
+    """A flow of 10 pixels to the right a frame."""
     return [box._replace(x=box.x + 10) for box in boxes]
 
 
@@ -101,7 +101,7 @@ def known(tracker: Tracker) -> float:
     return 0.3
 
 
-def test_between_two_looks_a_face_is_followed_and_stays_live() -> None:
+def test_between_two_searches_a_face_is_followed_and_stays_live() -> None:
     tracker = Tracker(CONFIG)
     start_s = known(tracker)
     for n in range(30):
@@ -114,7 +114,7 @@ def test_between_two_looks_a_face_is_followed_and_stays_live() -> None:
     assert (track.id, track.box.x, track.frames) == (1, 410, 4)
 
 
-def test_a_face_that_cannot_be_followed_is_not_live_and_ends_only_when_looked_for() -> None:
+def test_a_face_that_cannot_be_followed_is_not_live_and_ends_only_after_a_search() -> None:
     tracker = Tracker(CONFIG)
     start_s = known(tracker)
     for n in range(50):
@@ -124,7 +124,7 @@ def test_a_face_that_cannot_be_followed_is_not_live_and_ends_only_when_looked_fo
     assert (ended.id, ended.last_s) == (1, pytest.approx(0.2))
 
 
-def test_a_face_looked_for_in_vain_is_followed_but_not_believed() -> None:
+def test_a_face_not_found_is_followed_but_not_live() -> None:
     tracker = Tracker(CONFIG)
     start_s = known(tracker)
     assert tracker.update([], start_s).live == []
@@ -136,7 +136,7 @@ def test_a_face_looked_for_in_vain_is_followed_but_not_believed() -> None:
     assert tracker.wanted() == []
 
 
-def test_a_new_face_is_wanted_until_it_is_confirmed_and_following_confirms_nothing() -> None:
+def test_a_new_face_is_wanted_until_confirmed_and_the_flow_does_not_confirm_it() -> None:
     tracker = Tracker(CONFIG)
     tracker.update([face()], 0.0)
     for n in range(1, 9):
@@ -147,7 +147,7 @@ def test_a_new_face_is_wanted_until_it_is_confirmed_and_following_confirms_nothi
     assert (track.id, track.frames, track.first_s) == (1, 3, 0.0)
 
 
-def test_only_faces_nobody_looked_for_are_followed() -> None:
+def test_only_faces_outside_the_search_are_followed() -> None:
     tracker, asked = Tracker(CONFIG), []
 
     def note(boxes: Sequence[Box]) -> list[Box | None]:
@@ -159,19 +159,10 @@ def test_only_faces_nobody_looked_for_are_followed() -> None:
     assert asked == [[face(x=400).box]]
 
 
-def test_overlaps_are_those_of_the_boxes() -> None:
-    boxes = [Box(0, 0, 10, 10), Box(5, 5, 10, 20), Box(12, 8, 20, 6), Box(3, 3, 0, 0), Box(90, 90, 0.5, 0.5)]
-    table = overlaps(boxes, boxes)
-    for n, one in enumerate(boxes):
-        assert table[n].tolist() == pytest.approx([one.iou(other) for other in boxes])
-    assert overlaps([], boxes).shape == (0, 5)
-    assert overlaps(boxes, []).shape == (5, 0)
-
-
 # ---- who is matched with whom
 
 
-def test_an_overlap_that_just_suffices_is_enough() -> None:
+def test_an_overlap_equal_to_min_iou_is_enough() -> None:
     tracker = Tracker(TrackerConfig(min_iou=0.5, confirm_frames=2))
     tracker.update([Detection(Box(0, 0, 10, 10), 0.9)], 0.0)
     (track,) = tracker.update([Detection(Box(0, 0, 10, 5), 0.9)], 0.1).live
@@ -202,7 +193,7 @@ detections = st.builds(
     side=st.sampled_from([20, 50, 60]),
     score=st.sampled_from([0.6, 0.9]),
 )
-films = st.lists(st.lists(detections, max_size=5), max_size=30)
+clips = st.lists(st.lists(detections, max_size=5), max_size=30)
 configs = st.builds(
     TrackerConfig,
     min_iou=st.sampled_from([0.05, 0.3, 0.9]),
@@ -211,20 +202,20 @@ configs = st.builds(
 )
 
 
-@given(configs, films)
-def test_every_track_that_starts_ends_exactly_once(config: TrackerConfig, film: list[list[Detection]]) -> None:
+@given(configs, clips)
+def test_every_track_that_starts_ends_exactly_once(config: TrackerConfig, clip: list[list[Detection]]) -> None:
     tracker = Tracker(config)
-    updates = follow(tracker, film)
+    updates = follow(tracker, clip)
     started = [track.id for update in updates for track in update.started]
     ended = [track.id for update in updates for track in update.ended] + [track.id for track in tracker.finish()]
     assert started == list(range(1, len(started) + 1))  # from 1, in order, never again
     assert Counter(ended) == Counter(started)
 
 
-@given(configs, films)
-def test_a_track_is_live_only_between_start_and_end(config: TrackerConfig, film: list[list[Detection]]) -> None:
+@given(configs, clips)
+def test_a_track_is_live_only_between_start_and_end(config: TrackerConfig, clip: list[list[Detection]]) -> None:
     running: set[int] = set()
-    for update in follow(Tracker(config), film):
+    for update in follow(Tracker(config), clip):
         ids = [track.id for track in update.live]
         assert len(set(ids)) == len(ids)
         started, ended = {track.id for track in update.started}, {track.id for track in update.ended}
@@ -235,9 +226,9 @@ def test_a_track_is_live_only_between_start_and_end(config: TrackerConfig, film:
         assert set(ids) <= running
 
 
-@given(configs, films)
-def test_live_tracks_are_this_frames_detections(config: TrackerConfig, film: list[list[Detection]]) -> None:
-    for n, (found, update) in enumerate(zip(film, follow(Tracker(config), film), strict=True)):
+@given(configs, clips)
+def test_live_tracks_are_this_frames_detections(config: TrackerConfig, clip: list[list[Detection]]) -> None:
+    for n, (found, update) in enumerate(zip(clip, follow(Tracker(config), clip), strict=True)):
         seen = Counter(Detection(track.box, track.score) for track in update.live)
         assert seen <= Counter(found)
         for track in update.live:
@@ -246,8 +237,8 @@ def test_live_tracks_are_this_frames_detections(config: TrackerConfig, film: lis
             assert track.first_s <= track.last_s
 
 
-@given(configs, films, st.integers(0, 2**32))
-def test_the_order_of_detections_does_not_matter(config: TrackerConfig, film: list[list[Detection]], seed: int) -> None:
+@given(configs, clips, st.integers(0, 2**32))
+def test_the_order_of_detections_does_not_matter(config: TrackerConfig, clip: list[list[Detection]], seed: int) -> None:
     shuffler = random.Random(seed)
-    shuffled = [shuffler.sample(found, len(found)) for found in film]
-    assert follow(Tracker(config), shuffled) == follow(Tracker(config), film)
+    shuffled = [shuffler.sample(found, len(found)) for found in clip]
+    assert follow(Tracker(config), shuffled) == follow(Tracker(config), clip)

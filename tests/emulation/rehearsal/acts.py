@@ -1,4 +1,4 @@
-"""What is rehearsed on a board, act by act: it boots, is installed over ssh, breaks, heals, and is tested for holes."""
+"""The steps rehearsed on a board: boot, installation over ssh, faults, recovery, access tests."""
 
 from __future__ import annotations
 

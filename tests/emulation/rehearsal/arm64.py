@@ -1,8 +1,8 @@
-"""The wheel in an aarch64 user space: installed without extras, self-tested, a clip played, events at a broker outside.
+"""The wheel in an aarch64 user space: installation without extras, self-test, a clip, events.
 
 make rehearse-arm64, or:
-  sudo scripts/dev/rehearse-arm64                            # Bookworm (Python 3.11) and Trixie (3.13)
-  sudo scripts/dev/rehearse-arm64 --install trixie           # fetch the tools that are missing
+  sudo scripts/dev/rehearse-arm64                    # Bookworm (Python 3.11) and Trixie (3.13)
+  sudo scripts/dev/rehearse-arm64 --install trixie   # fetch the tools that are missing
   sudo scripts/dev/rehearse-arm64 --json report.json bookworm
 Emulated: what it computes is what a Raspberry Pi computes, how fast it does so is not.
 """
@@ -38,7 +38,7 @@ BIN = "/opt/emotion-edge/venv/bin"
 DEVICE = "rehearsal"
 # The same kernels in the same order give the same integers, so nothing less than equality will do.
 SAME = """\
-from device import golden
+from device.inference import golden
 from device.inference.classifier import BUNDLED, Classifier
 stored, here = golden.read(BUNDLED), golden.measure(BUNDLED, Classifier(BUNDLED))
 assert stored is not None
@@ -118,7 +118,7 @@ def prepare(rehearsal: Rehearsal, release: str, folder: Path) -> Root:
 
 
 def test_itself(rehearsal: Rehearsal, root: Root) -> None:
-    """The self-test, and the integers of the network compared with those of the machine that made it."""
+    """Run the self-test, and compare the network's integers with those in its card."""
     with rehearsal.step("self-test") as step:
         told = root.run(f"{BIN}/python", "-c", "import platform as p; print(p.machine(), p.python_version())").split()
         rehearsal.facts["machine"], rehearsal.facts["python"] = told

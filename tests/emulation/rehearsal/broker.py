@@ -1,4 +1,4 @@
-"""A Mosquitto of the rehearsal's own on this machine's loopback interface, and all that it was told."""
+"""A Mosquitto for the rehearsal on the loopback interface, and all messages that it received."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Listener:
             self.heard.append(said)
 
     def texts(self, channel: str, since: int = 0) -> list[str]:
-        """Payloads of a channel of the device, `events` for example, after the first `since` messages of all."""
+        """Payloads of a channel such as `events`, without the first `since` messages of all."""
         return [said.payload for said in self.heard[since:] if said.topic == f"{self._root}/{channel}"]
 
     def objects(self, channel: str, since: int = 0) -> list[dict[str, Any]]:

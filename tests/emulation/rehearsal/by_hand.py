@@ -1,4 +1,4 @@
-"""The newcomer's way, as docs/deployment.md has it: a checkout on the board, board.yml, install.sh, and off again."""
+"""Installation by hand as in docs/deployment.md: checkout, board.yml, install.sh, removal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HERE = "emotion_device_time_in_sync: false\nemotion_device_min_free_mb: 500\n"  
 
 
 def by_hand(stage: Stage) -> None:
-    """install.sh on the board itself, from a fresh system to the first event, and back to a fresh system."""
+    """Run install.sh on the board, from a fresh system to the first event, then remove it."""
     if stage.emulated:
         return  # Ansible would have to be installed there first; docs/decisions/rehearsals.md
     with stage.rehearsal.step("a clone on the board"):

@@ -15,7 +15,7 @@ HOST_SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/s
 
 
 def sources(release: str) -> str | None:
-    """This machine's apt sources, of another release; None where this is no Debian: mmdebstrap knows where that is."""
+    """This machine's apt sources, for another release; None on other systems."""
     here = platform.freedesktop_os_release()
     if here.get("ID") != "debian" or "VERSION_CODENAME" not in here:
         return None
@@ -37,7 +37,7 @@ def root_archive(
     Args:
         rehearsal: logs.
         release: Debian's code name.
-        variant: mmdebstrap's; "extract" unpacks only, which needs no emulation, "apt" also configures.
+        variant: of mmdebstrap; "extract" only unpacks, without emulation; "apt" also configures.
         packages: what it holds.
         architecture: as Debian calls it.
     """
@@ -65,7 +65,7 @@ def unpack(rehearsal: Rehearsal, archive: Path, folder: Path) -> Path:
 
 
 def trust(root: Path) -> None:
-    """What the script of ca-certificates does, in a root file system where none has run: pip wants its file."""
+    """Write the bundle that the script of ca-certificates writes: pip needs it."""
     bundle = root / "etc" / "ssl" / "certs" / "ca-certificates.crt"
     bundle.parent.mkdir(parents=True, exist_ok=True)
     found = sorted((root / "usr" / "share" / "ca-certificates").rglob("*.crt"))

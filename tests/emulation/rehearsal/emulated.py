@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tests.emulation.rehearsal.steps import Rehearsal, Skipped
 
-# A Raspberry Pi 4. With `max`, its default, qemu 7.2 computes wrong int8 results (SME) and is slow on Trixie (pointer
-# authentication).
+# A Raspberry Pi 4. With `max`, its default, qemu 7.2 computes wrong int8 results (SME), and is slow
+# on Trixie (pointer authentication).
 CPU = "cortex-a72"
 MAGIC = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
 MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
@@ -86,7 +86,7 @@ class Root:
         self._cpuinfo.write_text(cores + BOARD, encoding="ascii")
 
     def run(self, *command: object) -> str:
-        """What a command prints; it sees this machine's loopback interface and devices, and nothing else of it."""
+        """Output of a command; of this machine it has loopback and devices only."""
         spaces = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
         around = ("env", "-i", f"QEMU_CPU={CPU}", "HOME=/root", "LANG=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
         return self._rehearsal.run(

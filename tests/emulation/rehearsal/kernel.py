@@ -1,4 +1,4 @@
-"""Debian's arm64 kernel and a small initrd for it, put together on this machine: under emulation that takes ages."""
+"""Debian's arm64 kernel and a small initrd, made on this machine: emulation is far slower."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _needed(tree: Path, version: str, names: tuple[str, ...]) -> list[Path]:
 
 
 def _put_modules(rehearsal: Rehearsal, tree: Path, version: str, target: Path) -> None:
-    """What the board needs, and an index of it. Debian's kernel has ten times as much, which would only be copied."""
+    """Copy the modules that the board needs, a tenth of Debian's, and write their index."""
     rehearsal.run("depmod", "--basedir", tree, version)
     source = tree / "lib" / "modules" / version
     for file in _needed(tree, version, BOOT + LATER):

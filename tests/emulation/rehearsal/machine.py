@@ -1,4 +1,4 @@
-"""Boards to rehearse on, an emulated machine or a container: furnishing, the power switch, ssh into it."""
+"""Boards to rehearse on, emulated machine or container: preparation, power switch, ssh."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NETWORK = "[Match]\nName=en* eth*\n[Network]\nDHCP=ipv4\nIPv6AcceptRA=no\nLinkLo
 
 
 def furnish(rehearsal: Rehearsal, root: Path, keys: Path, sshd: str = "") -> None:
-    """Make a fresh root file system what the Raspberry Pi Imager makes of a card: a name, a user, ssh.
+    """Prepare a fresh root file system as the Raspberry Pi Imager does: a name, a user, ssh.
 
     Args:
         rehearsal: logs.
@@ -249,7 +249,7 @@ class Machine(Board):
 
 
 class Container(Board):
-    """A container of this machine's own processor and kernel: no camera, but the same systemd, and quick.
+    """A container on this machine's processor and kernel: the same systemd, quick, no camera.
 
     Args:
         rehearsal: its log folder gets the console.

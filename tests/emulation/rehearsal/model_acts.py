@@ -1,4 +1,4 @@
-"""Models come to the board: bad ones, which must not stay, and a good one rolled out by the playbook."""
+"""Models are installed on the board: bad ones, which must go, and a good one by the playbook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.emulation.rehearsal.stage import recap as recap_of
 from tests.emulation.rehearsal.steps import expect, wait_for
 
 FOLDER = "/opt/rehearsal"
-# Name, options of the installation, what becomes of it. The last two are as if the self-test had noticed nothing.
+# Name, options of the installation, outcome. The last two act as if the self-test found nothing.
 BAD = (
     ("cut", "", "refused"),
     ("worse", "", "refused"),
@@ -65,7 +65,7 @@ def told(stage: Stage, state: str, last: float) -> dict[str, Any]:
 
 
 def roll_out(stage: Stage) -> None:
-    """rollout.yml over ssh: a good model is accepted, once; a bad one fails the board with its reason. Then back."""
+    """rollout.yml over ssh: a good model is accepted once; a bad one fails with its reason."""
     good, bad = (fetched(stage, name) for name in ("good", "underperforming"))
     before = in_force(stage)
     with stage.rehearsal.step("roll-out --check"):

@@ -1,12 +1,12 @@
-"""A whole board, emulated: Debian's arm64 kernel and systemd, a camera, ssh, and this project's own playbook.
+"""A whole emulated board: Debian's arm64 kernel, systemd, a camera, ssh, and our playbook.
 
 make rehearse-pi, or:
   sudo scripts/dev/rehearse-pi                               # Bookworm
   sudo scripts/dev/rehearse-pi --install trixie              # fetch the tools that are missing
   sudo scripts/dev/rehearse-pi --json report.json
-  sudo scripts/dev/rehearse-pi --container trixie            # the same in a container of this processor: minutes
-Boot, playbook twice, a camera through the kernel's vivid, events at a broker outside, SIGKILL, a hang, bad models, a
-try to break out, reboot. Emulated: how long it takes says nothing of a board.
+  sudo scripts/dev/rehearse-pi --container trixie    # the same in a container, in minutes
+Boot, playbook twice, a camera through the kernel's vivid, events at a broker outside, SIGKILL, a
+hang, bad models, access tests, reboot. Emulation: the times are not those of a board.
 """
 
 from __future__ import annotations

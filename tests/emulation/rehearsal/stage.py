@@ -1,4 +1,4 @@
-"""Where a rehearsal plays: the board, the broker that hears it, and the controller with its inventory."""
+"""What a rehearsal needs: the board, its broker, and the controller with its inventory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = "pi"
 SERVICE = "emotion-device"
 CAMERA = "v4l2:///dev/video0"
 PORTRAIT = "/opt/portrait.jpg"  # what a container sees at first, for it has no camera
-# Of the one emulated core Ansible shall have half when it wants it; the service would take two shares of three.
+# Ansible gets half of the one emulated core; without this the service takes two thirds.
 PATIENT = "WatchdogSec=150\nTimeoutStartSec=900\nTimeoutStopSec=60\nCPUWeight=20\n"
 PATIENCE_S = 900.0  # emulation on a busy machine is slow; on an idle one nothing takes a tenth of this
 ASSETS = Path(__file__).with_name("board")  # what runs on the board
@@ -41,7 +41,7 @@ class Stage:
         return recap(told)
 
     def tries(self, playbook: str, *options: str) -> tuple[int, str]:
-        """The same for one that may fail: exit code and output. Each task's time is in the log `.ansible`."""
+        """Run a playbook that may fail: exit code and output; `.ansible` logs task times."""
         times = {"ANSIBLE_LOG_PATH": str(self.rehearsal.log.with_suffix(".ansible"))}
         env = os.environ | {"ANSIBLE_TIMEOUT": "300", "ANSIBLE_NOCOLOR": "1"} | times
         command = [self._controller / "ansible-playbook", "--inventory", self._inventory, playbook, *options]
@@ -79,8 +79,8 @@ def recap(told: str, host: str = NAME) -> dict[str, int]:
 
 
 def settings(emulated: bool, broker_port: int) -> dict[str, Any]:
-    """The section `device` of config.yaml, with more time for everything: emulated seconds are short."""
-    # One look takes an emulated core a second: fractions are dear there. And Ansible wants that core.
+    """The section `device` of config.yaml, with longer timeouts, since emulation is slow."""
+    # One frame takes the emulated core a second, and Ansible needs that core too.
     camera = {"source": CAMERA, "fps": 1, "timeout_s": 60, "reopen_min_s": 10}
     picture = {"source": PORTRAIT, "picture_s": 3600, "fps": 5}
     return {

@@ -1,4 +1,4 @@
-"""Where a rehearsal works: a cache of what was downloaded, a scratch folder, and the tools that it needs."""
+"""What a rehearsal works with: a cache of downloads, a scratch folder, and tools."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _sweep() -> None:
 
 
 def controller(rehearsal: Rehearsal) -> Path:
-    """A virtual environment with what deploy/requirements.txt names, as docs/deployment.md has it made."""
+    """A virtual environment with deploy/requirements.txt, as docs/deployment.md describes."""
     wanted = (REPOSITORY / "deploy" / "requirements.txt").read_text(encoding="utf-8")
     folder = CACHE / "controller"
     done = folder / "requirements.txt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +12,17 @@ import torch
 from device.inference.model_card import InputSpec, attach
 from device.inference.preprocess import to_input
 from trainer.artifacts.checkpoint import Checkpoint
-from trainer.artifacts.loading import load_network, load_teacher
+from trainer.artifacts.loading import Network, load_network, load_teacher
 from trainer.artifacts.predictor import ModelFileReader
 from trainer.artifacts.tflite_import import recover
 from trainer.config import StudentConfig, TrainConfig
-from trainer.data.dataset import LABELS
+from trainer.data.dataset import LABELS, Dataset
 from trainer.data.fer2013 import toy_dataset
 from trainer.errors import CheckpointError
 from trainer.export.card import blank_card
 from trainer.export.litert_export import to_float_tflite
-from trainer.models import build_student
-from trainer.training.learner import begin_with
+from trainer.models import ExpressionNet, build_student
+from trainer.training.init_weights import copy_weights
 
 SHIPPED = Path(__file__).parents[3] / "device/models/emotion.tflite"
 FORMS = (
@@ -34,6 +35,24 @@ FORMS = (
 def faces() -> torch.Tensor:
     images = toy_dataset()["training"].images[:64]
     return torch.from_numpy(to_input(images, InputSpec(48))).permute(0, 3, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def toy() -> Dataset:
+    return toy_dataset()
+
+
+@pytest.fixture(scope="module")
+def shipped(toy: Dataset) -> Network:
+    """The network of the shipped file, imported once; tests must not change it."""
+    return load_network(SHIPPED, toy)
+
+
+@pytest.fixture(scope="module")
+def imported(faces: torch.Tensor) -> tuple[ExpressionNet, StudentConfig]:
+    """The same, with the batch statistics of `faces`; tests must not change it."""
+    model, config, _ = recover(SHIPPED, faces)
+    return model, config
 
 
 @pytest.mark.parametrize("config", FORMS, ids=["tail", "squeeze"])
@@ -53,9 +72,9 @@ def test_the_network_in_a_float_file_is_the_one_that_was_exported(
         assert torch.allclose(found(faces), model(faces), atol=1e-3)
 
 
-def test_batch_norms_are_fit_to_teach_with(faces: torch.Tensor) -> None:
+def test_batch_norms_are_fit_to_teach_with(faces: torch.Tensor, imported: tuple[ExpressionNet, StudentConfig]) -> None:
     """In training mode a batch-norm takes the batch's own statistics: on the faces it was measured on, the same."""
-    model, _, _ = recover(SHIPPED, faces)
+    model = deepcopy(imported[0])
     model.dropout.p = 0.0
     with torch.no_grad():
         still, trained = model(faces), model.train()(faces)
@@ -63,25 +82,22 @@ def test_batch_norms_are_fit_to_teach_with(faces: torch.Tensor) -> None:
     assert all(not m._forward_pre_hooks for m in model.modules())
 
 
-def test_the_shipped_file_reads_as_its_int8_self() -> None:
-    data = toy_dataset()
-    network = load_network(SHIPPED, data)
-    images = data["public_test"].images
+def test_the_shipped_file_reads_as_its_int8_self(toy: Dataset, shipped: Network) -> None:
+    images = toy["public_test"].images
     inputs = torch.from_numpy(to_input(images, InputSpec(48))).permute(0, 3, 1, 2)
     with torch.no_grad():
-        same = network.model(inputs).argmax(1).numpy() == ModelFileReader(SHIPPED).logits(images).argmax(1)
+        same = shipped.model(inputs).argmax(1).numpy() == ModelFileReader(SHIPPED).logits(images).argmax(1)
     assert same.mean() > 0.9  # drawn faces are nearly all close calls; real ones agree on 99 %
-    assert "PublicTest" in network.name
+    assert "PublicTest" in shipped.name
 
 
-def test_on_the_cpu_a_file_teaches_as_the_device_runs_it() -> None:
-    data = toy_dataset()
-    images = data["public_test"].images
+def test_on_the_cpu_a_file_teaches_as_the_device_runs_it(toy: Dataset, shipped: Network) -> None:
+    images = toy["public_test"].images
     inputs = torch.from_numpy(to_input(images, InputSpec(48))).permute(0, 3, 1, 2)
-    teacher = load_teacher(SHIPPED, data, torch.device("cpu"))
+    teacher = load_teacher(SHIPPED, toy, torch.device("cpu"))
     said = teacher.model(inputs)
     assert torch.equal(said, torch.from_numpy(ModelFileReader(SHIPPED).logits(images)))
-    assert teacher.name == load_network(SHIPPED, data).name
+    assert teacher.name == shipped.name
     assert not any(True for _ in teacher.model.parameters())  # nothing in it could learn
 
 
@@ -95,17 +111,18 @@ def test_a_face_detector_is_no_student(tmp_path: Path, faces: torch.Tensor) -> N
         recover(file, faces)
 
 
-def test_a_run_begins_with_the_weights_it_is_given(faces: torch.Tensor) -> None:
-    start = load_network(SHIPPED, toy_dataset())
-    _, config, _ = recover(SHIPPED, faces)
-    model = build_student(config, len(LABELS), votes=10).eval()
-    begin_with(model, start)
+def test_a_run_begins_with_the_weights_it_is_given(
+    faces: torch.Tensor, shipped: Network, imported: tuple[ExpressionNet, StudentConfig]
+) -> None:
+    model = build_student(imported[1], len(LABELS), votes=10).eval()
+    copy_weights(model, shipped)
     with torch.no_grad():
-        assert torch.equal(model(faces), start.model(faces))
+        assert torch.equal(model(faces), shipped.model(faces))
 
 
 @pytest.mark.parametrize("other", [{"tail": 96}, {"tail": 0}, {"se": True}])
-def test_weights_of_another_architecture_are_refused(faces: torch.Tensor, other: dict[str, object]) -> None:
-    _, config, _ = recover(SHIPPED, faces)
-    with pytest.raises(CheckpointError, match="than the network to teach"):
-        begin_with(build_student(replace(config, **other), 7), load_network(SHIPPED, toy_dataset()))  # type: ignore[arg-type]
+def test_weights_of_another_architecture_are_refused(
+    shipped: Network, imported: tuple[ExpressionNet, StudentConfig], other: dict[str, object]
+) -> None:
+    with pytest.raises(CheckpointError, match="than the network to train"):
+        copy_weights(build_student(replace(imported[1], **other), 7), shipped)  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ def test_every_weight_arrives(tmp_path: Path, bottleneck: bool) -> None:
     assert all(torch.equal(value, source.state_dict()[name]) for name, value in target.state_dict().items())
 
 
-def test_what_does_not_fit_is_told(tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     content = {torchvision_name(name, DEPTHS): value for name, value in trunk(width=0.25).state_dict().items()}
     torch.save(content, tmp_path / "wide.pth")
     torch.save([1], tmp_path / "list.pth")

@@ -1,4 +1,4 @@
-"""What `trainer report` takes from a run folder, and what it refuses."""
+"""`trainer report` on a run folder: its Markdown, and the scores that it refuses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FACES = toy_dataset()["public_test"]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
-    """A run folder in which a model was evaluated that reads every face right, less and less surely."""
+    """A run folder with an evaluated model: every face correct, with falling confidence."""
     folder = new_run(TrainConfig(), "student", tmp_path / "student-1")
     logits = (np.eye(7)[FACES.labels] * np.linspace(9, 1, len(FACES))[:, np.newaxis]).astype(np.float32)
     new = np.arange(len(FACES)) > 50
@@ -37,11 +37,11 @@ def test_the_markdown_holds_every_table(folder: RunFolder) -> None:
     scores, logits = evaluated(folder, "public_test")
     text = markdown(folder, scores, ["risk-coverage.png"])
     assert len(logits) == 350 and "**100.00 % ± 0.00 (standard error), n = 350**" in text
-    for heading in ("Scores", "Calibration", "Accuracy of the surest", "By emotion"):
+    for heading in ("Scores", "Calibration", "Accuracy of the most confident", "By emotion"):
         assert f"## {heading}" in text
-    assert "(risk-coverage.png)" in text and "Spoilt faces" not in text
+    assert "(risk-coverage.png)" in text and "Corrupted faces" not in text
     assert "| accuracy | 100.00 % | 100.00 % |" in text
-    assert list(coverage_curves(scores)) == ["all faces", "without those that stand in Training"]
+    assert list(coverage_curves(scores)) == ["all faces", "without duplicates of Training"]
 
 
 def test_scores_of_an_older_version_are_refused(folder: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""`trainer compare` end to end on a few drawn faces: two tiny rows of other networks, beside the committed one."""
+"""`trainer compare` end to end on a few toy faces: two tiny rows, beside the committed model."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import pytest
 from device.inference.classifier import Classifier
 from trainer.cli import main
 from trainer.commands import compare
-from trainer.compare import result, selection
+from trainer.compare import evaluation, selection
 from trainer.compare.studies import Experiment
-from trainer.compare.studies.experiment import STILL, row
+from trainer.compare.studies.experiment import row
 from trainer.compare.studies.project import ROWS
 from trainer.compare.studies.residual import FIT
 from trainer.data.dataset import Dataset
@@ -27,9 +27,9 @@ from trainer.data.fer2013 import toy_dataset
 
 TINY = replace(FIT, epochs=2, batch_size=28)
 TOY_STUDIES: dict[str, tuple[Experiment, ...]] = {
-    "first": (row("first", "small", TINY, STILL, network="compact", options=("channels=[8, 8, 8]", "tail=0")),),
+    "first": (row("first", "small", TINY, {}, network="compact", options=("channels=[8, 8, 8]", "tail=0")),),
     "second": (
-        row("second", "grown", TINY, replace(STILL, flip=0.5, crop=0.5), network="residual_cnn", channels=3,
+        row("second", "grown", TINY, {"flip": 0.5, "crop": 0.5}, network="residual_cnn", channels=3,
             options=("blocks=2", "pooled=true"), scaling="signed", balance_to=25, dropout=0.2, protocol="7178"),
     ),
     "this-project": tuple(one for one in ROWS if one.name == "emotion"),
@@ -37,14 +37,16 @@ TOY_STUDIES: dict[str, tuple[Experiment, ...]] = {
 # What each of two processes runs: the first row, one epoch, on the same few faces.
 PROGRAM = """
 import sys
-from trainer import compare, row_choice
 from trainer.cli import main
-from trainer.data.fer2013 import Dataset, toy_dataset
+from trainer.commands import compare
+from trainer.compare import selection
+from trainer.data.dataset import Dataset
+from trainer.data.fer2013 import toy_dataset
 from tests.trainer.compare.test_compare_command import TOY_STUDIES
 
 splits = {name: split.take(slice(0, 140)) for name, split in toy_dataset().splits.items()}
 compare.load_dataset = lambda source: Dataset(splits, "toy")
-row_choice.STUDIES = TOY_STUDIES
+selection.STUDIES = TOY_STUDIES
 options = ["--models", "small", "--epochs", "1", "--set", "trainer.threads=1", "--set", "trainer.accelerator=cpu"]
 sys.exit(main(["compare", "--data", "toy", *options]))
 """
@@ -71,38 +73,38 @@ def compared(*arguments: str) -> dict[str, dict[str, Any]]:
     return {found["name"]: found for found in rows}
 
 
-def test_cut_off_gone_on_with_and_finished(
+def test_interrupted_resumed_and_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Nothing is taught: our own model is read, the others stay as they are.
-    rows = compared("--no-teaching")
+    # Nothing is trained: our own model is evaluated, the others stay as they are.
+    rows = compared("--no-training")
     assert [found["state"] for found in rows.values()] == ["not trained", "not trained", "trained"]
     assert rows["emotion"]["tested_on"] == "PrivateTest" and not Path("runs/compare/first").exists()
 
-    # The time is over after the first epoch of the first row.
+    # The time ends after the first epoch of the first row.
     rows = compared("--hours", "1e-6")
     assert rows["small"]["state"] == "under way" and rows["small"]["epochs"] == {"planned": 2, "done": 1}
     assert rows["grown"]["state"] == "not trained" and "test" not in rows["grown"]
-    assert "under way, 1 of 2 epochs" in Path("runs/compare/compare.md").read_text()
+    assert "in progress, 1 of 2 epochs" in Path("runs/compare/compare.md").read_text()
     assert "the time is over" in capsys.readouterr().err
 
-    # Its last epoch is taught where nothing can be judged, which no table is made of.
+    # Its last epoch is trained with --train-only, which writes no table.
     table = Path("runs/compare/compare.md").read_text()
-    assert main(["compare", "--data", "toy", "--set", "trainer.threads=1", "--teach-only", "--models", "small"]) == 0
+    assert main(["compare", "--data", "toy", "--set", "trainer.threads=1", "--train-only", "--models", "small"]) == 0
     assert capsys.readouterr().out == "runs/compare\n" and Path("runs/compare/compare.md").read_text() == table
 
-    # Cut off while the first row, now taught, is judged.
+    # Interrupted while the first row, now trained, is evaluated.
     def cut(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(result, "examine", cut)
+        patched.setattr(evaluation, "evaluate", cut)
         assert main(["compare", "--data", "toy", "--set", "trainer.threads=1"]) == 1
-    assert "go on with the same command" in capsys.readouterr().err
+    assert "continue with the same command" in capsys.readouterr().err
     folder = Path("runs/compare/first/small-original")
     trained = (folder / "last.pt").stat().st_mtime_ns
 
-    # The rest; what was taught is not taught again.
+    # The rest; what is trained is not trained again.
     rows = compared("--max-mmac", "1000")
     assert (folder / "last.pt").stat().st_mtime_ns == trained
     assert {found["state"] for found in rows.values()} == {"trained"}
@@ -112,51 +114,51 @@ def test_cut_off_gone_on_with_and_finished(
     check_figures(rows)
     check_files(tmp_path / "runs/compare")
 
-    # Finished rows are taken as they are, and nothing of other settings is taken for them.
+    # Finished rows are not computed again, and a folder of other settings is refused.
     capsys.readouterr()
     assert main(["compare", "--data", "toy", "--set", "trainer.threads=1", "--json"]) == 0
-    said = capsys.readouterr()
-    assert "row " not in said.err and {found["name"]: found for found in json.loads(said.out)} == rows
+    output = capsys.readouterr()
+    assert "row " not in output.err and {found["name"]: found for found in json.loads(output.out)} == rows
     assert main(["compare", "--data", "toy", "--models", "small", "--epochs", "3"]) == 1
-    assert "small-original: it was begun with other settings of trainer.study" in capsys.readouterr().err
+    assert "small-original: it was started with other settings of trainer.study" in capsys.readouterr().err
 
 
-def test_rows_taught_side_by_side_are_judged_later(capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_trained_side_by_side_are_evaluated_later(capsys: pytest.CaptureFixture[str]) -> None:
     options = ["compare", "--data", "toy", "--epochs", "1", "--json"]
-    assert main([*options, "--teach-only", "--jobs", "2"]) == 0
-    said = capsys.readouterr()
-    assert [found["state"] for found in json.loads(said.out)] == ["taught", "taught", "not read"]
-    assert "2 rows, 2 at a time" in said.err and not list(Path("runs/compare").glob("compare.*"))
+    assert main([*options, "--train-only", "--jobs", "2"]) == 0
+    output = capsys.readouterr()
+    assert [found["state"] for found in json.loads(output.out)] == ["taught", "taught", "not read"]
+    assert "2 rows, 2 at a time" in output.err and not list(Path("runs/compare").glob("compare.*"))
     trained = {path: path.stat().st_mtime_ns for path in Path("runs/compare").rglob("best.pt")}
-    assert main([*options, "--no-teaching", "--jobs", "2"]) == 0
+    assert main([*options, "--no-training", "--jobs", "2"]) == 0
     rows = {found["name"]: found for found in json.loads(capsys.readouterr().out)}
     assert {found["state"] for found in rows.values()} == {"trained"}
     assert {path: path.stat().st_mtime_ns for path in trained} == trained
     check_files(Path("runs/compare").absolute())
 
-    # Its weights stayed behind: all figures are there but those of its file.
+    # Without its weights all figures are there except those of its file.
     folder = Path("runs/compare/first/small-original")
     (folder / "best.pt").unlink()
     (folder / "row.json").unlink()
-    assert main([*options, "--no-teaching", "--models", "small"]) == 0
+    assert main([*options, "--no-training", "--models", "small"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert found["test"] == rows["small"]["test"] and found["file"]["dtype"] is None
-    assert "its weights stayed where it was taught" in Path("runs/compare/compare.md").read_text()
+    assert "its weights stayed on the machine that trained it" in Path("runs/compare/compare.md").read_text()
 
 
-def test_a_row_that_cannot_be_taught_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["compare", "--data", "toy", "--epochs", "1", "--teach-only"]
+def test_a_row_that_cannot_be_trained_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["compare", "--data", "toy", "--epochs", "1", "--train-only"]
     assert main([*options, "--models", "small"]) == 0
     folder = Path("runs/compare/first/small-original")
     (folder / "summary.json").unlink()
     (folder / "last.pt").write_text("no checkpoint")
     assert main([*options, "--jobs", "2"]) == 1
-    assert f"trainer: {folder / 'last.pt'}: this is not a checkpoint of ours" in capsys.readouterr().err
+    assert f"trainer: {folder / 'last.pt'}: this is not a checkpoint of this trainer" in capsys.readouterr().err
     assert Path("runs/compare/second/grown-7178/summary.json").is_file()
 
 
 def check_figures(rows: dict[str, dict[str, Any]]) -> None:
-    """Every figure that the table promises is there, and the figures agree with one another."""
+    """Every figure of the table is there, and the figures agree."""
     for found in rows.values():
         test, n = found["test"], found["faces"]["test"]
         assert test["n"] == n == sum(map(sum, test["confusion"])) and 0 <= test["accuracy"] <= test["top5"] <= 1
@@ -170,7 +172,7 @@ def check_figures(rows: dict[str, dict[str, Any]]) -> None:
 
 
 def check_files(out: Path) -> None:
-    """Tables and pictures are there and hold something; a row's file is one that the device runs."""
+    """Tables and plots are there and not empty; a row's file runs in the device's classifier."""
     page = (out / "compare.md").read_text()
     assert page.startswith("# 3 of 3 rows, on toy") and (out / "compare.csv").read_text().count("\n") == 4
     pictures = [out / f"pareto-{cost}.png" for cost in ("parameters", "macs", "latency")]
@@ -183,7 +185,8 @@ def check_files(out: Path) -> None:
     assert card.name == "emotion-study" and card.data == "toy" and card.temperature > 0
 
 
-def test_two_processes_teach_a_row_together(tmp_path: Path) -> None:
+@pytest.mark.long  # torchrun under compare; tests/trainer/training/test_distributed.py guards the steps themselves
+def test_two_processes_train_a_row_together(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "program.py"]
     around = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}

@@ -1,16 +1,17 @@
-"""Augmentation keeps shape and range, repeats with its seed, and does what each setting says."""
+"""Augmentation keeps shape and range, repeats with its seed, and applies each setting."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import pytest
 import torch
 
-from trainer.config import AugmentConfig
+from device.config.loader import setting
+from trainer.augment_config import AugmentConfig, augmentation
 from trainer.data.augment import Augment, mixup
 
-NOTHING = replace(AugmentConfig(), **{f.name: 0.0 for f in fields(AugmentConfig) if f.name != "erase_area"})
+NOTHING = AugmentConfig.only()
 
 
 def views(config: AugmentConfig, faces: torch.Tensor, seed: int = 0) -> torch.Tensor:
@@ -30,6 +31,28 @@ def test_shape_range_and_repetition(faces: torch.Tensor) -> None:
 
 def test_nothing_asked_is_nothing_done(faces: torch.Tensor) -> None:
     assert torch.allclose(views(NOTHING, faces), faces, atol=1e-5)
+
+
+def test_what_is_not_named_is_off_whatever_its_default() -> None:
+    @dataclass(frozen=True)
+    class Wider(AugmentConfig):
+        flip: float = augmentation(0.9, "probability of mirroring", off=0, ge=0, le=1)
+        blur: float = augmentation(1.0, "largest radius, pixels", off=0, ge=0)
+
+    assert Wider().blur == 1.0
+    only = Wider.only(shift=0.2)
+    assert only.blur == 0 and only.flip == 0 and only.shift == 0.2
+    for field in fields(AugmentConfig):
+        assert getattr(only, field.name) == getattr(replace(NOTHING, shift=0.2), field.name)
+
+
+def test_an_augmentation_must_state_its_off_value() -> None:
+    @dataclass(frozen=True)
+    class Incomplete(AugmentConfig):
+        blur: float = setting(1.0, "largest radius, pixels", ge=0)
+
+    with pytest.raises(TypeError, match=r"Incomplete\.blur must be declared with `augmentation"):
+        Incomplete.only(flip=0.5)
 
 
 def test_a_crop_is_a_part_of_the_face_made_whole() -> None:

@@ -1,4 +1,4 @@
-"""Spoilt faces: the same at each call, worse with each severity, and spoilt in the way that the name says."""
+"""Corrupted images: the same at each call, worse with each severity, each as its name says."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_each_severity_does_more_damage(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["gaussian_noise", "motion_blur", "side_light", "rotation", "off_centre", "mask"])
 def test_faces_and_seeds_differ(kind: str) -> None:
     same = np.repeat(FACES[:1], 8, axis=0)
-    spoilt = corrupt(same, kind, 4)
-    assert len({face.tobytes() for face in spoilt}) > 1
-    assert (spoilt != corrupt(same, kind, 4, seed=1)).any()
+    corrupted = corrupt(same, kind, 4)
+    assert len({face.tobytes() for face in corrupted}) > 1
+    assert (corrupted != corrupt(same, kind, 4, seed=1)).any()
 
 
-def test_noise_has_the_strength_it_says() -> None:
+def test_noise_has_the_given_strength() -> None:
     assert corrupt(flat(128, 40), "gaussian_noise", 3).std() == pytest.approx(20, rel=0.02)
-    # A grey of 127.5 sees half of 50 photons: their variance is 25, in units of 255 / 50 grey levels.
+    # A grey of 127.5 gets half of 50 photons: variance 25, in units of 255 / 50 grey levels.
     assert corrupt(flat(128, 40), "shot_noise", 3).std() == pytest.approx(5 * 255 / 50, rel=0.03)
     hit = corrupt(flat(128, 40), "impulse_noise", 5)
     assert (hit == 0).mean() == pytest.approx(0.085, abs=0.005)

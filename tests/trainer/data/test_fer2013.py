@@ -114,7 +114,7 @@ def damaged(lines: list[str], kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"),
+    ("kind", "message"),
     [
         ("column", "column emotion is missing"),
         ("truncated", "line 43"),
@@ -124,17 +124,17 @@ def damaged(lines: list[str], kind: str) -> list[str]:
         ("code", "emotion code is '7'"),
         ("usage", "usage is 'Elsewhere'"),
         ("empty class", "labelled happy"),
-        ("no rows", "not one face"),
+        ("no rows", "there is no face"),
     ],
 )
-def test_damaged_csv_says_what_is_wrong(tmp_path: Path, faces: Dataset, kind: str, says: str) -> None:
+def test_a_damaged_csv_is_reported(tmp_path: Path, faces: Dataset, kind: str, message: str) -> None:
     path = write_csv(tmp_path / "fer2013.csv", faces)
     path.write_text("\n".join(damaged(path.read_text().splitlines(), kind)) + "\n")
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(DataError, match=message):
         load_dataset(str(path))
 
 
-def test_missing_things_say_so(tmp_path: Path, faces: Dataset) -> None:
+def test_missing_files_and_splits_are_reported(tmp_path: Path, faces: Dataset) -> None:
     with pytest.raises(DataError, match="no such file"):
         load_dataset(str(tmp_path / "absent.csv"))
     with pytest.raises(DataError, match="neither"):
@@ -143,14 +143,14 @@ def test_missing_things_say_so(tmp_path: Path, faces: Dataset) -> None:
         Dataset({"training": faces["training"]}, "here")["private_test"]
 
 
-def test_cut_short_sheet_says_so(tmp_path: Path, faces: Dataset) -> None:
+def test_a_truncated_sheet_is_reported(tmp_path: Path, faces: Dataset) -> None:
     path = write_sheets(tmp_path / "sheets", faces)
     cv2.imwrite(str(path / "training.png"), np.zeros((SIDE, SIDE * 2), np.uint8))
     with pytest.raises(DataError, match="outside its sheet"):
         load_dataset(str(path))
 
 
-def test_odd_picture_in_folders_says_so(tmp_path: Path, faces: Dataset) -> None:
+def test_an_image_of_another_size_is_reported(tmp_path: Path, faces: Dataset) -> None:
     path = write_folders(tmp_path, faces)
     cv2.imwrite(str(path / "train" / "happy" / "big.png"), np.zeros((50, 48), np.uint8))
     with pytest.raises(DataError, match="48x50 pixels"):

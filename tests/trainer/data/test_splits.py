@@ -1,4 +1,4 @@
-"""How studies split and even out their faces: no face is lost, none stands on two sides, classes become equal."""
+"""How studies split and balance faces: none is lost, none is in two splits, classes get equal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ EVERY = ("training", "public_test", "private_test")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_no_face_is_lost_or_stands_on_two_sides(dataset: Dataset, protocol: str) -> None:
+def test_no_face_is_lost_or_in_two_splits(dataset: Dataset, protocol: str) -> None:
     split = split_by(dataset, protocol)
     assert pixels(split, *EVERY) == pixels(dataset, *EVERY)
     assert split.digest == split_by(dataset, protocol).digest
@@ -62,13 +62,13 @@ def test_7178_tests_on_both_and_chooses_on_neither(dataset: Dataset) -> None:
     assert len(split["public_test"]) == 35
 
 
-def test_a_missing_split_is_told(dataset: Dataset) -> None:
+def test_a_missing_split_is_reported(dataset: Dataset) -> None:
     lacking = Dataset({"training": dataset["training"]}, "half")
     with pytest.raises(DataError, match="half: there is no public_test split"):
         split_by(lacking, "811")
 
 
-def test_without_privatetest_publictest_is_the_test_and_that_is_said(dataset: Dataset) -> None:
+def test_without_privatetest_publictest_is_the_test_and_named_so(dataset: Dataset) -> None:
     copy = Dataset({name: dataset[name] for name in ("training", "public_test")}, "half")
     split = {protocol: split_by(copy, protocol) for protocol in PROTOCOLS}
     for protocol in ("original", "7178"):
@@ -113,8 +113,8 @@ def test_faces_of_another_set_come_before_copies(dataset: Dataset, tmp_path: Pat
     assert len(disgust) == 20 and set(flat) >= {0, 10, 20, 30, 40}
 
 
-def test_a_folder_of_no_use_is_told(tmp_path: Path) -> None:
+def test_an_unusable_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         read_more(tmp_path / "absent")
-    with pytest.raises(DataError, match="not one picture"):
+    with pytest.raises(DataError, match="there is no image"):
         read_more(tmp_path)

@@ -14,9 +14,9 @@ from trainer.data.statistics import blanks, conflicts, describe
 
 @pytest.fixture
 def planted() -> Dataset:
-    """Training: 10 faces, then a twin of the first with its label, one with another label, and a blank.
+    """Training: 10 faces, a copy of the first with its label, one with another label, and a blank.
 
-    PublicTest: four faces of its own, then two that stand in Training.
+    PublicTest: four faces of its own, then two that are in Training.
     """
     toy = toy_dataset()
     first = toy["training"].take(slice(0, 10))

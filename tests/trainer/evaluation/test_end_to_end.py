@@ -1,4 +1,4 @@
-"""The chain on a real face with the real detector: what was pasted is found, cropped back, and read as before."""
+"""The chain with a real face and detector: the pasted face is found, cropped and classified."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def detector() -> Detector:
 
 @pytest.fixture(scope="module")
 def faces(detector: Detector) -> FaceSet:
-    """The astronaut's face as a training face, as often as a margin needs; with a different light each time."""
+    """The astronaut's face as training faces in different light, enough of them for a margin."""
     grey = to_grey(np.asarray(cv2.imread(str(PORTRAIT)), np.uint8))
     box = detector.detect(grey)[0].box
     face = crop_face(grey, face_square(box, MARGIN), 48).astype(np.float32)
@@ -99,7 +99,7 @@ def test_fit_is_the_inverse_of_face_square(side: float, x: float, y: float, scal
 
 
 def test_scores_by_size(faces: FaceSet, detector: Detector, tmp_path: Path) -> None:
-    """A tiny network reads the mean of each band of the face; labels are what it reads, so directly all is right."""
+    """The labels are the tiny network's own predictions, so that its direct accuracy is 1."""
     reader = ModelFileReader(write_tiny(tmp_path / "tiny.tflite", crop_margin=MARGIN))
     assert reader.labels == TINY_LABELS == LABELS and reader.margin == MARGIN
     few = faces.take(slice(30, 45))

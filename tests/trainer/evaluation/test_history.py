@@ -29,5 +29,5 @@ def test_loss_that_falls_as_accuracy_rises() -> None:
 
 
 @pytest.mark.parametrize(("accuracies", "losses"), [([0.4, 0.5], [1.0, 2.0]), ([0.4] * 3, [1.0, 2.0, 3.0])])
-def test_what_cannot_be_said_is_not_said(accuracies: list[float], losses: list[float]) -> None:
+def test_an_undefined_correlation_is_none(accuracies: list[float], losses: list[float]) -> None:
     assert dynamics(epochs(accuracies, losses))["r"] is None

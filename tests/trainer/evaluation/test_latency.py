@@ -1,4 +1,4 @@
-"""What a file costs, and which operators no delegate takes: read from the graph, whatever their names."""
+"""Latency of a file, and the operators that no delegate runs, found in the graph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def op(name: str, inputs: list[int], outputs: list[int]) -> dict[str, Any]:
 GRAPH = [op("CONV_2D", [0, 90], [1]), op("HARD_SWISH", [1], [2]), op("CONV_2D", [2, 91], [3]), op("ADD", [3, 1], [4])]
 
 
-def test_what_lies_between_the_pieces_is_outside() -> None:
+def test_operators_between_the_delegates_are_outside() -> None:
     pieces = [op("DELEGATE", [0, 90], [1]), op("DELEGATE", [2, 1, 91], [4])]
     assert outside([*GRAPH, *pieces]) == ["HARD_SWISH"]
 

@@ -1,4 +1,4 @@
-"""Scores, against values worked out by hand and against scikit-learn's."""
+"""Metrics against values worked out by hand and against scikit-learn's."""
 
 from __future__ import annotations
 
@@ -49,6 +49,23 @@ def test_scores_agree_with_scikit_learn() -> None:
     assert summary["n"] == len(labels)
 
 
+def test_classes_by_hand() -> None:
+    """Six faces of three classes: what was predicted for each, as scores of 1."""
+    labels, predicted = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 2, 2])
+    summary = metrics.summarise(np.eye(3)[predicted], labels, ("a", "b", "c"))
+    assert summary["confusion"] == [[2, 1, 0], [0, 1, 2], [0, 0, 0]]
+    a, b, c = (summary["per_class"][name] for name in "abc")
+    assert (a["precision"], a["recall"], a["f1"], a["support"]) == pytest.approx((1, 2 / 3, 4 / 5, 3))
+    assert (b["precision"], b["recall"], b["f1"], b["support"]) == pytest.approx((1 / 2, 1 / 3, 2 / 5, 3))
+    assert (c["precision"], c["recall"], c["f1"], c["support"]) == (0, 0, 0, 0)
+    assert summary["accuracy"] == pytest.approx(1 / 2) and summary["macro_f1"] == pytest.approx(3 / 5)
+
+
+def test_equal_scores_do_not_count_against_the_true_class() -> None:
+    scores = np.full((1, CLASSES), 1 / CLASSES)
+    assert [metrics.top_k(scores, np.array([k]), 1) for k in range(CLASSES)] == [1.0] * CLASSES
+
+
 def test_brier_by_hand() -> None:
     scores = np.array([[0.7, 0.2, 0.1], [0.0, 0.0, 1.0]])
     assert metrics.brier(scores, np.array([0, 1])) == pytest.approx(((0.09 + 0.04 + 0.01) + (1 + 1)) / 2)
@@ -63,7 +80,7 @@ def test_ece_by_hand() -> None:
 
 
 @given(st.integers(1, 40), st.integers(0, 10_000))
-def test_every_face_stands_in_one_bin(n: int, seed: int) -> None:
+def test_every_face_is_in_one_bin(n: int, seed: int) -> None:
     logits, labels = drawn(n, seed)
     bins = metrics.reliability(metrics.softmax(logits), labels)
     sizes = [len(confidence) for confidence, _ in bins]
@@ -103,7 +120,7 @@ def test_soft_targets_that_are_certain_are_labels() -> None:
 
 
 def certainly(confidence: list[float], right: list[bool]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Scores of two classes that are so sure of the first, and labels that make the readings so."""
+    """Scores of two classes with this confidence in the first, and labels that make them right."""
     first = np.array(confidence)
     return np.stack([first, 1 - first], 1), np.where(right, 0, 1)
 

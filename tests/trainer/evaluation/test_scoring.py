@@ -30,7 +30,7 @@ def exam(new: NDArray[np.bool_] | None = None, votes: NDArray[np.uint8] | None =
     return scoring.EvaluationSet("public_test", FaceSet(FACES.images, FACES.labels, votes), new)
 
 
-def test_faces_that_stand_in_training_are_told_apart() -> None:
+def test_faces_that_are_in_training_are_marked() -> None:
     twins = np.concatenate([FACES.images[:3], np.zeros((1, 48, 48), np.uint8)])
     training = FaceSet(twins, np.zeros(4, np.int64))
     splits = {"training": training, "public_test": FACES}
@@ -68,7 +68,7 @@ def test_calibration_before_is_temperature_one_and_after_is_the_headline() -> No
     assert sum(gaps) / 70 == pytest.approx(after["ece"])
 
 
-def test_votes_that_all_say_the_label_are_the_label() -> None:
+def test_votes_that_agree_with_the_label_are_the_label() -> None:
     names = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
     votes = np.zeros((70, len(VOTES)), np.uint8)
     votes[np.arange(70), [VOTES.index(names[label]) for label in FACES.labels]] = 10
@@ -122,8 +122,8 @@ def test_against_itself_and_against_a_worse_one() -> None:
     assert found["difference"] > 0.3 and found["p"] < 0.001 and found["without_duplicates"]["n"] == 35
 
 
-def test_spoilt_faces_are_read_kind_by_kind() -> None:
-    """A reader that knows the faces it has seen unspoilt and calls all others happy."""
+def test_corrupted_images_are_classified_kind_by_kind() -> None:
+    """A predictor that is right on clean images and predicts happy for all others."""
     known = {face.tobytes(): label for face, label in zip(FACES.images, FACES.labels, strict=True)}
     happy = LABELS.index("happy")
 
@@ -147,5 +147,5 @@ def test_columns_come_in_our_order(tmp_path: Path) -> None:
         labels=LABELS[::-1], logits=lambda faces: np.tile(np.arange(7, dtype=np.float32), (len(faces), 1))
     )
     assert scoring.reading(cast(Predictor, backwards), tmp_path)(FACES.images[:1]).tolist() == [[6, 5, 4, 3, 2, 1, 0]]
-    with pytest.raises(ModelError, match="the model says yes, no"):
+    with pytest.raises(ModelError, match="the model has the labels yes, no"):
         scoring.reading(cast(Predictor, SimpleNamespace(labels=("yes", "no"))), tmp_path)

@@ -10,14 +10,14 @@ from scipy.stats import chi2
 from trainer.evaluation.significance import compare
 
 
-def readings(both: int, only_this: int, only_other: int, neither: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def outcomes(both: int, only_this: int, only_other: int, neither: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     pairs = [(True, True)] * both + [(True, False)] * only_this + [(False, True)] * only_other
     values = np.array(pairs + [(False, False)] * neither)
     return values[:, 0], values[:, 1]
 
 
 def test_by_hand() -> None:
-    found = compare(*readings(70, 9, 1, 20))
+    found = compare(*outcomes(70, 9, 1, 20))
     assert found["n"] == 100 and (found["only_this"], found["only_other"]) == (9, 1)
     assert found["accuracy"] == 0.79 and found["other_accuracy"] == 0.71
     assert found["difference"] == pytest.approx(0.08)
@@ -28,29 +28,29 @@ def test_by_hand() -> None:
 
 
 def test_the_other_way_round_only_the_signs_change() -> None:
-    right, other = readings(50, 12, 30, 8)
+    right, other = outcomes(50, 12, 30, 8)
     one, two = compare(right, other), compare(other, right)
     assert one["p"] == two["p"] and one["difference"] == -two["difference"]
     assert one["ci95"] == pytest.approx([-end for end in reversed(two["ci95"])])
 
 
 def test_no_difference_is_no_proof() -> None:
-    right, _ = readings(6, 0, 0, 4)
+    right, _ = outcomes(6, 0, 0, 4)
     found = compare(right, right)
     assert found["p"] == 1.0 and found["difference"] == 0 and found["ci95"][0] < 0 < found["ci95"][1]
-    assert compare(*readings(0, 5, 5, 0))["p"] == 1.0
+    assert compare(*outcomes(0, 5, 5, 0))["p"] == 1.0
 
 
 @pytest.mark.parametrize(("only_this", "only_other"), [(400, 330), (310, 300), (900, 800)])
 def test_many_discordant_faces_agree_with_chi_square(only_this: int, only_other: int) -> None:
     """The exact p is what the statistic with Edwards' continuity correction approximates."""
-    found = compare(*readings(2000, only_this, only_other, 500))
+    found = compare(*outcomes(2000, only_this, only_other, 500))
     statistic = (abs(only_this - only_other) - 1) ** 2 / (only_this + only_other)
     assert found["p"] == pytest.approx(chi2.sf(statistic, 1), rel=0.02)
 
 
 def test_the_interval_holds_the_truth_19_times_in_20() -> None:
-    """On 400 faces, of which the one reads 15 % alone and the other 9 %."""
+    """On 400 faces, of which one network alone gets 15 % right, the other 9 %."""
     draw = np.random.default_rng(0)
     held = 0
     for _ in range(2000):

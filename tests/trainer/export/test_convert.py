@@ -1,4 +1,4 @@
-"""The whole conversion, without training: a random student whose logits are made to differ from face to face."""
+"""The whole conversion, without training: a random student whose logits differ by face."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trainer.export.convert import Converted, convert
 from trainer.models import build_student
 
 EASY = ConvertConfig(
-    calibration_faces=60, refine_faces=30, margin_faces=0, min_agreement=0.8, max_accuracy_drop=0.1,
+    calibration_faces=60, refine_faces=10, margin_faces=0, min_agreement=0.8, max_accuracy_drop=0.1,
     qat_steps=4, qat_batch_size=16,
 )  # fmt: skip
 CONFIG = TrainConfig(accelerator="cpu", threads=1, convert=EASY)
@@ -34,7 +34,7 @@ def dataset() -> Dataset:
 
 @pytest.fixture(scope="module")
 def checkpoint(dataset: Dataset) -> Checkpoint:
-    """A random student; the logits of each class are brought to mean 0 and deviation 1 over the training faces."""
+    """A random student; each class has logits of mean 0, deviation 1 over the training faces."""
     torch.manual_seed(0)
     config = StudentConfig(channels=(8, 12, 16), tail=0, stem_stride=2)
     model = build_student(config, len(LABELS)).eval()
@@ -52,12 +52,14 @@ def converted(checkpoint: Checkpoint, dataset: Dataset) -> Converted:
     return convert(checkpoint, dataset, CONFIG)
 
 
-def test_every_gate_is_asked(converted: Converted) -> None:
+def test_every_gate_is_checked(converted: Converted) -> None:
     assert tuple(gate.name for gate in converted.gates) == GATES
     assert all(gate.ok and gate.detail for gate in converted.gates)
 
 
-def test_the_card_says_where_it_comes_from(converted: Converted, dataset: Dataset, checkpoint: Checkpoint) -> None:
+def test_the_card_names_data_teachers_and_labels(
+    converted: Converted, dataset: Dataset, checkpoint: Checkpoint
+) -> None:
     card = converted.card
     assert card.data_digest == dataset.digest and card.teachers == ("a teacher",) and card.labels == LABELS
     assert card.quantisation.output_scale > 0 and card.quantisation.dtype == "int8"
@@ -78,7 +80,7 @@ def test_ranges_can_be_searched_instead(checkpoint: Checkpoint, dataset: Dataset
 
 
 def test_calibration_on_the_wrong_faces_fails_a_gate(checkpoint: Checkpoint, dataset: Dataset) -> None:
-    """Nearly black faces give ranges that fit no real face: int8 then reads something else than float."""
+    """Nearly black faces give ranges that fit no real face: int8 then differs from float."""
     training = dataset["training"]
     black = np.random.default_rng(0).integers(0, 4, training.images.shape, np.uint8)
     dark = Dataset({"training": FaceSet(black, training.labels), "public_test": dataset["public_test"]}, "black faces")
@@ -98,6 +100,6 @@ def test_a_dead_network_fails_the_ranges_gate(checkpoint: Checkpoint, dataset: D
         convert(replace(checkpoint, model=dead), dataset, CONFIG)
 
 
-def test_a_data_set_without_public_test_is_told(checkpoint: Checkpoint, dataset: Dataset) -> None:
+def test_a_data_set_without_public_test_is_refused(checkpoint: Checkpoint, dataset: Dataset) -> None:
     with pytest.raises(DataError, match="no public_test split"):
         convert(checkpoint, Dataset({"training": dataset["training"]}, "half"), CONFIG)

@@ -1,4 +1,4 @@
-"""What is taught to round must round as the file will: the PyTorch network against LiteRT's int8 one."""
+"""Fake quantisation must round as the file will: the PyTorch network against LiteRT's int8 one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainer.config import StudentConfig
 from trainer.data.fer2013 import toy_dataset
 from trainer.errors import GateError
 from trainer.export.calibration import activation_ranges, logits_of
-from trainer.export.fake_quant import Grid, RoundedNet, Rounding
+from trainer.export.fake_quant import FakeQuantNet, Grid, Rounding
 from trainer.export.litert_export import to_float_tflite
 from trainer.export.quantise import to_int8_tflite
 from trainer.models import build_student
@@ -33,35 +33,37 @@ def faces() -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def rounded(request: pytest.FixtureRequest, faces: NDArray[np.float32]) -> RoundedNet:
+def rounded(request: pytest.FixtureRequest, faces: NDArray[np.float32]) -> FakeQuantNet:
     torch.manual_seed(0)
     model = build_student(KINDS[request.param], 7).train()
     for _ in range(3):
         model(torch.rand(16, 1, 48, 48))
     plain = to_float_tflite(model.eval(), 48)
-    return RoundedNet(plain, activation_ranges(plain, faces[::4]))
+    return FakeQuantNet(plain, activation_ranges(plain, faces[::4]))
 
 
-def both(net: RoundedNet, faces: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def both(net: FakeQuantNet, faces: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Logits of the network and of the int8 file made of it, in steps of the output's grid."""
     low, high = net.ranges()[list(net.ranges())[-1]]
     with torch.inference_mode():
-        said = net(torch.from_numpy(faces).permute(0, 3, 1, 2)).numpy()
+        simulated = net(torch.from_numpy(faces).permute(0, 3, 1, 2)).numpy()
     file = logits_of(to_int8_tflite(net.float_tflite(), net.ranges()), faces)
-    return said * 255 / (high - low), file * 255 / (high - low)
+    return simulated * 255 / (high - low), file * 255 / (high - low)
 
 
-def agree(said: NDArray[np.float32], file: NDArray[np.float32]) -> None:
-    apart = np.abs(said - file).round()
+def agree(simulated: NDArray[np.float32], file: NDArray[np.float32]) -> None:
+    apart = np.abs(simulated - file).round()
     assert apart.max() <= 1 and (apart > 0).mean() < 0.01, np.bincount(apart.astype(int).ravel())
     assert np.ptp(file) > 50 and len(np.unique(file.round())) > 20  # there is something to agree on
 
 
-def test_it_says_what_the_int8_file_says(rounded: RoundedNet, faces: NDArray[np.float32]) -> None:
+def test_the_logits_are_those_of_the_int8_file(rounded: FakeQuantNet, faces: NDArray[np.float32]) -> None:
     agree(*both(rounded, faces))
 
 
-def test_it_does_so_after_learning_too(rounded: RoundedNet, faces: NDArray[np.float32]) -> None:
+def test_the_logits_are_those_of_the_int8_file_after_training_too(
+    rounded: FakeQuantNet, faces: NDArray[np.float32]
+) -> None:
     views = torch.from_numpy(faces[::8]).permute(0, 3, 1, 2)
     optimizer = torch.optim.Adam(rounded.parameters(), 0.01)
     before = rounded.ranges()
@@ -99,8 +101,8 @@ def test_a_range_learns_from_how_far_it_rounds() -> None:
     assert high.grad is not None and high.grad.item() == pytest.approx(-10 * 0.3 / 255, rel=1e-3)
 
 
-def test_an_operator_that_is_not_known_is_told() -> None:
+def test_an_unknown_operator_is_refused_by_name() -> None:
     network = build_student(SMALL, 7)
     network.trunk = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Hardswish(), nn.Conv2d(8, 16, 48), nn.Flatten())
-    with pytest.raises(GateError, match="operator HARD_SWISH is not known"):
-        RoundedNet(to_float_tflite(network.eval(), 48), {})
+    with pytest.raises(GateError, match="QAT cannot simulate the operator HARD_SWISH"):
+        FakeQuantNet(to_float_tflite(network.eval(), 48), {})

@@ -1,4 +1,4 @@
-"""The lesson: int8 comes nearer to float, and the same seed gives the same network."""
+"""QAT: int8 comes nearer to float, and the same seed gives the same network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainer.config import ConvertConfig, StudentConfig, TrainConfig
 from trainer.data.fer2013 import toy_dataset
 from trainer.export.calibration import activation_ranges, logits_of
 from trainer.export.litert_export import to_float_tflite
-from trainer.export.qat import teach_rounding
+from trainer.export.qat import fine_tune
 from trainer.export.quantise import Ranges, to_int8_tflite
 from trainer.models import ExpressionNet, build_student
 
@@ -56,7 +56,7 @@ def test_int8_comes_nearer_to_float(
     reference = logits_of(plain, inputs)
     errors = [
         float(((logits_of(to_int8_tflite(*pair), inputs) - reference) ** 2).mean())
-        for pair in ((plain, wide), teach_rounding(plain, wide, network, faces, CONFIG, print))
+        for pair in ((plain, wide), fine_tune(plain, wide, network, faces, CONFIG, print))
     ]
     assert errors[1] < 0.7 * errors[0]
 
@@ -64,8 +64,6 @@ def test_int8_comes_nearer_to_float(
 def test_the_seed_decides(plain: bytes, wide: Ranges, network: ExpressionNet, faces: NDArray[np.uint8]) -> None:
     short = replace(CONFIG, convert=replace(CONFIG.convert, qat_steps=2))
     other = replace(short, student=replace(short.student, fit=replace(short.student.fit, seed=1)))
-    one, again, differs = (
-        teach_rounding(plain, wide, network, faces, config, print) for config in (short, short, other)
-    )
+    one, again, differs = (fine_tune(plain, wide, network, faces, config, print) for config in (short, short, other))
     assert one == again and one[0] != differs[0]
     assert not any(p.grad is not None for p in network.parameters())

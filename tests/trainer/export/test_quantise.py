@@ -15,7 +15,7 @@ from torch import nn
 from device.inference.litert import load_interpreter
 from device.inference.model_card import InputSpec
 from device.inference.preprocess import dequantise, quantise, to_input
-from trainer.config import StudentConfig
+from trainer.config import ConvertConfig, StudentConfig
 from trainer.data.fer2013 import toy_dataset
 from trainer.export import gates
 from trainer.export.calibration import activation_ranges, refine_ranges
@@ -25,12 +25,13 @@ from trainer.models import ExpressionNet, build_student
 from trainer.models.reparam import BranchedConv
 
 SMALL = StudentConfig(channels=(8, 12, 16), tail=8, stem_stride=2)
+LIMITS = ConvertConfig()
 Inputs = NDArray[np.float32]
 
 
 @pytest.fixture(scope="module")
 def network() -> ExpressionNet:
-    """A student with a second head and with batch-norm statistics that are not those of its birth."""
+    """A student with a second head and with batch-norm statistics that are not the initial ones."""
     torch.manual_seed(0)
     model = build_student(SMALL, 7, votes=10).train()
     for _ in range(3):
@@ -65,7 +66,7 @@ def logits_of(network: ExpressionNet, inputs: Inputs) -> NDArray[np.float32]:
         return np.asarray(network(torch.from_numpy(inputs).permute(0, 3, 1, 2)).numpy())
 
 
-def read(interpreter: Any, inputs: NDArray[Any]) -> NDArray[Any]:
+def outputs_of(interpreter: Any, inputs: NDArray[Any]) -> NDArray[Any]:
     rows = []
     for face in inputs:
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], face[np.newaxis])
@@ -81,14 +82,14 @@ def test_folding_batch_norm_changes_nothing(network: ExpressionNet, inputs: Inpu
     assert logits_of(folded, inputs) == pytest.approx(logits_of(network, inputs), abs=1e-4)
 
 
-def test_the_float_file_says_what_pytorch_says(
+def test_the_float_file_has_the_logits_of_pytorch(
     plain: bytes, network: ExpressionNet, inputs: Inputs, tmp_path: Path
 ) -> None:
     path = tmp_path / "float.tflite"
     path.write_bytes(plain)
     interpreter = load_interpreter(path)
     assert tuple(interpreter.get_input_details()[0]["shape"]) == (1, 48, 48, 1)
-    assert read(interpreter, inputs) == pytest.approx(logits_of(network, inputs), abs=1e-4)
+    assert outputs_of(interpreter, inputs) == pytest.approx(logits_of(network, inputs), abs=1e-4)
 
 
 def test_names_are_short_and_differ(plain: bytes, tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_a_percentile_leaves_the_extreme_faces_out(plain: bytes, inputs: Inputs,
     assert any(high < ranges[n][1] for n, (_, high) in clipped.items())
 
 
-def test_a_range_that_is_far_too_wide_is_pulled_in(plain: bytes, inputs: Inputs, ranges: Ranges) -> None:
+def test_a_range_that_is_far_too_wide_is_narrowed(plain: bytes, inputs: Inputs, ranges: Ranges) -> None:
     name = list(ranges)[5]
     low, high = ranges[name]
     refined = refine_ranges(plain, ranges | {name: (20 * low, 20 * high)}, inputs)
@@ -118,7 +119,7 @@ def test_a_range_that_is_far_too_wide_is_pulled_in(plain: bytes, inputs: Inputs,
     assert all(low <= 0.0 <= high for low, high in refined.values())
 
 
-def test_raw_pixels_minus_128_go_in(int8: Any) -> None:
+def test_the_int8_input_is_the_raw_pixel_minus_128(int8: Any) -> None:
     scale, zero_point = int8.get_input_details()[0]["quantization"]
     assert scale == np.float32(1 / 255) and zero_point == -128
     pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
@@ -126,13 +127,15 @@ def test_raw_pixels_minus_128_go_in(int8: Any) -> None:
     assert (packed.ravel() == np.arange(256) - 128).all()
 
 
-def test_int8_passes_the_structural_gates_and_says_the_same(int8: Any, network: ExpressionNet, inputs: Inputs) -> None:
-    assert gates.int8(int8).ok, gates.int8(int8).detail
-    assert gates.partition(int8).ok, gates.partition(int8).detail
+def test_int8_passes_the_structural_gates_and_has_nearly_the_same_logits(
+    int8: Any, network: ExpressionNet, inputs: Inputs
+) -> None:
+    assert gates.int8(gates.Graph(int8), LIMITS).ok, gates.int8(gates.Graph(int8), LIMITS).detail
+    assert gates.partition(gates.Graph(int8), LIMITS).ok, gates.partition(gates.Graph(int8), LIMITS).detail
     scale, zero_point = int8.get_output_details()[0]["quantization"]
-    said = dequantise(read(int8, quantise(inputs, 1 / 255, -128)), scale, zero_point)
+    found = dequantise(outputs_of(int8, quantise(inputs, 1 / 255, -128)), scale, zero_point)
     expected = logits_of(network, inputs)
-    assert np.abs(said - expected).max() < 0.1 * np.ptp(expected)
+    assert np.abs(found - expected).max() < 0.1 * np.ptp(expected)
 
 
 def test_an_operator_that_xnnpack_lacks_fails_the_partition_gate(inputs: Inputs, tmp_path: Path) -> None:
@@ -142,7 +145,7 @@ def test_an_operator_that_xnnpack_lacks_fails_the_partition_gate(inputs: Inputs,
     plain = to_float_tflite(network.eval(), 48)
     path = tmp_path / "int8.tflite"
     path.write_bytes(to_int8_tflite(plain, activation_ranges(plain, inputs)))
-    gate = gates.partition(load_interpreter(path))
+    gate = gates.partition(gates.Graph(load_interpreter(path)), LIMITS)
     assert not gate.ok, gate.detail
 
 
@@ -151,7 +154,8 @@ def test_a_dead_relu_fails_the_ranges_gate(inputs: Inputs) -> None:
     network = build_student(SMALL, 7)
     first = network.trunk.stages[0].first[1]  # type: ignore[index, union-attr]
     nn.init.constant_(first.bias, -100.0)
-    gate = gates.ranges(activation_ranges(to_float_tflite(network.eval(), 48), inputs))
+    measured = activation_ranges(to_float_tflite(network.eval(), 48), inputs)
+    gate = gates.ranges(gates.Calibration(measured), LIMITS)
     assert not gate.ok and "depthwise_conv_2d" in gate.detail
 
 

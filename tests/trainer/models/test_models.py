@@ -54,7 +54,7 @@ def test_v3_small_has_the_published_size_as_far_as_it_is_given() -> None:
     assert round(parameters_of("mobilenet_v3_small") / 1e6, 1) == 1.8
 
 
-def test_residual_cnn_has_the_sizes_of_both_readings() -> None:
+def test_residual_cnn_has_the_sizes_of_both_variants() -> None:
     assert parameters_of("residual_cnn") == pytest.approx(1.48e6, rel=0.02)
     assert parameters_of("residual_cnn", pooled=True) == pytest.approx(0.33e6, rel=0.02)
 
@@ -196,7 +196,7 @@ BRANCHED = StudentConfig(channels=(8, 12, 16), tail=8, stem_stride=2, branches="
 
 @pytest.fixture
 def branched() -> ExpressionNet:
-    """A branched student whose branches differ in weight, with batch-norms that have seen something."""
+    """A branched student with branches of different scales and batch-norms with statistics."""
     torch.manual_seed(0)
     model = build_student(BRANCHED, 7).train()
     for module in model.modules():
@@ -219,7 +219,7 @@ def test_branches_do_what_four_convolutions_do() -> None:
     assert torch.allclose(convolution(x), expected, atol=1e-5)
 
 
-def test_fused_branches_say_the_same(branched: ExpressionNet) -> None:
+def test_fused_branches_give_the_same_output(branched: ExpressionNet) -> None:
     fused, faces = fuse_branches(branched), torch.rand(8, 1, 48, 48)
     assert not any(isinstance(module, BranchedConv) for module in fused.modules())
     with torch.inference_mode():

@@ -23,7 +23,7 @@ def planted(path: Path, accuracies: list[float], kind: str = "student", finished
     config = TrainConfig()
     section = replace(getattr(config, kind), fit=replace(getattr(config, kind).fit, **{"epochs": 3} | fit))
     folder = new_run(replace(config, **{kind: section}), kind, path)
-    folder.keep_metrics(
+    folder.write_metrics(
         [
             {"epoch": n, "accuracy": accuracy, "seconds": 10.0, "images_per_s": 100.0 * n, "train_accuracy": 0.5,
              "loss": 1.0, "loss_public": 1.0}
@@ -31,7 +31,7 @@ def planted(path: Path, accuracies: list[float], kind: str = "student", finished
         ]
     )  # fmt: skip
     if finished:
-        folder.finish({"kind": kind, "device": "a hand-cranked machine"})
+        folder.finish({"kind": kind, "device": "a test machine"})
     return path
 
 
@@ -61,10 +61,10 @@ def test_the_table_in_markdown(runs: list[Path]) -> None:
     lines = table(grouped(read_runs(runs)[0])).markdown().splitlines()
     assert lines[2] == "| baseline (mixup 0) | 3 | 2 | 62.00 % ± 2.83 | 61.00 % | 30 | 200 |"
     assert lines[3] == "| mixup 0.2 | 2 of 3 | 1 | 66.00 % | 66.00 % | 20 | 150 |"
-    assert machines(read_runs(runs)[0]) == "a hand-cranked machine"
+    assert machines(read_runs(runs)[0]) == "a test machine"
 
 
-def test_what_has_no_bearing_on_the_result_tells_no_runs_apart(tmp_path: Path) -> None:
+def test_settings_without_effect_on_the_result_do_not_split_a_group(tmp_path: Path) -> None:
     first = planted(tmp_path / "a", [0.5])
     second = planted(tmp_path / "b", [0.6], seed=1)
     text = (second / "config.yaml").read_text()
@@ -75,7 +75,7 @@ def test_what_has_no_bearing_on_the_result_tells_no_runs_apart(tmp_path: Path) -
     assert group.what == "baseline" and len(group.runs) == 2
 
 
-def test_a_setting_that_an_older_run_did_not_know_had_its_default(tmp_path: Path) -> None:
+def test_a_setting_missing_in_an_older_run_has_its_default(tmp_path: Path) -> None:
     old, new = planted(tmp_path / "old", [0.5]), planted(tmp_path / "new", [0.6], seed=1)
     lines = (old / "config.yaml").read_text().splitlines(keepends=True)
     (old / "config.yaml").write_text("".join(line for line in lines if "mixup" not in line))
@@ -88,11 +88,11 @@ def test_more_epochs_are_another_row(tmp_path: Path) -> None:
     assert [line.split("|")[2].strip() for line in table(grouped(runs)).markdown().splitlines()[2:]] == ["3", "6"]
 
 
-def test_what_is_no_run_is_passed_over_and_what_is_damaged_is_told(runs: list[Path], tmp_path: Path) -> None:
+def test_what_is_no_run_is_skipped_and_what_is_damaged_is_an_error(runs: list[Path], tmp_path: Path) -> None:
     begun = planted(tmp_path / "begun", [], finished=False)
     found, notes = read_runs([*runs, tmp_path / "nothing", begun])
     assert len(found) == 3 and "not a run folder" in notes[0] and "not finished an epoch" in notes[1]
-    with pytest.raises(CheckpointError, match="Not one of these"):
+    with pytest.raises(CheckpointError, match="No run with a finished epoch"):
         read_runs([begun])
     (runs[0] / "metrics.jsonl").write_text("{")
     with pytest.raises(CheckpointError, match="plain-0: the run's files cannot be read"):
@@ -104,8 +104,8 @@ def test_the_command(runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFix
     picture = tmp_path / "curves.png"
     paths = [str(path) for path in (*runs, teacher)]
     assert main(["report", *paths, "--table", "--curves", str(picture)]) == 0
-    said = capsys.readouterr().out
-    assert "students:" in said and "teachers:" in said and "Taught on: a hand-cranked machine." in said
+    output = capsys.readouterr().out
+    assert "students:" in output and "teachers:" in output and "Trained on: a test machine." in output
     drawn = cv2.imread(str(picture))
     assert drawn is not None and np.ptp(drawn) > 100
     assert main(["report", *paths, "--table", "--json"]) == 0

@@ -1,4 +1,4 @@
-"""Two processes under torchrun teach what one does: gloo on the CPU, the same whole batch."""
+"""Two processes under torchrun train the same network as one: gloo, CPU, the same batch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from trainer.config import StudentConfig
 from trainer.models import build_student
 from trainer.training.distributed import ALONE, ProcessGroup, SharedBatchNorm2d
 
-# What each process runs: an epoch of a small student on drawn faces, five steps; the first writes what it found.
-# Steps drift apart by rounding alone, the more the larger they are: sums over 14 and over 28 faces round differently.
+# Each process runs an epoch of a small student on toy faces, five steps; the first saves it.
+# Sums over 14 and 28 faces round differently, so larger steps differ more.
 PROGRAM = """
 import json, sys
 from pathlib import Path
@@ -36,7 +36,7 @@ if group.leads:
 """
 
 
-def taught_by(processes: int, folder: Path) -> dict[str, object]:
+def result_of(processes: int, folder: Path) -> dict[str, object]:
     program, out = folder / "program.py", folder / f"{processes}.json"
     program.write_text(PROGRAM)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
@@ -51,7 +51,7 @@ def taught_by(processes: int, folder: Path) -> dict[str, object]:
 
 @pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
-    one, two = taught_by(1, tmp_path), taught_by(2, tmp_path)
+    one, two = result_of(1, tmp_path), result_of(2, tmp_path)
     assert (one["size"], two["size"]) == (1, 2)
     assert two["loss"] == pytest.approx(one["loss"], abs=1e-4)
     assert two["loss_public"] == pytest.approx(one["loss_public"], abs=1e-4)

@@ -1,4 +1,4 @@
-"""What a learner makes of its settings before and while it teaches."""
+"""What the learner does with its settings before and during training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainer.data.dataset import Dataset
 from trainer.data.fer2013 import toy_dataset
 from trainer.errors import RunError
 from trainer.models import build_student
-from trainer.training.learner import Learner, Task, taught_faces
+from trainer.training.learner import Learner, Task, training_faces
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_twins_of_test_faces_can_be_left_out(dataset: Dataset) -> None:
     images[[3, 7]] = public.images[:2]
     data = Dataset(dataset.splits | {"training": replace(training, images=images)}, "toy")
     with_twins, without = (
-        taught_faces(Task("student", replace(config(), without_twins=leave_out), data)) for leave_out in (False, True)
+        training_faces(Task("student", replace(config(), without_twins=leave_out), data)) for leave_out in (False, True)
     )
     assert len(with_twins) == 140
     assert np.array_equal(without.images, np.delete(images, [3, 7], axis=0))
@@ -47,19 +47,19 @@ def test_the_head_may_begin_with_the_frequencies(dataset: Dataset) -> None:
     assert torch.softmax(learner.model.head.bias, 0).detach().numpy() == pytest.approx(shares, abs=1e-6)
 
 
-def test_mirrored_teachers_say_the_same_of_a_face_and_its_mirror_image(dataset: Dataset) -> None:
+def test_mirrored_teachers_give_a_face_and_its_mirror_image_the_same_output(dataset: Dataset) -> None:
     torch.manual_seed(0)
     teacher = Network(build_student(config().student, 7).eval(), "teacher")
     once, twice = (
         Learner(Task("student", config(DistillConfig(mirror=mirror)), dataset, (teacher,))) for mirror in (False, True)
     )
     faces = once.views.faces[:4]
-    alone, both, mirrored = once.ask(faces), twice.ask(faces), twice.ask(faces.flip(3))
+    alone, both, mirrored = once.classify(faces), twice.classify(faces), twice.classify(faces.flip(3))
     assert torch.allclose(both, mirrored, atol=1e-5) and not torch.allclose(both, alone, atol=1e-5)
 
 
 @pytest.mark.parametrize("weight", [0.0, 2.0])
-def test_the_correlation_loss_comes_on_top(dataset: Dataset, weight: float) -> None:
+def test_the_correlation_loss_is_added(dataset: Dataset, weight: float) -> None:
     torch.manual_seed(0)
     teacher = Network(build_student(config().student, 7).eval(), "teacher")
     losses = []
@@ -73,44 +73,46 @@ def test_the_correlation_loss_comes_on_top(dataset: Dataset, weight: float) -> N
 
 
 @pytest.fixture
-def trained(dataset: Dataset, tmp_path: Path) -> Task:
-    """A student whose teachers answer three views of each face, once."""
+def distilled(dataset: Dataset, tmp_path: Path) -> Task:
+    """A student with a teacher and three cached views of each face."""
     torch.manual_seed(0)
     teacher = Network(build_student(config().student, 7).eval(), "teacher")
     settings = config(DistillConfig(kept_views=3, mirror=True), mixup=0.4, mixup_share=0.5)
     return Task("student", replace(settings, runs=str(tmp_path)), dataset, (teacher,))
 
 
-def test_kept_views_hold_what_the_teachers_say_of_them(trained: Task) -> None:
-    learner = Learner(trained)
-    learner.keep_views()
-    kept = learner.kept
+def test_cached_views_hold_the_teachers_output_for_them(distilled: Task) -> None:
+    learner = Learner(distilled)
+    learner.cache_views()
+    kept = learner.cached
     assert kept is not None
     index = torch.randperm(140)[:28]
     batch = kept.batch(4, index)
-    assert batch.trained is not None and torch.allclose(learner.ask(batch.faces), batch.trained, atol=2e-3)
+    assert batch.teacher_shares is not None and torch.allclose(
+        learner.classify(batch.faces), batch.teacher_shares, atol=2e-3
+    )
     assert torch.allclose(batch.targets.sum(1), torch.ones(28), atol=2e-3)
     assert not torch.allclose(kept.batch(5, index).faces, batch.faces)
     rolled = kept.batch(1, index)  # of three, the fifth and the second are the same
-    assert torch.equal(rolled.targets, batch.targets) and torch.equal(rolled.trained, batch.trained)  # type: ignore[arg-type]
+    assert torch.equal(rolled.targets, batch.targets) and torch.equal(rolled.teacher_shares, batch.teacher_shares)  # type: ignore[arg-type]
 
 
-def test_runs_that_ask_the_same_share_the_views(trained: Task, tmp_path: Path) -> None:
-    Learner(trained).keep_views()
+def test_runs_with_the_same_key_share_the_views(distilled: Task, tmp_path: Path) -> None:
+    Learner(distilled).cache_views()
     (file,) = tmp_path.glob("views-*.pt")
     written = file.stat().st_mtime_ns
-    fit = replace(trained.config.student.fit, seed=1)
-    other = replace(trained, config=replace(trained.config, student=replace(trained.config.student, fit=fit)))
-    Learner(other).keep_views()
+    fit = replace(distilled.config.student.fit, seed=1)
+    other = replace(distilled, config=replace(distilled.config, student=replace(distilled.config.student, fit=fit)))
+    Learner(other).cache_views()
     assert file.stat().st_mtime_ns == written
-    hotter = replace(trained.config, distill=replace(trained.config.distill, temperature=2.0))
-    Learner(replace(trained, config=hotter)).keep_views()
+    hotter = replace(distilled.config, distill=replace(distilled.config.distill, temperature=2.0))
+    Learner(replace(distilled, config=hotter)).cache_views()
     assert len(list(tmp_path.glob("views-*.pt"))) == 2
 
 
-def test_kept_views_cut_short_are_said(trained: Task, tmp_path: Path) -> None:
-    Learner(trained).keep_views()
+def test_a_truncated_file_of_cached_views_is_reported(distilled: Task, tmp_path: Path) -> None:
+    Learner(distilled).cache_views()
     (file,) = tmp_path.glob("views-*.pt")
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(RunError, match="delete the file"):
-        Learner(trained).keep_views()
+        Learner(distilled).cache_views()

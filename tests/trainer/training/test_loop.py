@@ -1,4 +1,4 @@
-"""The loop: it learns, it resumes as if never cut off, and it keeps the best weights."""
+"""The loop: it learns, it resumes as if never stopped, and it keeps the best weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from torch.optim.swa_utils import AveragedModel
 from trainer.artifacts.checkpoint import load_checkpoint, save_checkpoint
 from trainer.artifacts.loading import Network
 from trainer.artifacts.run_dir import RunFolder, new_run, newest_run
-from trainer.config import AugmentConfig, DistillConfig, FitConfig, StudentConfig, TrainConfig
+from trainer.augment_config import AugmentConfig
+from trainer.config import DistillConfig, FitConfig, StudentConfig, TrainConfig
 from trainer.data.dataset import Dataset
 from trainer.data.fer2013 import toy_dataset
 from trainer.errors import CheckpointError, RunError
@@ -55,15 +56,15 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, dataset: Datase
     job = task(dataset, mixup=0.4)
     whole, _ = train(tmp_path / "whole", job)
     with pytest.raises(KeyboardInterrupt):
-        fit(cut_off_in_the_second_epoch(job), new_run(job.config, job.kind, tmp_path / "cut"))
+        fit(stopped_in_the_second_epoch(job), new_run(job.config, job.kind, tmp_path / "cut"))
     cut, _ = train(tmp_path / "cut", job, resume=True)
     a, b = (load_checkpoint(run.last).model.state_dict() for run in (whole, cut))
     assert all(torch.equal(a[key], b[key]) for key in a)
     assert [e["loss"] for e in whole.metrics()] == [e["loss"] for e in cut.metrics()]
 
 
-def cut_off_in_the_second_epoch(job: Task) -> Task:
-    """The same task, cut off in the middle of its second epoch by a teacher that presses Ctrl-C."""
+def stopped_in_the_second_epoch(job: Task) -> Task:
+    """The same task, with a teacher that raises Ctrl-C in the middle of the second epoch."""
     steps_per_epoch = 5
 
     class Interrupter(torch.nn.Module):
@@ -114,15 +115,15 @@ def test_schedules() -> None:
 
 def test_newest_run_is_found_by_kind_and_state(tmp_path: Path, dataset: Dataset) -> None:
     config = replace(task(dataset).config, runs=str(tmp_path))
-    begun = new_run(config, "student")
+    started = new_run(config, "student")
     assert newest_run(tmp_path, "student") is None and newest_run(tmp_path, "teacher", finished=False) is None
     found = newest_run(tmp_path, "student", finished=False)
-    assert found is not None and found.path == begun.path
-    with pytest.raises(RunError, match="already there"):
-        new_run(config, "student", begun.path)
+    assert found is not None and found.path == started.path
+    with pytest.raises(RunError, match="holds a run already"):
+        new_run(config, "student", started.path)
 
 
-def test_cuda_asked_for_and_absent_says_so(dataset: Dataset) -> None:
+def test_cuda_without_a_gpu_is_refused(dataset: Dataset) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
     with pytest.raises(RunError, match="no CUDA device"):
@@ -161,7 +162,7 @@ def test_checkpoints_may_be_rare_and_still_hold_the_best(
     assert all(torch.equal(weights[key], others[key]) for key in others)
 
 
-def test_a_run_learns_from_kept_views(tmp_path: Path, dataset: Dataset) -> None:
+def test_a_run_trains_on_cached_views(tmp_path: Path, dataset: Dataset) -> None:
     job = task(dataset)
     distill = DistillConfig(kept_views=1)
     teacher = Network(build_student(job.config.student, 7).eval(), "teacher")
@@ -170,7 +171,7 @@ def test_a_run_learns_from_kept_views(tmp_path: Path, dataset: Dataset) -> None:
     assert progress.epoch == 2 and len(list(tmp_path.glob("views-*.pt"))) == 1
 
 
-def test_a_run_begun_with_torchs_average_goes_on(dataset: Dataset) -> None:
+def test_a_run_with_torchs_average_resumes(dataset: Dataset) -> None:
     learner = Learner(task(dataset))
     theirs = AveragedModel(learner.model, use_buffers=True)
     theirs.update_parameters(learner.model)

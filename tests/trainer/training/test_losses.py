@@ -8,13 +8,16 @@ import pytest
 import torch
 from torch.nn import functional
 
+from trainer.config import DistillConfig, FitConfig
 from trainer.training.losses import (
+    LossInputs,
     balanced_weights,
     correlation,
     cross_entropy,
     distillation,
     softened,
     targets_of,
+    total_loss,
     votes_loss,
 )
 
@@ -81,3 +84,19 @@ def test_correlation_is_pearsons(logits: torch.Tensor) -> None:
 
 def test_correlation_sees_order_not_scale(logits: torch.Tensor) -> None:
     assert float(correlation(logits, softened([logits], 2.0), 2.0)) == pytest.approx(0, abs=1e-5)
+
+
+def test_the_loss_is_the_sum_of_the_terms_that_apply(logits: torch.Tensor, labels: torch.Tensor) -> None:
+    targets, teachers = targets_of(labels, 7, 0.0), softened([-logits], 2.0)
+    votes = torch.ones(16, 3)
+    fit, distill = FitConfig(votes_weight=0.5), DistillConfig(kl_weight=0.75, dist_weight=2.0, temperature=2.0)
+    alone = LossInputs(logits, targets)
+    assert torch.equal(total_loss(alone, fit, distill), cross_entropy(logits, targets))
+    all_inputs = LossInputs(logits, targets, None, teachers, logits[:, :3], votes)
+    expected = (
+        0.25 * cross_entropy(logits, targets)
+        + 0.75 * distillation(logits, teachers, 2.0)
+        + 2.0 * correlation(logits, teachers, 2.0)
+        + 0.5 * votes_loss(logits[:, :3], votes)
+    )
+    assert torch.allclose(total_loss(all_inputs, fit, distill), expected)

@@ -1,15 +1,14 @@
-"""What a row of the comparison is: data form, network, optimiser, schedule, augmentation and split, nothing hidden."""
+"""A row of the comparison: data, network, optimiser, schedule, augmentation and split."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trainer.config import AugmentConfig, FitConfig, StudyConfig, TrainConfig
-
-STILL = AugmentConfig(flip=0, rotate_deg=0, scale=0, shift=0, brightness=0, contrast=0, erase=0)
-"""No augmentation at all; a study names what it adds."""
+from trainer.augment_config import AugmentConfig
+from trainer.config import FitConfig, StudyConfig, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -18,11 +17,12 @@ class Experiment:
 
     Attributes:
         study: the study that it comes from, a key of `STUDIES`.
-        name: by which it is known there.
-        config: everything about data, network and teaching; `study` and `augment` are the parts that matter.
-        published: what the study says of it, with the split it says it of; empty where we do not have the figure.
-        note: what a reader must know: what we decided where the study says nothing.
-        model: a finished .tflite, which is scored as it is and not taught.
+        name: its name there.
+        config: all settings of data, network and training; `study` and `augment` are the parts that
+            count.
+        published: the study's figure, with its split; empty where we do not have one.
+        note: what a reader must know, such as what we decided.
+        model: a finished .tflite, which is evaluated as it is and not trained.
     """
 
     study: str
@@ -42,13 +42,13 @@ class Experiment:
         return replace(self, config=replace(self.config, study=replace(self.config.study, **changes)))
 
     def with_epochs(self, epochs: int) -> Experiment:
-        """The row with another number of epochs, which its note then tells."""
+        """The row with another number of epochs, noted in its `note`."""
         fit = self.config.study.fit
         changed = self.with_study(fit=replace(fit, epochs=epochs))
         return changed._noted("epochs", fit.epochs, epochs)
 
     def with_protocol(self, protocol: str) -> Experiment:
-        """The row with another split, which its note then tells."""
+        """The row with another split, noted in its `note`."""
         changed = self.with_study(protocol=protocol)
         return changed._noted("split", self.config.study.protocol, protocol)
 
@@ -59,9 +59,24 @@ class Experiment:
 
 
 def row(
-    study: str, name: str, fit: FitConfig, augment: AugmentConfig, *, published: str = "", note: str = "", **form: Any
+    study: str,
+    name: str,
+    fit: FitConfig,
+    augment: Mapping[str, float],
+    *,
+    published: str = "",
+    note: str = "",
+    **form: Any,
 ) -> Experiment:
-    """A row of a study; `form` are settings of `StudyConfig`, of which `network` is `name` unless told."""
+    """A row of a study.
+
+    Args:
+        study, name: as in `Experiment`.
+        fit: the training settings.
+        augment: the augmentations the row uses, by their names in `AugmentConfig`; all others are off.
+        published, note: as in `Experiment`.
+        form: settings of `StudyConfig`; `network` is `name` where it is left out.
+    """
     settings: dict[str, Any] = {"network": name, "fit": fit} | form
-    config = TrainConfig(study=StudyConfig(**settings), augment=augment)
+    config = TrainConfig(study=StudyConfig(**settings), augment=AugmentConfig.only(**augment))
     return Experiment(study, name, config, published, note)

@@ -1,4 +1,4 @@
-"""This project's own networks, as they are committed: scored, not taught. docs/training.md tells how they were made."""
+"""This project's own networks as committed: evaluated, not trained. See docs/training.md."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from trainer.config import TrainConfig
 
 STUDY = "this-project"
 ROWS = tuple(
-    Experiment(STUDY, path.stem, TrainConfig(), note="as committed; read by its int8 file", model=path)
+    Experiment(STUDY, path.stem, TrainConfig(), note="as committed; scored by its int8 file", model=path)
     for path in sorted(BUNDLED.parent.glob("emotion*.tflite"))
 )

@@ -1,4 +1,4 @@
-"""Runs on the board: makes models of the bundled one, most of which must not stay. python models.py FOLDER"""
+"""Runs on the board: makes good and bad models of the bundled one. python models.py FOLDER"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ half = len(network) // 2
 
 
 def holed(width: int) -> bytes:
-    """A file whose network has lost so many bytes of weights to either side of its middle: they are zeros."""
+    """A model file with this many zero bytes on either side of the middle of its weights."""
     content = network[: half - width] + bytes(2 * width) + network[half + width :]
     return attach(content, dataclasses.replace(card, version="underperforming"))
 

@@ -1,4 +1,4 @@
-"""Runs on the board, inside the walls of the service: tries to write everywhere, and tells what it may do, as JSON."""
+"""Runs on the board with the service's restrictions: reports as JSON where it may write."""
 
 from __future__ import annotations
 

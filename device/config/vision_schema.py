@@ -1,0 +1,171 @@
+"""Settings from the camera to the steady label; `device.config.schema` has the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from device.config.loader import module_names, setting
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Where frames come from."""
+
+    source: str = setting(
+        "picamera2://0", "picamera2://N, v4l2:///dev/videoN, or the path of a video, picture or folder"
+    )
+    width: int = setting(640, "of the frames of a live camera, pixels", ge=64, le=4096)
+    height: int = setting(480, "of the frames of a live camera, pixels", ge=64, le=4096)
+    fps: float = setting(15.0, "frames a second of a live camera, and of a folder of pictures", gt=0, le=120)
+    fast: bool = setting(False, "play files as fast as possible instead of in real time", advanced=True)
+    loop: bool = setting(False, "play a file again when it ends", advanced=True)
+    picture_s: float = setting(3.0, "a single picture is shown for this long", gt=0, le=3600, advanced=True)
+    timeout_s: float = setting(
+        10.0, "without a frame for this long the camera counts as failed", gt=0, le=600, advanced=True
+    )
+    frozen_s: float | None = setting(
+        10.0,
+        "a live camera whose pixels do not change for this long counts as failed; null turns this off",
+        gt=0,
+        le=3600,
+        advanced=True,
+    )
+    reopen_min_s: float = setting(
+        5.0,
+        "shortest time between two attempts to open a live camera; USB cameras need 5 or more",
+        ge=0.1,
+        le=600,
+        advanced=True,
+    )
+    reopen_max_s: float = setting(
+        60.0, "longest such time; it doubles after each failed attempt", ge=0.1, le=3600, advanced=True
+    )
+    fault: str | None = setting(
+        None,
+        "for tests: a file acts as a live camera that fails in this way",
+        choices=("stall", "repeat", "die", "garbage", "slow"),
+        advanced=True,
+    )
+    fault_frame: int = setting(
+        50, "the fault begins after this many frames, counted from each opening", ge=0, advanced=True
+    )
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """How faces are found."""
+
+    kind: str = setting("blazeface", "which detector", choices=module_names("vision", "detectors"), advanced=True)
+    range: str = setting(
+        "near",
+        "blazeface: the network for faces within about 2 m (near) or across a room (room)",
+        choices=("near", "room"),
+    )
+    view: str = setting(
+        "squares",
+        "blazeface: search overlapping squares of the frame, the whole frame (half the time; faces must be larger), "
+        "or also small tiles (in turn, over many frames; faces may be far away)",
+        choices=("squares", "whole", "tiles"),
+    )
+    tile_px: int = setting(192, "side of the smallest tiles, pixels of the frame", ge=64, le=4096, advanced=True)
+    min_score: float = setting(0.5, "a detection below this is not a face (blazeface)", ge=0, le=1, advanced=True)
+    min_face_px: int = setting(24, "smaller faces are ignored, pixels of the frame", ge=1, le=4096, advanced=True)
+    max_faces: int = setting(32, "at most this many faces a frame, the largest first", ge=1, le=256, advanced=True)
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """How faces are followed."""
+
+    min_iou: float = setting(0.3, "overlap of boxes that makes them the same face", gt=0, lt=1, advanced=True)
+    confirm_frames: int = setting(
+        3, "a face is reported after it was detected on this many frames", ge=1, le=100, advanced=True
+    )
+    lost_s: float = setting(
+        1.0, "a track ends when its face was not detected for this long", ge=0, le=60, advanced=True
+    )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The expression network."""
+
+    path: str | None = setting(
+        None, "the .tflite to run; null is the one installed with `device model install`, else the bundled one"
+    )
+    threads: int = setting(
+        1, "threads for one inference; more is often slower for a net this small", ge=1, le=64, advanced=True
+    )
+    bundled: str = setting(
+        "accurate",
+        "which bundled one: accurate, or fast, which costs a quarter of the arithmetic and is for a Pi Zero 2 W",
+        choices=("accurate", "fast"),
+    )
+    public_keys: tuple[str, ...] = setting(
+        (),
+        "public keys of minisign, the line that begins with RW; if set, a model must be signed with one of them",
+        advanced=True,
+    )
+    max_accuracy_drop: float = setting(
+        0.01,
+        "largest accuracy, by their cards, that a new model may lose against the model in force",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
+    max_slower: float = setting(
+        1.5,
+        "largest time for a face, as a multiple of the previous model's",
+        ge=1,
+        le=1000,
+        advanced=True,
+    )
+    test_s: float = setting(120.0, "longest duration of the test before the switch", gt=0, le=3600, advanced=True)
+    trial_s: float = setting(60.0, "duration of the trial of a new model", ge=1, le=86400, advanced=True)
+    trial_frames: int = setting(50, "frames that the trial must last too", ge=1, le=1_000_000, advanced=True)
+    trial_starts: int = setting(
+        2,
+        "starts during a trial that may end in a crash or a power cut; after one more the device rolls back",
+        ge=1,
+        le=100,
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
+class SmootherConfig:
+    """How the predictions for a track become a steady label. Defaults: docs/smoothing.md."""
+
+    kind: str = setting(
+        "hmm",
+        "hmm: forward filter; ema: exponential filter (needs a lower enter); none: no filter, only the thresholds",
+        choices=module_names("vision", "filters"),
+        advanced=True,
+    )
+    time_constant_s: float = setting(
+        1.0,
+        "predictions within this time count as one (hmm); time constant (ema)",
+        gt=0,
+        le=60,
+        advanced=True,
+    )
+    stay_s: float = setting(3.0, "hmm: mean time an expression lasts", gt=0, le=600, advanced=True)
+    enter: float = setting(0.8, "confidence at which a new label is taken", ge=0, le=1)
+    leave: float = setting(0.3, "confidence below which the label becomes unknown", ge=0, le=1)
+    dwell_s: float = setting(0.5, "a label is kept at least this long", ge=0, le=60, advanced=True)
+    stale_s: float = setting(
+        3.0, "a face without a prediction for this long becomes unknown", gt=0, le=600, advanced=True
+    )
+    min_face_px: int = setting(32, "a smaller face is unknown, pixels of the frame", ge=1, le=4096, advanced=True)
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """How long a frame may take. Work that does not fit is done on the next frames, in turn."""
+
+    budget_ms: float | None = setting(
+        50.0, "time for one frame; one detection and one face are always done; null sets no limit", gt=0, le=60000
+    )
+    hot_share: float = setting(
+        0.5, "share of budget_ms that is used while the board's firmware throttles", gt=0, le=1, advanced=True
+    )

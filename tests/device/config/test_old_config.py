@@ -1,0 +1,43 @@
+"""A config.yaml that an earlier version accepted is accepted still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from device.cli import main
+from device.config.loader import to_dict
+from device.config.schema import load_config
+from trainer.config import load_config as load_trainer
+
+OLD = Path(__file__).with_name("config-b1c7e6a.yaml")  # every setting of that commit
+DECLARED = ["--set", "device.purpose=test", "--set", "device.jurisdiction=elsewhere"]
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def test_check_config_accepts_every_old_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-config", "--config", str(OLD), *DECLARED]) == 0
+    assert "good; changed from the defaults: 2\n" in capsys.readouterr().out
+
+
+def test_both_programs_read_every_old_value() -> None:
+    old = dict(flat(yaml.safe_load(OLD.read_text())))
+    new = dict(flat({"device": to_dict(load_config(OLD)), "trainer": to_dict(load_trainer(OLD))}))
+    assert len(old) > 160
+    assert {key: new.get(key, "gone") for key in old} == old
+
+
+def test_config_yaml_still_trains_the_committed_model() -> None:
+    """The values of the recipe are kept, although config.yaml leaves most settings out."""
+    assert load_trainer(OLD.parents[3] / "config.yaml") == load_trainer(OLD)

@@ -1,0 +1,34 @@
+"""A command imports only the libraries that it needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import contextlib, io, json, sys
+from trainer.cli import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main({arguments!r})
+print(json.dumps(sorted({{name.partition(".")[0] for name in sys.modules}})))
+"""
+
+
+def loaded(*arguments: str) -> set[str]:
+    """The top-level modules in memory after a command."""
+    program = PROGRAM.format(arguments=list(arguments))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=150)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["compare", "--help"], ["data", "--data", "toy"]], ids=" ".join)
+def test_no_torch_and_no_matplotlib(arguments: list[str]) -> None:
+    assert not loaded(*arguments) & {"torch", "matplotlib", "sklearn", "ai_edge_litert"}
+
+
+def test_the_list_of_rows_needs_no_matplotlib() -> None:
+    found = loaded("compare", "--list", "--models", "pooled")
+    assert "rich" in found and not found & {"matplotlib", "sklearn", "ai_edge_litert"}
