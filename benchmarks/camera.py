@@ -1,9 +1,10 @@
-"""What it costs that the camera has a process of its own: against a thread, at 640x480 and at 1080p.
+"""Cost of the camera's own process, compared with a thread, at 640x480 and 1080p.
 
     python benchmarks/camera.py [--frames 500] [--json]
 
-Both play the same picture at 60 frames a second. Delay: from when a frame is due to when the agent holds it. CPU: what
-the agent spends on a frame. Memory: the most that the camera's process ever held, OpenCV included.
+Both play the same picture at 60 frames a second. Delay: from when a frame is due to when the agent
+has it. CPU: the agent's processor time per frame. Memory: the peak of the camera's process,
+including OpenCV.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ Take = Callable[[], Any]
 
 
 def main() -> int:
-    """Measure each size with a thread and with a process, each in an interpreter of its own."""
+    """Measure each size with a thread and with a process, each in its own interpreter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=500, help="frames each (default: 500)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -58,14 +59,14 @@ def main() -> int:
 
 
 def measure(size: str, how: str, frames: int) -> dict[str, Any]:
-    """Play a picture of noise and take each frame as soon as it is there."""
+    """Play a picture of noise and take each frame as soon as it is available."""
     with tempfile.TemporaryDirectory() as folder:
         config = CameraConfig(source=picture(size, Path(folder)), fps=FPS, picture_s=60.0, loop=True)
         return by_thread(config, frames) if how == "thread" else by_process(config, frames)
 
 
 def by_thread(config: CameraConfig, frames: int) -> dict[str, Any]:
-    """The least it can cost: a thread that hands over references."""
+    """The lower bound of the cost: a thread that passes references."""
     newest: queue.SimpleQueue[RawFrame] = queue.SimpleQueue()
 
     def capture() -> None:
@@ -77,18 +78,18 @@ def by_thread(config: CameraConfig, frames: int) -> dict[str, Any]:
 
 
 def by_process(config: CameraConfig, frames: int) -> dict[str, Any]:
-    """As the device does it."""
+    """The same with the camera process of the device."""
     with open_camera(config) as camera:
         found = figures(lambda: next(camera), frames)
         (child,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
         peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{child}/status").read_text())
-    # The start of Python and OpenCV is in it, so more frames make it less.
+    # This includes the start of Python and OpenCV, so it is lower with more frames.
     whole_ms = cpu_s(resource.RUSAGE_CHILDREN) * 1000 / (frames + WARM)
     return found | {"camera_cpu_ms": round(whole_ms, 3), "camera_peak_mb": int(peak[1]) / 1000 if peak else None}
 
 
 def figures(take: Take, frames: int) -> dict[str, Any]:
-    """Delay and CPU of so many frames."""
+    """Delay and CPU time per frame over `frames` frames."""
     for _ in range(WARM):
         take()
     began_s = cpu_s(resource.RUSAGE_SELF)
@@ -120,7 +121,7 @@ def picture(size: str, folder: Path) -> str:
 
 
 def as_text(results: dict[str, dict[str, Any]]) -> str:
-    """One line each, and how the process compares."""
+    """One line each, then the process compared with the thread."""
     lines = [f"{'':18}{'delay p50':>11}{'p95':>9}{'agent CPU':>11}   ms a frame"]
     for name, r in results.items():
         times = f"{r['delay_p50_ms']:11.2f}{r['delay_p95_ms']:9.2f}{r['agent_cpu_ms']:11.3f}"

@@ -1,9 +1,9 @@
-"""Frames a second of the whole chain on a 640x480 clip with one face and with eight: share of each stage, peak memory.
+"""Speed of the whole chain at 640x480 with one face and with eight: stages, peak memory.
 
     python benchmarks/chain.py [--model F] [--frames 300] [--json]
 
-Each scene runs in a process of its own, whose peak memory (VmHWM) is therefore the device's: the clip is a few frames
-of the bundled portrait, moved a little from frame to frame and repeated.
+Each scene runs in its own process, so its peak memory (VmHWM) is that of a device. The clip is a
+few frames of the bundled portrait, shifted a little from frame to frame and repeated.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from device.vision.pipeline import from_config
 
 SCENES = {"one face": 1, "eight faces": 8}
 WIDTH, HEIGHT, FPS = 640, 480, 15.0
-MAX_RSS_MB = 150  # what a device process may take
+MAX_RSS_MB = 150  # limit for a device process
 HEAD = (slice(30, 190), slice(145, 305))  # the face in the portrait, rows and columns
 
 
 def main() -> int:
-    """Measure both scenes; exit 1 where one cannot be run."""
+    """Measure both scenes; exit 1 if one cannot be run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, metavar="F", help=".tflite with its card (default: the bundled one)")
     parser.add_argument("--frames", type=int, default=300, help="frames a scene (default: 300)")
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def measure(faces: int, model: Path | None, frames: int) -> dict[str, Any]:
-    """Run the chain as fast as it goes."""
+    """Run the chain at full speed."""
     config = DeviceConfig(model=ModelConfig(path=str(model) if model else None), detector=DetectorConfig())
     pipeline = from_config(config)
     clip = [draw(faces, shift) for shift in (0, 2, 4, 6, 4, 2)]
@@ -81,7 +81,7 @@ def measure(faces: int, model: Path | None, frames: int) -> dict[str, Any]:
 
 
 def draw(faces: int, shift: int) -> NDArray[np.uint8]:
-    """A frame with the portrait's face once, or in two rows of four, `shift` pixels to the right: (480, 640, 3) BGR."""
+    """A frame (480, 640, 3) BGR with the face once or in two rows of four, `shift` pixels right."""
     import cv2
 
     head = np.asarray(cv2.imread(str(PORTRAIT)), np.uint8)[HEAD]
@@ -96,7 +96,7 @@ def draw(faces: int, shift: int) -> NDArray[np.uint8]:
 
 
 def peak_rss_mb() -> float:
-    """The most memory this process ever held, MB (Linux)."""
+    """Peak memory of this process, MB (Linux)."""
     status = Path("/proc/self/status").read_text()
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     return int(found[1]) / 1000 if found else float("nan")

@@ -1,9 +1,9 @@
-"""Images a second that networks with depthwise convolutions learn, against the same with PyTorch's own.
+"""Training speed of networks with our depthwise convolutions, and with PyTorch's own.
 
-    python benchmarks/depthwise.py [--rows se-resnet/mobilenet_v3_small ...] [--steps 10] [--threads 1] [--json]
+    python benchmarks/depthwise.py [--rows R ...] [--steps 10] [--threads 1] [--json]
 
-On a CPU `trainer.models.depthwise.DepthwiseConv` takes quicker ways to two of the gradients. Steps are forward,
-backward and optimiser, on noise; both kinds take turns, so that a busy moment hits both.
+On a CPU `trainer.models.depthwise.DepthwiseConv` computes two of the gradients faster. A step is
+forward, backward and optimiser, on noise; both kinds take turns, so that other load affects both.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def measure(row: Experiment, steps: int) -> dict[str, Any]:
-    """Images a second of both kinds, from the median step."""
+    """Images per second of both kinds, from the median step."""
     kinds = {"ours": teaching(row, plain=False), "plain": teaching(row, plain=True)}
     times: dict[str, list[float]] = {name: [] for name in kinds}
     for turn in range(steps + 2):
@@ -69,7 +69,7 @@ def measure(row: Experiment, steps: int) -> dict[str, Any]:
 
 
 def teaching(row: Experiment, plain: bool) -> Callable[[], None]:
-    """One step of a row, its depthwise convolutions plain ones or ours."""
+    """One training step of a row, with plain depthwise convolutions or ours."""
     fit = row.config.study.fit
     torch.manual_seed(fit.seed)
     model = build("study", row.config, len(LABELS), 0).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -92,7 +92,7 @@ def teaching(row: Experiment, plain: bool) -> Callable[[], None]:
 
 
 def as_text(name: str, result: dict[str, Any]) -> str:
-    """A line a row."""
+    """One line per row."""
     speed = result["images_per_s"]
     return (
         f"{name}: {speed['ours']:,.0f} images/s, {speed['plain']:,.0f} with plain convolutions,"

@@ -1,10 +1,11 @@
-"""A room at 1080p: which faces each view finds, and what thirty of them cost a frame with and without a budget.
+"""A room at 1080p: faces found by each view, and time per frame for thirty faces.
 
     python -m benchmarks.room [--frames 300] [--data ../shared/data/fer2013] [--json]
 
-The crowd is the bundled portrait, thirty times, moving. The recall by size, measured only with --data, is that of
-FER2013's PublicTest faces put in place of the portrait's face; nothing is written down. The frames of both measurements
-of the crowd are the same, and so is the process: the ratio holds on a busy machine too, the milliseconds do not.
+The crowd is the bundled portrait, thirty times, moving; it is measured with and without a time
+budget. Both use the same frames in the same process, so their ratio is valid on a busy machine too;
+the milliseconds are not. The recall by size, measured only with --data, uses FER2013's PublicTest
+faces in place of the portrait's face. No file is written.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from device.vision.pipeline import from_config
 WIDTH, HEIGHT, FPS = 1920, 1080, 15.0
 FACE = Box(168, 60, 115, 115)  # in the portrait, framed as FER2013 frames a face
 BODY = Box(110, 10, 231, 250)  # around it
-SIZES = (24, 32, 48, 64, 96, 120, 160, 240)  # side of FER2013's frame in the picture, pixels
+SIZES = (24, 32, 48, 64, 96, 120, 160, 240)  # side of FER2013's crop in the picture, pixels
 PEOPLE, COLUMNS = 30, 10
 SETTINGS = {
     "near squares": DetectorConfig(),
@@ -43,17 +44,17 @@ SETTINGS = {
     "room tiles": DetectorConfig(range="room", view="tiles"),
 }
 PORTRAIT_PX = WIDTH // COLUMNS - 24  # width of each
-FOLLOWED = (15, 30)  # frames without a look
+FOLLOWED = (15, 30)  # frames without detection
 WARM_UP = 90  # frames, until all are confirmed and costs are known
 
 Grey = NDArray[np.uint8]
 
 
 def main() -> int:
-    """Measure the crowd, and the recall where there are faces to measure it with."""
+    """Measure the crowd, and the recall if there are faces for it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=300, help="frames of the crowd (default: 300)")
-    parser.add_argument("--data", metavar="D", help="FER2013, in any form that the trainer reads")
+    parser.add_argument("--data", metavar="D", help="FER2013 in any form that the trainer accepts")
     parser.add_argument("--pictures", type=int, default=13, help="frames a size, eight faces each (default: 13)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
@@ -99,7 +100,7 @@ def crowd(frames: int) -> dict[str, Any]:
 
 
 def follow() -> dict[str, Any]:
-    """How well boxes stay on the crowd's faces without a look: overlap with the truth, and milliseconds a frame."""
+    """Tracking of the crowd without detection: overlap with the truth, milliseconds per frame."""
     scale = PORTRAIT_PX / BODY.width
     inner = Box((FACE.x - BODY.x) * scale, (FACE.y - BODY.y) * scale, FACE.width * scale, FACE.height * scale)
 
@@ -127,7 +128,7 @@ def follow() -> dict[str, Any]:
 
 
 def recall(faces: Grey, pictures: int) -> dict[str, Any]:
-    """Share of faces found, false alarms a frame and milliseconds a whole frame: setting -> size -> figures."""
+    """Recall, false alarms per frame, milliseconds per frame: setting -> size -> figures."""
     detectors = {name: open_detector(_all_sizes(config)) for name, config in SETTINGS.items()}
     rows: dict[str, Any] = {name: {} for name in SETTINGS}
     for size in SIZES:
@@ -157,7 +158,7 @@ def score(detector: Detector, scenes: list[tuple[Grey, list[Box]]]) -> dict[str,
 
 
 def draw_crowd(time_s: float) -> NDArray[np.uint8]:
-    """Thirty portraits in three rows, each swaying its own way: (1080, 1920, 3) BGR."""
+    """Thirty portraits in three rows, each swaying differently: (1080, 1920, 3) BGR."""
     person = _person(None)
     side = PORTRAIT_PX
     small = cv2.resize(person, (side, round(side * BODY.height / BODY.width)), interpolation=cv2.INTER_AREA)
@@ -168,7 +169,7 @@ def draw_crowd(time_s: float) -> NDArray[np.uint8]:
 
 
 def places(time_s: float) -> list[tuple[int, int]]:
-    """Where each portrait of the crowd begins: x, y."""
+    """Top left corner of each portrait of the crowd: x, y in pixels."""
     found = []
     for n in range(PEOPLE):
         row, column = divmod(n, COLUMNS)
@@ -178,7 +179,7 @@ def places(time_s: float) -> list[tuple[int, int]]:
 
 
 def draw_faces(faces: Sequence[Grey], size: int, seed: int) -> tuple[Grey, list[Box]]:
-    """Eight people, somewhere in two rows of four, and the squares of their faces."""
+    """Eight people at random places in two rows of four, and the squares of their faces."""
     generator, frame, truth = np.random.default_rng((seed, size)), _background(seed), []
     scale = size / FACE.width
     for n, face in enumerate(faces):
@@ -193,7 +194,7 @@ def draw_faces(faces: Sequence[Grey], size: int, seed: int) -> tuple[Grey, list[
 
 
 def _person(face: Grey | None) -> Grey:
-    """The portrait's head and shoulders, with another face blended into its own place where one is given."""
+    """The portrait's head and shoulders, optionally with another face blended in."""
     grey = np.asarray(cv2.imread(str(PORTRAIT), cv2.IMREAD_GRAYSCALE), np.float32)
     if face is not None:
         side = int(FACE.width)

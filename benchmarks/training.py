@@ -1,9 +1,9 @@
-"""Images a second of teacher and student, with augmentation and without it: what does augmentation cost?
+"""Training speed of teacher and student with and without augmentation.
 
     python benchmarks/training.py [--config config.yaml] [--steps 20] [--json]
 
-The steps are those of `trainer.training.loop`: the very loop, on toy faces, the student with one teacher. With and
-without take turns, so that a busy moment hits both.
+The steps are those of `trainer.training.loop`, on toy faces, the student with one teacher. Both
+variants take turns, so that other load affects both.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def measure(kind: str, config: TrainConfig, steps: int) -> dict[str, Any]:
-    """Images a second, from the median step; and the share of the time that augmentation takes."""
+    """Images per second, from the median step, and the share of time for augmentation."""
     dataset = toy_dataset()
     teachers = () if kind == "teacher" else (Network(build_teacher(config.teacher, 7).eval(), "teacher"),)
     learner = Learner(Task(kind, config, dataset, teachers))
@@ -85,7 +85,7 @@ def timed(learner: Learner, index: torch.Tensor) -> float:
 
 
 def as_text(results: dict[str, Any]) -> str:
-    """A line a network."""
+    """One line per network."""
     lines = []
     for kind, r in results.items():
         speed, cost = r["images_per_s"], 100 * r["augmentation_share"]

@@ -111,7 +111,7 @@ def test_the_probe_tells_of_this_machine() -> None:
 def test_install_asks_for_settings() -> None:
     done = subprocess.run([DEPLOY / "install.sh"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("install.sh: say which settings: ")
+    assert done.stderr.startswith("install.sh: name the settings file: ")
 
 
 @pytest.mark.parametrize("playbook", ["site.yml", "rollout.yml", "uninstall.yml"])

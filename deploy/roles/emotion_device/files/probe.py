@@ -1,4 +1,4 @@
-"""What the role must know of a board before it touches it, as one JSON object."""
+"""Print what the role must know about a board before it changes it, as one JSON object."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def said(*command: str) -> str:
-    """What a command prints; nothing if it fails or is not there."""
+    """What a command prints; an empty string if it fails or does not exist."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     except OSError:
@@ -20,13 +20,13 @@ def said(*command: str) -> str:
 
 
 def systemd() -> int:
-    """Its version, 252 for example; 0 without it."""
+    """The version of systemd, for example 252; 0 without it."""
     words = said("systemctl", "--version").split()
     return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
 
 
 def is_raspberry_pi() -> bool:
-    """Whether the device tree says so."""
+    """Whether the device tree names a Raspberry Pi."""
     model = Path("/proc/device-tree/model")
     return model.exists() and "Raspberry Pi" in model.read_text()
 
