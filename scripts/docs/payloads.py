@@ -1,4 +1,4 @@
-"""Write the payloads of docs/events.md from a real run: the demo's film through the chain, to a broker and back.
+"""Write the payloads of docs/events.md from a real run of the demo.
 
 Run it when there is a new model: .venv/bin/python scripts/docs/payloads.py [MODEL]
 """

@@ -1,4 +1,4 @@
-"""Write docs/events.schema.json, docs/asyncapi.yaml and the tables of docs/events.md from the message types.
+"""Write events.schema.json, asyncapi.yaml and the tables of events.md from the message types.
 
 Run it after changing one.
 """
@@ -119,7 +119,7 @@ def _object(cls: type, ref: str, todo: list[type]) -> dict[str, Any]:
 
 
 def _value(hint: Any, field: dataclasses.Field[Any], ref: str, todo: list[type]) -> dict[str, Any]:
-    """The schema of one value; dataclasses met on the way are put on the list of what is still to do."""
+    """The schema of one value; nested dataclasses are appended to `todo`."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return {}

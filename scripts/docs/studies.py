@@ -24,9 +24,10 @@ from trainer.compare.result import ExperimentResult, Status
 
 STUDIES, PICTURES = ROOT / "docs" / "studies.md", ROOT / "docs" / "pictures"
 PICTURE = """\
-![Accuracy on the test faces against multiply-accumulates, with the Pareto front](docs/pictures/pareto-macs.png)
+![Accuracy against multiply-accumulates, with the Pareto front](docs/pictures/pareto-macs.png)
 
-{evaluated} of {rows} rows have a figure; [docs/studies.md](docs/studies.md) has each row's split, schedule and figures.
+{evaluated} of {rows} rows have a figure. [docs/studies.md](docs/studies.md) has all of them, with split and
+schedule.
 """
 DRAWN = "![Accuracy against {what}, with the Pareto front](pictures/pareto-{cost}.png)"
 

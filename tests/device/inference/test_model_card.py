@@ -1,4 +1,4 @@
-"""The card inside the .tflite: put there, read back, taken out; and refused where it cannot be honoured."""
+"""The card inside the .tflite: attached, read, removed; refused if it is not supported."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def event(track: int = 1) -> EmotionEvent:
 
 
 class Wire:
-    """A connection that remembers what it was given, and has room for `window` unanswered events."""
+    """A connection that records what is sent, with room for `window` events in flight."""
 
     def __init__(self, window: int = 10) -> None:
         self.given: list[EmotionEvent] = []

@@ -33,7 +33,7 @@ def announced() -> dict[str, Any]:
 
 
 def component(payload: dict[str, Any], name: str) -> dict[str, Any]:
-    """One entity as its platform gets it: with the device, the origin and what all entities share."""
+    """One entity as its platform receives it: with device, origin and shared keys."""
     theirs = importlib.import_module("homeassistant.components.mqtt.discovery")
     config = dict(payload["components"][name]) | {key: payload[key] for key in ("device", "origin")}
     theirs._merge_common_device_options(config, payload)

@@ -1,4 +1,4 @@
-"""What outlives a moment: settings that are read again, the pause on disk, what signals asked for."""
+"""Config reload, the pause on disk, and signals."""
 
 from __future__ import annotations
 

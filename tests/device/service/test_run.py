@@ -30,7 +30,7 @@ PICTURE = Path(device.__file__).parent / "assets" / "astronaut.jpg"
 
 
 class Memory:
-    """A publisher that keeps what it is given, and asks what it is told to ask at a certain frame."""
+    """A publisher that records its input, and sends requests at given frames."""
 
     def __init__(self, asked: dict[int, list[Request]] | None = None, connected: bool = True) -> None:
         self.said: list[str] = []  # events by type, camera states, answers by verb

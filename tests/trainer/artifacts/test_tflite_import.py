@@ -1,4 +1,4 @@
-"""A finished file becomes a network again: the same function, and batch-norms with which teaching can go on."""
+"""A .tflite imported as a PyTorch network: same outputs, and batch-norms fit for training."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_network_in_a_float_file_is_the_one_that_was_exported(
 
 
 def test_batch_norms_are_fit_to_teach_with(faces: torch.Tensor, imported: tuple[ExpressionNet, StudentConfig]) -> None:
-    """In training mode a batch-norm takes the batch's own statistics: on the faces it was measured on, the same."""
+    """In training mode a batch-norm uses the batch's statistics: here those that were measured."""
     model = deepcopy(imported[0])
     model.dropout.p = 0.0
     with torch.no_grad():

@@ -73,7 +73,7 @@ def row(
     Args:
         study, name: as in `Experiment`.
         fit: the training settings.
-        augment: the augmentations the row uses, by their names in `AugmentConfig`; all others are off.
+        augment: the augmentations used, by their names in `AugmentConfig`; all others are off.
         published, note: as in `Experiment`.
         form: settings of `StudyConfig`; `network` is `name` where it is left out.
     """
