@@ -30,6 +30,7 @@ def documented(
     default: Any = dataclasses.MISSING,
     default_factory: Any = dataclasses.MISSING,
     optional: bool = False,
+    counter: bool = False,
 ) -> Any:
     """Declare one field of a message.
 
@@ -41,8 +42,9 @@ def documented(
         default: the value of a field that is not given.
         default_factory: makes that value, where it differs each time.
         optional: a received message may omit the field.
+        counter: the figure only grows; its metric is then a counter, else a gauge.
     """
-    metadata = {"doc": doc, "digits": digits, "ge": ge, "le": le, "optional": optional}
+    metadata = {"doc": doc, "digits": digits, "ge": ge, "le": le, "optional": optional, "counter": counter}
     if default_factory is not dataclasses.MISSING:
         return dataclasses.field(default_factory=default_factory, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -154,7 +156,9 @@ class OutboxFigures:
     depth: int = documented("events that the broker has not acknowledged yet", ge=0)
     bytes: int = documented("size of the events on disk", ge=0, default=0)
     dropped: int = documented(
-        "events dropped since the state folder was created, because they were too many, too large or too old", ge=0
+        "events dropped since the state folder was created, because they were too many, too large or too old",
+        ge=0,
+        counter=True,
     )
     oldest_age_s: float | None = documented("age of the oldest waiting event; null if none waits", digits=1, ge=0)
     held: int = documented(
@@ -162,7 +166,10 @@ class OutboxFigures:
     )
     trouble: str | None = documented("why the state folder cannot be written; null if it can", default=None)
     damaged: int = documented(
-        "times since the process started that the outbox file was damaged and replaced by an empty one", ge=0, default=0
+        "times since the process started that the outbox file was damaged and replaced by an empty one",
+        ge=0,
+        default=0,
+        counter=True,
     )
 
 
@@ -175,12 +182,14 @@ class Health(JsonMessage):
     fps: float | None = documented(
         "frames processed per second, recently; null before the first second", digits=2, ge=0
     )
-    frames: int = documented("frames processed since the process started", ge=0)
-    skipped: int = documented("frames that the camera delivered and the device had no time to process", ge=0)
+    frames: int = documented("frames processed since the process started", ge=0, counter=True)
+    skipped: int = documented(
+        "frames that the camera delivered and the device had no time to process", ge=0, counter=True
+    )
     last_frame_age_s: float | None = documented(
         "time since the last frame was processed; null before the first", digits=1, ge=0
     )
-    camera_reopenings: int = documented("times the camera was opened again after the first time", ge=0)
+    camera_reopenings: int = documented("times the camera was opened again after the first time", ge=0, counter=True)
     stages: dict[str, Stage] = documented("timings of each stage of the pipeline")
     face_reads: FaceReads | None = documented(
         "how often each face is classified; null if no face was classified twice recently", default=None
@@ -193,7 +202,7 @@ class Health(JsonMessage):
         "resident memory of the process in 10^6 bytes; null if unknown", digits=1, ge=0
     )
     outbox: OutboxFigures = documented("state of the outbox")
-    reconnects: int = documented("connections to the broker after the first", ge=0)
+    reconnects: int = documented("connections to the broker after the first", ge=0, counter=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from device.errors import EmotionEdgeError
+from device.errors import EmotionEdgeError, UsageError
 from trainer.config import TrainConfig, load_config
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -55,8 +55,18 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 
 
 def _add_arguments(name: str, parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, TrainConfig], int]:
-    """Add the options of a subcommand's module; returns its `run`."""
-    module = importlib.import_module(f"trainer.commands.{name}")
+    """Add the options of a subcommand's module; returns its `run`.
+
+    Raises:
+        UsageError: PyTorch or another library of the extra `train` is not installed.
+    """
+    try:
+        module = importlib.import_module(f"trainer.commands.{name}")
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"`trainer {name}` needs {error.name}, which is not installed; run: pip install 'emotion-edge[train]', "
+            "or scripts/dev/venv train in a clone."
+        ) from error
     module.add_arguments(parser)
     run: Callable[[argparse.Namespace, TrainConfig], int] = module.run
     return run
@@ -65,16 +75,17 @@ def _add_arguments(name: str, parser: argparse.ArgumentParser) -> Callable[[argp
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0 for success, 1 for failed work, 2 for wrong usage."""
     argv = sys.argv[1:] if argv is None else argv
-    args = build_parser(next((a for a in argv if a in SUBCOMMANDS), None)).parse_args(argv)
+    command = next((a for a in argv if a in SUBCOMMANDS), None)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        args = build_parser(command).parse_args(argv)
         return int(args.command_run(args, _config(args)))
     except EmotionEdgeError as error:
         print(f"trainer: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         hints = {"teacher": "; continue with --resume", "compare": "; continue with the same command"}
-        hint = (hints | {"distill": hints["teacher"]}).get(args.command, "")
+        hint = (hints | {"distill": hints["teacher"]}).get(command or "", "")
         print(f"trainer: stopped; every finished epoch is saved{hint}.", file=sys.stderr)
         return 1
 

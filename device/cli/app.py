@@ -31,7 +31,7 @@ EPILOG = """\
 to start with:
   device demo                           a bundled picture, to a broker and back
   device run --source clip.mp4          a video's events, as JSON lines
-  device run --set device.mqtt.host=localhost     the camera's, to a broker
+  device run --set device.mqtt.host=localhost     camera events, to a broker
 
 exit codes:
   0 good   1 the check failed or the work could not be done   2 wrong usage"""
@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = args.run
     try:
         code = command(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is None where the caller closed it
+            sys.stdout.flush()
     except EmotionEdgeError as error:
         print(f"device: {error}", file=sys.stderr)
         return error.exit_code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "the whole pipeline, without a camera or a broker of yours"
+HELP = "the whole pipeline; needs no camera and no broker"
 DESCRIPTION = """\
 Plays a bundled public-domain picture as a moving clip through the whole
 pipeline to a real broker (Mosquitto if it is installed, else a small one in

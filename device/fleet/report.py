@@ -59,7 +59,8 @@ class Report:
 
     def summary(self) -> str:
         """The state of the fleet on one line."""
-        parts = [f"{len(self.boards)} boards, {self.unhealthy} unhealthy, {self._online()} online"]
+        count = len(self.boards)
+        parts = [f"{count} {'board' if count == 1 else 'boards'}, {self.unhealthy} unhealthy, {self._online()} online"]
         if self.absent:
             parts.append(f"{self.absent} of {self.expected} sent no message")
         if (without := sum(board.known and board.health is None for board, _ in self.boards)) > 0:

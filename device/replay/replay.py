@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.camera.camera import open_camera
+from device.config.loader import module_names
 from device.config.schema import CameraConfig, DeviceConfig, PipelineConfig, SmootherConfig
 from device.errors import UsageError
 from device.replay.csv_files import read_labels, read_scores
@@ -27,7 +28,8 @@ from device.vision.observation import Observation
 from device.vision.pipeline import from_config
 
 SCORES = ".csv"  # a clip with this suffix holds recorded scores: time_s, then a column for each label
-FILTERS = ("hmm", "ema", "none")
+DEFAULT = SmootherConfig().kind
+FILTERS = (DEFAULT, *(kind for kind in module_names("vision", "filters") if kind != DEFAULT))
 NETWORK = "network"  # name of the row without a smoother
 COLUMNS: dict[str, Callable[[Metrics], str]] = {
     "flips/min": lambda metrics: f"{metrics.flips_per_minute:.1f}",

@@ -20,14 +20,6 @@ if TYPE_CHECKING:  # prometheus-client is an extra
     from prometheus_client.metrics_core import Metric
 
 PREFIX = "emotion_edge"
-COUNTERS = (
-    "frames",
-    "skipped",
-    "dropped",
-    "damaged",
-    "reconnects",
-    "reopenings",
-)  # only grow
 UNITS = {"s": ("seconds", 1.0), "ms": ("seconds", 1e-3), "c": ("celsius", 1.0), "mb": ("bytes", 1e6)}
 
 
@@ -105,16 +97,18 @@ def _gather(families: dict[str, Metric], message: Any, name: str, labels: dict[s
                 )
         elif isinstance(value, tuple):
             for flag in value:
-                _add(families, full, field.metadata["doc"], labels | {"flag": flag}, 1.0)
+                _add(families, full, field, labels | {"flag": flag}, 1.0)
         elif isinstance(value, (int, float)) and field.name != "ts":
-            _add(families, full, field.metadata["doc"], labels, float(value))
+            _add(families, full, field, labels, float(value))
 
 
-def _add(families: dict[str, Metric], name: str, doc: str, labels: dict[str, str], value: float) -> None:
+def _add(
+    families: dict[str, Metric], name: str, field: dataclasses.Field[Any], labels: dict[str, str], value: float
+) -> None:
     from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
     words, _, last = name.rpartition("_")
     unit, factor = UNITS.get(last, (last, 1.0))
-    kind = CounterMetricFamily if last in COUNTERS else GaugeMetricFamily
-    family: Any = families.setdefault(name, kind(f"{words}_{unit}", doc, labels=list(labels)))
+    kind = CounterMetricFamily if field.metadata["counter"] else GaugeMetricFamily
+    family: Any = families.setdefault(name, kind(f"{words}_{unit}", field.metadata["doc"], labels=list(labels)))
     family.add_metric(list(labels.values()), value * factor)

@@ -52,4 +52,4 @@ if __name__ == "__main__":
     CONFIG.write_text(current(), encoding="utf-8")
     PAGE.write_text(current_page(), encoding="utf-8")
     PRIVACY.write_text(current_privacy(), encoding="utf-8")
-    print(f"{CONFIG}, {PRIVACY} and {PAGE} are current")
+    print(f"written: {CONFIG.name}, {PRIVACY.name}, {PAGE.name}")

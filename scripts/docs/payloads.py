@@ -24,23 +24,23 @@ from device.mqtt.topics import AVAILABILITY, EVENTS, HEALTH, STATUS, SUMMARY, TR
 from device.service.run import run
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "events.md"
-# Of all that is said on a channel, the last that is worth showing.
+# Of all messages on a channel, the last one for which this holds is shown.
 WORTH: dict[Channel, Callable[[dict[str, Any]], bool]] = {
-    STATUS: lambda said: bool(said["camera"] == "running"),
-    EVENTS: lambda said: bool(said["type"] == "update"),
-    TRACK_STATE: lambda said: True,
-    SUMMARY: lambda said: bool(said["faces"] > 0),
-    HEALTH: lambda said: True,
+    STATUS: lambda received: bool(received["camera"] == "running"),
+    EVENTS: lambda received: bool(received["type"] == "update"),
+    TRACK_STATE: lambda received: True,
+    SUMMARY: lambda received: bool(received["faces"] > 0),
+    HEALTH: lambda received: True,
 }
 
 
 def heard(config: DeviceConfig, broker: Broker) -> dict[str, list[str]]:
-    """Run the device to its film's end; topic -> what was said there."""
-    said: dict[str, list[str]] = {}
+    """Run the device to the end of its clip; topic -> payloads."""
+    received: dict[str, list[str]] = {}
     topics, subscribed, over = Topics(config), threading.Event(), threading.Event()
 
     def on_message(_client: object, _data: object, message: Any) -> None:
-        said.setdefault(message.topic, []).append(message.payload.decode())
+        received.setdefault(message.topic, []).append(message.payload.decode())
         if message.topic == topics.of(AVAILABILITY) and message.payload == b"offline":
             over.set()
 
@@ -53,11 +53,11 @@ def heard(config: DeviceConfig, broker: Broker) -> dict[str, list[str]]:
     run(config)
     over.wait(10)
     client.disconnect()
-    return said
+    return received
 
 
 def settings(folder: Path, broker: Broker, model: list[str]) -> DeviceConfig:
-    """The defaults, with the film for a camera, and health often enough for a film so short."""
+    """The defaults, with the clip as the camera, and health often enough for so short a clip."""
     write_clip(folder / "clip")
     values = {
         "id": "porch",
@@ -92,10 +92,10 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name, open_broker(Path(name)) as broker:
         (Path(name) / "clip").mkdir()
         config = settings(Path(name), broker, model)
-        said = heard(config, broker)
+        received = heard(config, broker)
     page = PAGE.read_text(encoding="utf-8")
     for channel, worth in WORTH.items():
-        payloads = [text for text in said[Topics(config).of(channel, track=1)] if text and worth(json.loads(text))]
+        payloads = [text for text in received[Topics(config).of(channel, track=1)] if text and worth(json.loads(text))]
         page = with_payload(page, channel, payloads[-1]) if payloads else page
     PAGE.write_text(page, encoding="utf-8")
 

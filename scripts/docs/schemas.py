@@ -180,4 +180,4 @@ if __name__ == "__main__":
     SCHEMA.write_text(json_schema(), encoding="utf-8")
     ASYNCAPI.write_text(asyncapi(), encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")
-    print(f"{SCHEMA.name}, {ASYNCAPI.name} and {PAGE.name} are current")
+    print(f"written: {SCHEMA.name}, {ASYNCAPI.name}, {PAGE.name}")

@@ -32,3 +32,12 @@ def test_no_torch_and_no_matplotlib(arguments: list[str]) -> None:
 def test_the_list_of_rows_needs_no_matplotlib() -> None:
     found = loaded("compare", "--list", "--models", "pooled")
     assert "rich" in found and not found & {"matplotlib", "sklearn", "ai_edge_litert"}
+
+
+def test_without_the_extra_train_a_command_is_refused_in_one_sentence() -> None:
+    """As after `make demo`, which installs no PyTorch."""
+    program = "import sys; sys.modules['torch'] = None; from trainer.cli import main; sys.exit(main(['distill']))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("trainer: `trainer distill` needs torch, which is not installed; run: pip install")
+    assert ran.stderr.count("\n") == 1

@@ -19,7 +19,7 @@ from trainer.data.statistics import describe
 SHEET_COLUMNS = 12  # faces of each emotion on the contact sheet
 EPILOG = """examples:
   trainer data --data fer2013.csv
-  trainer data --data fer2013/ --sheet faces.png        the faces; do not publish it, they are people's
+  trainer data --data fer2013/ --sheet faces.png        the faces; it shows people, do not publish it
   trainer data --data toy --corrupted corrupted.png     the corruptions of `trainer evaluate --corruptions`"""
 
 

@@ -20,7 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = parser.epilog or EPILOG
     parser.add_argument("--run", type=Path, metavar="DIR", help="run folder to make, or with --resume to continue")
     parser.add_argument("--resume", action="store_true", help="continue after the last finished epoch")
-    parser.add_argument("--epochs", type=int, metavar="N", help="epochs, instead of the config's")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="epochs, instead of the config's; for a teacher that is trained first, too",
+    )
     parser.add_argument(
         "--minutes", type=float, metavar="M",
         help="stop after the epoch in which M minutes end (exit code 0); --resume continues",

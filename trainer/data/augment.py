@@ -1,7 +1,7 @@
 """Augmentation of a whole batch at once, on the training device.
 
 To add an augmentation, write a function here, add it to `STEPS`, and add its setting to
-`trainer.config.AugmentConfig`.
+`trainer.augment_config.AugmentConfig`.
 """
 
 from __future__ import annotations

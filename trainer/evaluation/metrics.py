@@ -169,8 +169,8 @@ def fit_temperature(logits: Scores, labels: Labels) -> float:
 
     Guo et al. use the negative log-likelihood. With many wrong labels, as in FER2013, the few that
     contradict a confident prediction dominate it. No face adds more than 2 to the Brier score.
-    docs/training.md compares both. The bounds matter where all or no predictions are correct, as on
-    toy faces: the optimum would then be zero or infinity.
+    docs/training-runs.md compares both. The bounds matter where all or no predictions are correct,
+    as on toy faces: the optimum would then be zero or infinity.
     """
     from scipy.optimize import minimize_scalar
 

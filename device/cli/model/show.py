@@ -9,7 +9,7 @@ from pathlib import Path
 
 from device.cli.options import add_config_options, add_json_option, load_settings
 
-HELP = "print a model's card (also without this word)"
+HELP = "print a model's card (the default command)"
 DESCRIPTION = """\
 Prints the card of a model file: labels, input, quantisation, metrics, origin."""
 EPILOG = ""

@@ -23,7 +23,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 @pytest.mark.parametrize("scheme", ["rtsp", "http", "registry", "media_file", ""])
 def test_an_unknown_scheme_is_an_error_that_lists_the_known_ones(scheme: str) -> None:
-    assert "write picamera2://0, v4l2:///dev/video0, or the path" in error_of(f"{scheme}://camera/1")
+    text = error_of(f"{scheme}://camera/1")
+    assert all(example in text for example in ("picamera2://0", "v4l2:///dev/video0", "or the path"))
 
 
 @pytest.mark.parametrize("number", ["front", "-1", "1000"])
@@ -34,7 +35,6 @@ def test_picamera2_needs_a_number(number: str) -> None:
 def test_every_module_but_the_registry_is_a_source() -> None:
     for scheme in schemes():
         source = find_source(CameraConfig(source=f"{scheme}://"))
-        assert source.live
         assert source.example.startswith(f"{scheme}://")
 
 

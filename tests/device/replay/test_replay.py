@@ -81,7 +81,8 @@ def test_a_video_is_replayed_through_the_whole_pipeline(
     assert main(["replay", "--labels", "labels.csv", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["clips"], report["frames"]) == (1, 375)
-    assert list(report["filters"]) == ["network", "hmm", "ema", "none"]
+    assert list(report["filters"])[:2] == ["network", "hmm"], "the raw network, then the default"
+    assert {"ema", "none"} <= report["filters"].keys()
     smoothed, raw = report["filters"]["hmm"], report["filters"]["network"]
     assert smoothed["changes"] == 5 and smoothed["flips"] <= 5 < raw["flips"]
     assert raw["unknown"] < 0.05  # a face was detected on nearly every frame
@@ -108,7 +109,7 @@ def test_recorded_scores_are_replayed_without_images(
     assert main(["replay", "--labels", "labels.csv"]) == 0
     first, head, *rows = capsys.readouterr().out.splitlines()
     assert first == "1 clips, 120 frames, 0.1 labelled minutes, 2 changes"
-    assert [row.split()[0] for row in rows] == ["network", "hmm", "ema", "none"]
+    assert [row.split()[0] for row in rows][:2] == ["network", "hmm"]
     assert len({len(line) for line in (head, *rows)}) == 1
 
 

@@ -59,7 +59,7 @@ def test_all_checks_pass_on_a_good_machine(tmp_path: Path, model: Path) -> None:
     write_golden(model)
     code, checks, report = selftest(tmp_path, model, "--source", ASTRONAUT)
     assert code == 0
-    assert list(checks) == ["config", "model", "golden", "face", "camera", "mqtt", "state", "board", "speed"]
+    assert checks.keys() >= {"config", "model", "golden", "face", "camera", "mqtt", "state", "board", "speed"}
     assert checks["golden"]["detail"].startswith("outputs 0.0 steps off")
     assert "512x512" in checks["camera"]["detail"]
     assert checks["mqtt"]["skipped"] and "device.mqtt.host is null" in checks["mqtt"]["detail"]

@@ -216,7 +216,8 @@ def test_leave_above_enter_is_an_error() -> None:
 def test_every_module_is_a_filter_and_a_choice_of_the_setting() -> None:
     (kind,) = [field for field in dataclasses.fields(SmootherConfig) if field.name == "kind"]
     modules = [module.name for module in pkgutil.iter_modules(filters.__path__)]
-    assert tuple(sorted(modules)) == kind.metadata["choices"] == ("ema", "hmm", "none")
+    assert tuple(sorted(modules)) == kind.metadata["choices"]
+    assert {"ema", "hmm", "none"} <= set(modules)
     assert all(importlib.import_module(f"{filters.__name__}.{name}").FILTER for name in modules)
 
 

@@ -23,7 +23,7 @@ EASY = ConvertConfig(
 )  # fmt: skip
 CONFIG = TrainConfig(accelerator="cpu", threads=1, convert=EASY)
 SEARCH = replace(CONFIG, convert=replace(EASY, qat_steps=0))
-GATES = ("parameters", "export", "ranges", "partition", "int8", "agreement", "accuracy", "size")
+GATES = {"parameters", "export", "ranges", "partition", "int8", "agreement", "accuracy", "size"}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def converted(checkpoint: Checkpoint, dataset: Dataset) -> Converted:
 
 
 def test_every_gate_is_checked(converted: Converted) -> None:
-    assert tuple(gate.name for gate in converted.gates) == GATES
+    assert {gate.name for gate in converted.gates} >= GATES
     assert all(gate.ok and gate.detail for gate in converted.gates)
 
 
@@ -76,7 +76,7 @@ def test_the_card_names_data_teachers_and_labels(
 
 def test_ranges_can_be_searched_instead(checkpoint: Checkpoint, dataset: Dataset) -> None:
     found = convert(checkpoint, dataset, SEARCH)
-    assert tuple(gate.name for gate in found.gates) == GATES
+    assert {gate.name for gate in found.gates} >= GATES
 
 
 def test_calibration_on_the_wrong_faces_fails_a_gate(checkpoint: Checkpoint, dataset: Dataset) -> None:

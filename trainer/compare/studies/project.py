@@ -1,4 +1,4 @@
-"""This project's own networks as committed: evaluated, not trained. See docs/training.md."""
+"""This project's own networks as committed: evaluated, not trained. See docs/training-runs.md."""
 
 from __future__ import annotations
 
