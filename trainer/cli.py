@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 
@@ -78,21 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0 for success, 1 for failed work, 2 for wrong usage."""
     argv = sys.argv[1:] if argv is None else argv
     command = next((a for a in argv if a in SUBCOMMANDS), None)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal may not have every character
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         args = build_parser(command).parse_args(argv)
-        code = int(args.command_run(args, _config(args)))
-        if sys.stdout is not None:  # it is None where the caller closed it
-            sys.stdout.flush()
-    except OSError as error:
-        if error.filename is not None:  # not of standard output
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports it again at exit
-        print(f"trainer: standard output cannot be written: {error.strerror}.", file=sys.stderr)
-        return 1
+        return int(args.command_run(args, _config(args)))
     except EmotionEdgeError as error:
         print(f"trainer: {error}", file=sys.stderr)
         return error.exit_code
@@ -101,7 +88,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = (hints | {"distill": hints["teacher"]}).get(command or "", "")
         print(f"trainer: stopped; every finished epoch is saved{hint}.", file=sys.stderr)
         return 1
-    return code
 
 
 def _config(args: argparse.Namespace) -> TrainConfig:

@@ -9,7 +9,6 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from io import TextIOWrapper
 
 from device.cli import check_config, completion, demo, fleet, model, replay, run, selftest
 from device.cli.parser import CommandParser
@@ -40,9 +39,6 @@ exit codes:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal may not have every character
     args = build_parser().parse_args(sys.argv[1:] if argv is None else list(argv))
     command: Callable[[argparse.Namespace], int] = args.run
     try:
@@ -57,12 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:  # the reader of our output is gone; without this the interpreter complains at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        if error.filename is not None:  # not of standard output
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"device: standard output cannot be written: {error.strerror}.", file=sys.stderr)
         return 1
     return code
 

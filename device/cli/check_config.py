@@ -55,14 +55,12 @@ def check(config: DeviceConfig) -> None:
     """
     from device.config import usage_policy
     from device.model_registry.minisign import read_key
-    from device.mqtt.connection import check_host
     from device.mqtt.topics import Topics
     from device.vision.smoother import make_smoother
 
     usage_policy.check(config)
     for key in config.model.public_keys:
         read_key(key)
-    check_host(config.mqtt)
     Topics(config)  # checks device.id and device.mqtt.base_topic
     make_smoother(config.smoother, ("any", "other"))  # checks that leave is below enter
 

@@ -7,7 +7,6 @@ again.
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 import threading
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from device.config.schema import MqttConfig
-from device.errors import BrokerError, ConfigError
+from device.errors import BrokerError
 from device.mqtt import credentials
 from device.mqtt.topics import Message
 
@@ -97,7 +96,6 @@ def connect(
         BrokerError: there is no broker, or it refuses the connection.
         ConfigError: a password, certificate or key cannot be used.
     """
-    check_host(config)
     try:
         if config.protocol != "v3.1.1":
             return Connection(config, client_id, will, post, version=5)
@@ -105,22 +103,6 @@ def connect(
         if config.protocol == "v5" or (was_mqtt5 and not error.explicit):
             raise
     return Connection(config, client_id, will, post, version=3)
-
-
-def check_host(config: MqttConfig) -> None:
-    """A host name stands alone; other programs take a URL or `host:port` in its place.
-
-    Raises:
-        ConfigError: device.mqtt.host is one of these; the message has the right settings.
-    """
-    host = config.host or ""
-    scheme, _, rest = host.rpartition("://")
-    if not scheme and not re.fullmatch(r"[^:/]+:[0-9]+/?", host):  # an IPv6 address has more colons
-        return
-    name, _, port = rest.rpartition("@")[2].strip("/").partition(":")
-    tls = scheme in ("mqtts", "ssl", "tls")
-    settings = f"host: {name}, port: {port or (8883 if tls else 1883)}, tls: {'true' if tls else 'false'}"
-    raise ConfigError(f"device.mqtt.host must be a host name alone; write {settings}.")
 
 
 class Connection:
