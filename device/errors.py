@@ -53,3 +53,7 @@ class ListenError(EmotionEdgeError):
 
 class StateError(EmotionEdgeError):
     """The state folder cannot be read or written."""
+
+
+class NoHomeError(StateError):
+    """There is no home folder, and no setting names another one."""

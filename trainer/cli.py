@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from device.errors import EmotionEdgeError, UsageError
+from device.standard_streams import guarded
 from trainer.config import TrainConfig, load_config
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -78,8 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = next((a for a in argv if a in SUBCOMMANDS), None)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        args = build_parser(command).parse_args(argv)
-        return int(args.command_run(args, _config(args)))
+        with guarded():
+            args = build_parser(command).parse_args(argv)
+            return int(args.command_run(args, _config(args)))
+    except BrokenPipeError:  # the reader of our output is gone
+        return 1
     except EmotionEdgeError as error:
         print(f"trainer: {error}", file=sys.stderr)
         return error.exit_code

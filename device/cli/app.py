@@ -6,13 +6,13 @@ A command imports what it needs when it runs, so that `device --help` answers at
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 
 from device.cli import check_config, completion, demo, fleet, model, replay, run, selftest
 from device.cli.parser import CommandParser
 from device.errors import EmotionEdgeError
+from device.standard_streams import guarded
 
 COMMANDS = {
     "run": run,
@@ -39,22 +39,19 @@ exit codes:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    args = build_parser().parse_args(sys.argv[1:] if argv is None else list(argv))
-    command: Callable[[argparse.Namespace], int] = args.run
     try:
-        code = command(args)
-        if sys.stdout is not None:  # it is None where the caller closed it
-            sys.stdout.flush()
+        with guarded():
+            args = build_parser().parse_args(sys.argv[1:] if argv is None else list(argv))
+            command: Callable[[argparse.Namespace], int] = args.run
+            return command(args)
     except EmotionEdgeError as error:
         print(f"device: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("device: stopped.", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader of our output is gone; without this the interpreter complains at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our output is gone
         return 1
-    return code
 
 
 def build_parser() -> CommandParser:

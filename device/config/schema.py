@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from device.config.broker_address import check_host
 from device.config.loader import load, section, setting, to_dict
 from device.config.purposes import GROUPS_ONLY, JURISDICTIONS, PURPOSES
 from device.config.vision_schema import (
@@ -213,9 +214,11 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Devi
     """Read the `device` section of a config file; None takes the defaults.
 
     Raises:
-        ConfigError: see `device.config.loader.load`.
+        ConfigError: see `device.config.loader.load`; or the broker's host is a URL.
     """
-    return load(DeviceConfig, "device", path, overrides)
+    config = load(DeviceConfig, "device", path, overrides)
+    check_host(config.mqtt.host)
+    return config
 
 
 def config_digest(config: DeviceConfig) -> str:

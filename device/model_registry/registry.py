@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from device.config.schema import DeviceConfig
-from device.errors import ModelError, StateError
+from device.errors import ModelError, NoHomeError, StateError
 from device.host.atomic_file import write_file
 from device.host.paths import state_dir
 from device.inference import model_card
@@ -216,7 +216,10 @@ def model_path(config: DeviceConfig) -> Path:
     """
     if config.model.path is not None:
         return Path(config.model.path).expanduser()
-    store = open_store(config)
+    try:
+        store = open_store(config)
+    except NoHomeError:  # without a state folder no model can be installed
+        return PROFILES[config.model.bundled]
     return store.path(store.record().current)
 
 

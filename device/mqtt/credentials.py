@@ -85,7 +85,7 @@ def _first_line(what: str, file: str | None) -> str | None:
         return None
     path = Path(named).expanduser()
     try:
-        return (path.read_text(encoding="utf-8").splitlines() or [""])[0]
+        return (path.read_text(encoding="utf-8-sig").splitlines() or [""])[0]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"device.mqtt.{what}_file: {path} cannot be read: {reason}.") from error

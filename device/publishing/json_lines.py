@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
-import sys
 import time
 from collections.abc import Sequence
 
@@ -15,6 +13,7 @@ from device.messages import EmotionEvent, ModelInfo, TrackState
 from device.mqtt.topics import Topics
 from device.publishing.face_states import open_face_states
 from device.publishing.protocols import ended_tracks
+from device.standard_streams import discard_output, unwritable
 
 
 class JsonLinesPublisher:
@@ -29,7 +28,7 @@ class JsonLinesPublisher:
         """Print the events.
 
         Raises:
-            StateError: standard output was closed by its reader.
+            StateError: standard output was closed by its reader, or cannot be written.
         """
         for event in events:
             _print(dataclasses.replace(event, seq=next(self._seq)).to_json())
@@ -50,7 +49,7 @@ class SummaryLinesPublisher:
         """Print the summary if it is due and there is a group.
 
         Raises:
-            StateError: standard output was closed by its reader.
+            StateError: standard output was closed by its reader, or cannot be written.
         """
         for message in self._face_states.observe(faces, ended_tracks(events), time.monotonic()):
             _print(message.payload)
@@ -63,5 +62,8 @@ def _print(line: str) -> None:
     try:
         print(line, flush=True)
     except BrokenPipeError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports it again at exit
+        discard_output()
         raise StateError("standard output is closed: the program that read the events has ended.") from error
+    except OSError as error:
+        discard_output()
+        raise unwritable(error) from error

@@ -1,0 +1,32 @@
+"""Standard output that is full, closed or takes ASCII only."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DECLARED = "--set device.purpose=test --set device.jurisdiction=elsewhere"
+
+
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    around = os.environ | {"PYTHON": sys.executable, "PYTHONIOENCODING": "ascii"}
+    return subprocess.run(["bash", "-c", command], cwd=ROOT, env=around, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("command", [f"device check-config {DECLARED}", "trainer.cli data --data toy"])
+@pytest.mark.parametrize(("target", "reason"), [("/dev/full", "cannot be written: No space"), ("&-", "is closed")])
+def test_output_that_cannot_be_written_is_one_sentence(command: str, target: str, reason: str) -> None:
+    done = shell(f'"$PYTHON" -m {command} >{target}')
+    assert done.returncode == 1
+    assert f"standard output {reason}" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_characters_that_the_terminal_lacks_are_escaped() -> None:
+    done = shell(f'"$PYTHON" -m device check-config {DECLARED} --set device.camera.source=Süd.mp4')
+    assert done.returncode == 0, done.stderr
+    assert "S\\xfcd.mp4" in done.stdout
