@@ -19,19 +19,18 @@ def guarded() -> Iterator[None]:
     """Escape characters that the terminal lacks, and flush standard output at the end.
 
     Raises:
-        StateError: standard output is closed or cannot be written.
+        StateError: standard output cannot be written.
         BrokenPipeError: its reader has ended.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    if sys.stdout is None:
-        raise StateError("standard output is closed; redirect it to a file or to /dev/null.")
     try:
         try:
             yield
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # None where the caller closed it, as some supervisors do
+                sys.stdout.flush()
     except BrokenPipeError:
         discard_output()
         raise

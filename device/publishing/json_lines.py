@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import sys
 import time
 from collections.abc import Sequence
 
@@ -59,6 +60,8 @@ class SummaryLinesPublisher:
 
 
 def _print(line: str) -> None:
+    if sys.stdout is None:
+        raise StateError("standard output is closed, so the events cannot be printed; set device.mqtt.host.")
     try:
         print(line, flush=True)
     except BrokenPipeError as error:
