@@ -94,6 +94,7 @@ def _face(file: Path) -> NDArray[np.uint8]:
 def _print_notes(path: Path, validation: str | None, skipped: int) -> None:
     shown = str(path).encode(errors="backslashreplace").decode()
     if validation:
-        print(f"trainer: {shown}: {validation}/ is read as public_test, test/ as private_test.", file=sys.stderr)
+        test = ", test/ as private_test" if (path / "test").is_dir() else ""
+        print(f"trainer: {shown}: {validation}/ is read as public_test{test}.", file=sys.stderr)
     if skipped:
         print(f"trainer: {shown}: {skipped} hidden or foreign files are skipped.", file=sys.stderr)
