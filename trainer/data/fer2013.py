@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from trainer.data.csv_file import MANUAL, emotion_code, read_csv, rows, usage_split
 from trainer.data.dataset import LABELS, SIDE, SPLITS, VOTES, Dataset, FaceSet
+from trainer.data.ferplus import with_votes
 from trainer.data.folders import read_folders
 from trainer.data.pictures import read_grey
 from trainer.data.synthetic import toy_faces
@@ -40,7 +41,7 @@ def load_dataset(source: str | None) -> Dataset:
         return toy_dataset()
     path = Path(source)
     if path.is_file():
-        splits = read_csv(path)
+        splits = with_votes(path, read_csv(path))
     elif (path / "labels.csv").is_file():
         splits = _read_sheets(path)
     elif (path / "train").is_dir():
