@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from trainer.config import StudyConfig
 from trainer.data.dataset import LABELS, SIDE, Dataset, FaceSet
-from trainer.data.fer2013 import PICTURES, read_grey
+from trainer.data.pictures import PICTURES, read_grey
 from trainer.errors import DataError
 
 PROTOCOLS = {

@@ -80,6 +80,10 @@ def _check_file(path: Path) -> None:
         raise SourceError(f"{path}: the file cannot be read: {error.strerror}.") from error
     if empty:
         raise SourceError(f"{path}: the file is empty.")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:  # OpenCV crashes on such a name
+        raise SourceError(f"{path}: the file's name is not UTF-8; rename the file.") from error
 
 
 def _picture(path: Path, config: CameraConfig) -> Iterator[Still]:

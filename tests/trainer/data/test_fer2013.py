@@ -12,13 +12,6 @@ from trainer.data.dataset import LABELS, SIDE, VOTES, Dataset, FaceSet, duplicat
 from trainer.data.fer2013 import SHEET_COLUMNS, load_dataset, toy_dataset
 from trainer.errors import DataError
 
-
-@pytest.fixture(scope="module")
-def faces() -> Dataset:
-    """Fourteen toy faces a split: two of each emotion."""
-    return Dataset({name: split.take(slice(0, 14)) for name, split in toy_dataset(seed=3).splits.items()}, "toy")
-
-
 USAGE = {"training": "Training", "public_test": "PublicTest", "private_test": "PrivateTest"}
 
 
