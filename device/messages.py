@@ -1,6 +1,5 @@
 """The messages that the device publishes and receives: one dataclass for each kind, and its JSON.
 
-This module is the only place that defines the fields, their meaning and their bounds.
 scripts/docs/schemas.py generates docs/events.schema.json, docs/asyncapi.yaml and the tables of
 docs/events.md from it. The class names are keys of the schema.
 """
@@ -37,10 +36,8 @@ def documented(
     Args:
         doc: the meaning; it becomes the description in the schema and the help of the metric.
         digits: decimals of a float in the JSON.
-        ge: lower bound, included.
-        le: upper bound, included.
-        default: the value of a field that is not given.
-        default_factory: makes that value, where it differs each time.
+        ge, le: lower and upper bound, included.
+        default, default_factory: as of `dataclasses.field`.
         optional: a received message may omit the field.
         counter: the figure only grows; its metric is then a counter, else a gauge.
     """
@@ -183,9 +180,7 @@ class Health(JsonMessage):
         "frames processed per second, recently; null before the first second", digits=2, ge=0
     )
     frames: int = documented("frames processed since the process started", ge=0, counter=True)
-    skipped: int = documented(
-        "frames that the camera delivered and the device had no time to process", ge=0, counter=True
-    )
+    skipped: int = documented("frames that the device had no time to process", ge=0, counter=True)
     last_frame_age_s: float | None = documented(
         "time since the last frame was processed; null before the first", digits=1, ge=0
     )
