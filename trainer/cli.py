@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from device.errors import EmotionEdgeError, UsageError
+from device.errors import EmotionEdgeError
 from device.standard_streams import guarded
 from trainer.config import TrainConfig, load_config
 
@@ -56,18 +56,8 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 
 
 def _add_arguments(name: str, parser: argparse.ArgumentParser) -> Callable[[argparse.Namespace, TrainConfig], int]:
-    """Add the options of a subcommand's module; returns its `run`.
-
-    Raises:
-        UsageError: PyTorch or another library of the extra `train` is not installed.
-    """
-    try:
-        module = importlib.import_module(f"trainer.commands.{name}")
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"`trainer {name}` needs {error.name}, which is not installed; run: pip install 'emotion-edge[train]', "
-            "or scripts/dev/venv train in a clone."
-        ) from error
+    """Add the options of a subcommand's module; returns its `run`."""
+    module = importlib.import_module(f"trainer.commands.{name}")
     module.add_arguments(parser)
     run: Callable[[argparse.Namespace, TrainConfig], int] = module.run
     return run
@@ -87,6 +77,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EmotionEdgeError as error:
         print(f"trainer: {error}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("device", "trainer"):  # our own mistake
+            raise
+        print(
+            f"trainer: `trainer {command}` needs {error.name}, which is not installed; run: "
+            "pip install 'emotion-edge[train]', or scripts/dev/venv train in a clone.",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         hints = {"teacher": "; continue with --resume", "compare": "; continue with the same command"}
         hint = (hints | {"distill": hints["teacher"]}).get(command or "", "")

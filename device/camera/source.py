@@ -21,6 +21,6 @@ class Source:
 
     open_frames: OpenFrames
     example: str  # how a user writes it
-    library: str  # the module that it needs; imported before the wait for the first frame begins
+    module: str  # that it needs; imported before the wait for the first frame begins
     live: bool = True  # does not end by itself, and opening it again can repair it
     media_time: bool = False  # the frames' times count from the opening, not from the board's start

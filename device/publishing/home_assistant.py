@@ -99,7 +99,7 @@ def payload(config: DeviceConfig, topics: Topics, status: Status) -> dict[str, A
 
 def _entities(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
     people = _groups(config, topics, labels) if usage_policy.aggregate(config) else _faces(topics, labels)
-    return {**people, **_buttons(topics), **_diagnostics(topics, 3 * config.report.health_s)}
+    return {**people, **_buttons(topics), **_from_status(topics), **_from_health(topics, 3 * config.report.health_s)}
 
 
 def _buttons(topics: Topics) -> dict[str, dict[str, Any]]:
@@ -161,10 +161,8 @@ def _faces(topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _diagnostics(topics: Topics, expire_after_s: float) -> dict[str, dict[str, Any]]:
-    """Entities for the operator of the device."""
-    health = {"state_topic": topics.of(HEALTH), "entity_category": "diagnostic", "expire_after": round(expire_after_s)}
-    measured = {"platform": "sensor", "state_class": "measurement", **health}
+def _from_status(topics: Topics) -> dict[str, dict[str, Any]]:
+    """Diagnostics that `status` carries: the camera, and the model as an update."""
     return {
         "camera": {
             "platform": "binary_sensor",
@@ -174,6 +172,26 @@ def _diagnostics(topics: Topics, expire_after_s: float) -> dict[str, dict[str, A
             "state_topic": topics.of(STATUS),
             "value_template": "{{ 'ON' if value_json.camera == 'running' else 'OFF' }}",
         },
+        "model": {
+            "platform": "update",
+            "name": "Model",
+            "icon": "mdi:brain",
+            "entity_category": "diagnostic",
+            "state_topic": topics.of(STATUS),
+            "value_template": MODEL,
+            # The reason again: older versions of Home Assistant keep the first summary they
+            # received.
+            "json_attributes_topic": topics.of(STATUS),
+            "json_attributes_template": "{{ (value_json.model_update or {}) | tojson }}",
+        },
+    }
+
+
+def _from_health(topics: Topics, expire_after_s: float) -> dict[str, dict[str, Any]]:
+    """Diagnostics that `health` carries; they expire, because a device that hangs sends none."""
+    health = {"state_topic": topics.of(HEALTH), "entity_category": "diagnostic", "expire_after": round(expire_after_s)}
+    measured = {"platform": "sensor", "state_class": "measurement", **health}
+    return {
         "throttled": {
             "platform": "binary_sensor",
             "name": "Throttled",
@@ -200,18 +218,6 @@ def _diagnostics(topics: Topics, expire_after_s: float) -> dict[str, dict[str, A
             "unit_of_measurement": "°C",
             "value_template": "{{ value_json.temperature_c }}",
             **measured,
-        },
-        "model": {
-            "platform": "update",
-            "name": "Model",
-            "icon": "mdi:brain",
-            "entity_category": "diagnostic",
-            "state_topic": topics.of(STATUS),
-            "value_template": MODEL,
-            # The reason again: older versions of Home Assistant keep the first summary they
-            # received.
-            "json_attributes_topic": topics.of(STATUS),
-            "json_attributes_template": "{{ (value_json.model_update or {}) | tojson }}",
         },
         "waiting": {"name": "Events waiting", "value_template": "{{ value_json.outbox.depth }}", **measured},
         "dropped": {"name": "Events dropped", "value_template": "{{ value_json.outbox.dropped }}", **measured},

@@ -34,10 +34,13 @@ def test_the_list_of_rows_needs_no_matplotlib() -> None:
     assert "rich" in found and not found & {"matplotlib", "sklearn", "ai_edge_litert"}
 
 
-def test_without_the_extra_train_a_command_is_refused_in_one_sentence() -> None:
+@pytest.mark.parametrize("command", [["distill"], ["compare", "--list"]])
+def test_without_the_extra_train_a_command_is_refused_in_one_sentence(command: list[str]) -> None:
     """As after `make demo`, which installs no PyTorch."""
-    program = "import sys; sys.modules['torch'] = None; from trainer.cli import main; sys.exit(main(['distill']))"
+    program = f"import sys; sys.modules['torch'] = None; from trainer.cli import main; sys.exit(main({command}))"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert ran.returncode == 2
-    assert ran.stderr.startswith("trainer: `trainer distill` needs torch, which is not installed; run: pip install")
+    assert ran.stderr.startswith(
+        f"trainer: `trainer {command[0]}` needs torch, which is not installed; run: pip install"
+    )
     assert ran.stderr.count("\n") == 1

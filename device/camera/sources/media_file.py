@@ -151,4 +151,4 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     return np.asarray(image, dtype=np.uint8)
 
 
-SOURCE = Source(open_frames, "clip.mp4", library="cv2", live=False, media_time=True)
+SOURCE = Source(open_frames, "clip.mp4", module="cv2", live=False, media_time=True)

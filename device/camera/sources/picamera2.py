@@ -53,4 +53,4 @@ def _open_picamera2(number: int, config: CameraConfig) -> Any:
     return camera
 
 
-SOURCE = Source(open_frames, EXAMPLE, library="picamera2")
+SOURCE = Source(open_frames, EXAMPLE, module="picamera2")

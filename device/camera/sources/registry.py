@@ -42,7 +42,7 @@ def schemes() -> list[str]:
 def import_library(config: CameraConfig) -> None:
     """Import the library that the source needs; that can take longer than `timeout_s`."""
     with suppress(ImportError, ValueError, SourceError):  # reported when the source is opened
-        importlib.import_module(find_source(config).library)
+        importlib.import_module(find_source(config).module)
 
 
 def open_source(config: CameraConfig, pause: Pause) -> Generator[RawFrame, None, None]:

@@ -64,4 +64,4 @@ def _open_v4l2(path: Path, config: CameraConfig) -> Any:
     return capture
 
 
-SOURCE = Source(open_frames, "v4l2:///dev/video0", library="cv2")
+SOURCE = Source(open_frames, "v4l2:///dev/video0", module="cv2")

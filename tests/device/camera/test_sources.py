@@ -40,7 +40,7 @@ def test_every_module_but_the_registry_is_a_source() -> None:
 
 NEW_SOURCE = """
 from device.camera.source import Source
-SOURCE = Source(lambda address, config, pause: iter([address]), "new_kind://0", library="cv2")
+SOURCE = Source(lambda address, config, pause: iter([address]), "new_kind://0", module="cv2")
 """
 
 
