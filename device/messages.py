@@ -281,8 +281,9 @@ class Answer(JsonMessage):
 
 
 def to_json(message: Any) -> str:
-    """Serialize a message as one line of JSON, each float with the decimals its field declares."""
-    return json.dumps(_plain(message, 4), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """A message as one line of JSON in UTF-8, each float with the decimals that its field declares."""
+    text = json.dumps(_plain(message, 4), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "replace").decode()  # half of a surrogate pair becomes "?"
 
 
 def _plain(value: Any, digits: int) -> Any:

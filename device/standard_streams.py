@@ -1,15 +1,20 @@
-"""Standard output and error of the commands: an error there is one sentence, no traceback."""
+"""Standard output and error of the commands: an error there is one sentence, no traceback.
+
+What libraries and other people's files write there cannot control a terminal.
+"""
 
 from __future__ import annotations
 
 import errno
 import io
+import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from device.errors import StateError
+from device.plain_text import shown
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
@@ -52,3 +57,49 @@ def discard_output() -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
+
+
+class LogFormatter(logging.Formatter):
+    """Log lines without characters that control a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, or the lines of a traceback."""
+        return "\n".join(map(shown, super().format(record).split("\n")))
+
+
+def log_to_stderr(level: int) -> None:
+    """Log from `level` on, as the commands do; harmless if logging is set up already."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("device: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+@contextmanager
+def filtered_stderr(wanted: Callable[[bytes], bool]) -> Iterator[None]:
+    """Hold back what C code writes to file descriptor 2, and write the wanted lines at the end.
+
+    For libraries that have no setting for their messages. Lines of other threads are late, not
+    lost, if they are wanted.
+
+    Args:
+        wanted: whether a line is kept.
+    """
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed, so nothing can be written there
+        yield
+        return
+    held = os.memfd_create("stderr")
+    os.dup2(held, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        with os.fdopen(held, "rb") as stream:
+            stream.seek(0)
+            for line in stream:
+                if wanted(line):
+                    os.write(2, shown(line.decode("utf-8", "replace").rstrip("\n")).encode() + b"\n")

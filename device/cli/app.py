@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from device.cli import check_config, completion, demo, fleet, model, replay, run, selftest
 from device.cli.parser import CommandParser
 from device.errors import EmotionEdgeError
+from device.plain_text import shown
 from device.standard_streams import guarded
 
 COMMANDS = {
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             command: Callable[[argparse.Namespace], int] = args.run
             return command(args)
     except EmotionEdgeError as error:
-        print(f"device: {error}", file=sys.stderr)
+        print(f"device: {shown(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("device: stopped.", file=sys.stderr)

@@ -18,6 +18,7 @@ from device.errors import EmotionEdgeError
 from device.host.terminal import paint
 from device.mqtt.topics import Topics
 from device.service.run import run
+from device.standard_streams import log_to_stderr
 
 __all__ = ["demo"]
 
@@ -38,7 +39,7 @@ def demo(poster: Path, model: Path | None = None, broker_kind: str = "auto") -> 
     Raises:
         EmotionEdgeError: the pipeline or the broker fails, or the poster cannot be written.
     """
-    logging.basicConfig(level=logging.WARNING, format="device: %(message)s")
+    log_to_stderr(logging.WARNING)
     _make_folder(poster)
     recorder = Recorder()
     with tempfile.TemporaryDirectory(prefix="emotion-edge-") as name:

@@ -40,7 +40,7 @@ class Classifier:
     """
 
     def __init__(self, model_path: Path | None = None, threads: int = 1) -> None:
-        path = BUNDLED if model_path is None else model_path
+        self.path = path = BUNDLED if model_path is None else model_path
         self.card = read_card(path)
         self._interpreter = load_interpreter(path, threads)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
@@ -59,7 +59,10 @@ class Classifier:
         Args:
             faces: uint8 (N, S, S) grey, S the card's input size; N may be 0.
         """
-        scores = softmax(self.logits(faces), self.card.temperature)
+        logits = self.logits(faces)
+        # A float network may overflow; equal scores then mean that nothing is known of this face.
+        logits[~np.isfinite(logits).all(axis=1)] = 0.0
+        scores = softmax(logits, self.card.temperature)
         return [Prediction(row, int(row.argmax())) for row in scores]
 
     def logits(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:

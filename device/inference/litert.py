@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from device.errors import ModelError
+from device.plain_text import shown
+from device.standard_streams import filtered_stderr
+
+MAX_REASON = 200  # characters of what the runtime says, which may hold names of the file's tensors
 
 
 def load_interpreter(path: Path, threads: int = 1) -> Any:
@@ -26,13 +26,13 @@ def load_interpreter(path: Path, threads: int = 1) -> Any:
     interpreter_class = _interpreter_class()
     try:
         path.open("rb").close()  # the runtime reports an unreadable file as a damaged one
-        with _without_info_lines():
+        with filtered_stderr(_is_no_information):
             interpreter = interpreter_class(model_path=str(path), num_threads=threads)
             interpreter.allocate_tensors()
     except OSError as error:
         raise ModelError(f"{path}: the model cannot be read: {error.strerror}.") from error
     except (ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
+        reason = shown(str(error).strip().partition("\n")[0].rstrip("."), MAX_REASON)
         raise ModelError(
             f"{path}: the model cannot be loaded ({reason}); the file is damaged or cut short, copy it again."
         ) from error
@@ -50,23 +50,6 @@ def _interpreter_class() -> Any:
     return Interpreter
 
 
-@contextmanager
-def _without_info_lines() -> Iterator[None]:
-    """Buffer what C++ code writes to stderr, and write all but its INFO lines at the end.
-
-    The runtime logs each delegate to file descriptor 2 and has no setting against it.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    held = os.memfd_create("stderr")
-    os.dup2(held, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.lseek(held, 0, os.SEEK_SET)
-        with os.fdopen(held, "rb") as stream:
-            for line in stream:
-                if not line.startswith(b"INFO:"):
-                    os.write(2, line)
+def _is_no_information(line: bytes) -> bool:
+    """The runtime logs each delegate, and has no setting against it."""
+    return not line.startswith(b"INFO:")

@@ -7,6 +7,7 @@ damaged file may crash the process that loads it. A new gate for outputs is a fu
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,9 +21,11 @@ from device.config.schema import DeviceConfig
 from device.errors import ModelError
 from device.inference import golden
 from device.inference.classifier import Classifier
+from device.inference.model_card import network_digest
 
 ROUNDS = 40
 MIN_CONFIDENCE = 0.8  # of the old model, for its label to count as right
+MAX_MEMORY = 2**30  # bytes of the process that tests; the service may use half of that
 NOISE_MS = 0.3  # smaller differences come from the machine, not from the model
 
 MeasureMs = Callable[[Classifier, NDArray[np.uint8]], float]
@@ -97,11 +100,20 @@ def depends_on_input(classifier: Classifier, _: Classifier | None) -> str | None
 
 def matches_card(classifier: Classifier, _: Classifier | None) -> str | None:
     """The outputs for the bundled face are those in the card."""
-    off = golden.steps_off_card(classifier)
-    if off is None or off <= golden.MAX_STEPS:
+    return _steps_problem(golden.steps_off_card(classifier), "those in its card")
+
+
+def matches_bundled(classifier: Classifier, _: Classifier | None) -> str | None:
+    """A bundled network under another card gives the golden outputs under the same labels."""
+    off = golden.steps_off_bundled(classifier.path, classifier)
+    return _steps_problem(off, "the golden outputs of this network, label by label")
+
+
+def same_network_same_labels(classifier: Classifier, old: Classifier | None) -> str | None:
+    """The network of the model in force keeps its labels."""
+    if old is None or classifier.labels == old.labels or network_digest(classifier.path) != network_digest(old.path):
         return None
-    difference = f"its outputs for the bundled face are {off:.1f} steps off those in its card"
-    return f"{difference}; at most {golden.MAX_STEPS:g} are allowed"
+    return "it is the network of the previous model under other labels"
 
 
 def agrees_with_old(classifier: Classifier, old: Classifier | None) -> str | None:
@@ -115,7 +127,14 @@ def agrees_with_old(classifier: Classifier, old: Classifier | None) -> str | Non
     return f"{found}, the previous model as {old_label} ({old_score:.2f})"
 
 
-GATES: tuple[Gate, ...] = (finite, depends_on_input, matches_card, agrees_with_old)
+GATES: tuple[Gate, ...] = (
+    finite,
+    depends_on_input,
+    matches_card,
+    matches_bundled,
+    same_network_same_labels,
+    agrees_with_old,
+)
 
 
 def latency_problem(latencies: Latencies, config: DeviceConfig) -> str | None:
@@ -157,8 +176,16 @@ def compare(new: Path, old: Path, threads: int, measure_ms: MeasureMs = inferenc
 
 def main(argv: Sequence[str]) -> None:
     """Test, and print the result as JSON."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
     new, old, threads = argv
     print(json.dumps(compare(Path(new), Path(old), int(threads))))
+
+
+def _steps_problem(off: float | None, those: str) -> str | None:
+    if off is None or off <= golden.MAX_STEPS:
+        return None
+    difference = f"its outputs for the bundled face are {off:.1f} steps off {those}"
+    return f"{difference}; at most {golden.MAX_STEPS:g} are allowed"
 
 
 def _probe_logits(classifier: Classifier) -> NDArray[np.float32]:

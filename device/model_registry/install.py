@@ -19,13 +19,16 @@ from typing import Any
 from device.config.schema import DeviceConfig
 from device.errors import ConfigError, ModelError, StateError
 from device.inference import model_card
+from device.inference.card_archive import MAX_FILE
 from device.inference.model_card import ModelCard, read_card
 from device.messages import ModelUpdate
 from device.model_registry import minisign
 from device.model_registry.acceptance import Latencies, latency_problem
 from device.model_registry.registry import ModelStore, Record, name_of, open_store
+from device.plain_text import shown
 
-MAX_BYTES = 100_000_000  # of a file
+MAX_BYTES = MAX_FILE  # of a file
+MAX_MESSAGE = 200  # characters of what the test's process says at its end
 POLL_S = 0.3  # between two reads of the record
 
 
@@ -165,15 +168,20 @@ def _require_test(config: DeviceConfig, path: Path, old: Path, name: str) -> Non
         str(config.model.threads),
     ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=config.model.test_s)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=config.model.test_s
+        )
     except subprocess.TimeoutExpired as error:
         raise ModelError(
             f"{name}: its test takes longer than {config.model.test_s:g} s (device.model.test_s)."
         ) from error
     if done.returncode != 0:
         raise ModelError(f"{name}: the process that tests it {_end(done)}; the file is damaged.")
-    found = json.loads(done.stdout)
-    problem = found["problem"]
+    try:
+        found = json.loads(done.stdout)
+        problem = found["problem"]
+    except (ValueError, KeyError, TypeError) as error:  # a library wrote to standard output, or it ended early
+        raise ModelError(f"{name}: the process that tests it gave no result; the file is damaged.") from error
     if problem is None and found["new_ms"] is not None:
         problem = latency_problem(Latencies(found["new_ms"], found["old_ms"]), config)
     if problem is not None:
@@ -184,4 +192,4 @@ def _end(done: subprocess.CompletedProcess[str]) -> str:
     if done.returncode < 0:
         return f"was ended by {signal.Signals(-done.returncode).name}"
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-    return f"failed ({last})"
+    return f"failed ({shown(last, MAX_MESSAGE)})"

@@ -9,38 +9,30 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from device.bounded_file import read_bounded
 from device.config.schema import DeviceConfig
 from device.errors import ModelError, NoHomeError, StateError
-from device.host.atomic_file import write_file
+from device.host.atomic_file import make_folder, open_private, write_file
 from device.host.paths import state_dir
 from device.inference import model_card
+from device.inference.card_archive import MAX_FILE
 from device.inference.classifier import BUNDLED, PROFILES
 from device.inference.model_card import read_card
-from device.messages import ModelName, ModelUpdate, UpdateState, to_json
+from device.messages import ModelName, ModelUpdate, UpdateState
+from device.model_registry.record import MAX_REASON, Record, read_record, record_json
+from device.plain_text import shown
+
+__all__ = ["ModelStore", "Record", "model_path", "name_of", "open_store"]
 
 FOLDER, RECORD, LOCK, INSTALLING = "models", "record.json", "lock", "installing"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Record:
-    """Which models are installed. A digest of None means the bundled model."""
-
-    current: str | None = None
-    previous: str | None = None  # the target of a rollback
-    on_trial: bool = False  # the current one is not accepted yet
-    begun: int = 0  # starts during the trial without an orderly end
-    update: ModelUpdate | None = None  # the last one that was published
 
 
 class ModelStore:
@@ -53,23 +45,27 @@ class ModelStore:
 
     def __init__(self, folder: Path, bundled: Path = BUNDLED) -> None:
         self._folder, self._bundled = folder / FOLDER, bundled
+        self._warned: str | None = None  # the damage that was logged last
 
     def record(self) -> Record:
         """The current record. A damaged one counts as none, so that the bundled model runs.
+
+        Damage is logged once.
 
         Raises:
             StateError: it cannot be read.
         """
         path = self._folder / RECORD
         try:
-            return _record(json.loads(path.read_text(encoding="utf-8")))
+            record, damage = read_record(path)
         except FileNotFoundError:
-            return Record()
-        except (ValueError, KeyError, TypeError):
-            log.warning("%s is damaged; the bundled model runs, install yours again", path)
             return Record()
         except OSError as error:
             raise _unusable(self._folder, error) from error
+        if damage is not None and damage != self._warned:
+            log.warning("%s: %s", path, damage)
+        self._warned = damage
+        return record
 
     def path(self, digest: str | None) -> Path:
         """The file of a model."""
@@ -148,7 +144,7 @@ class ModelStore:
         if digest is None:
             return None
         try:
-            data = self.path(digest).read_bytes()
+            data = read_bounded(self.path(digest), MAX_FILE)
         except OSError as error:
             return f"its file cannot be read: {error.strerror}"
         return None if hashlib.sha256(data).hexdigest() == digest else "its file was damaged after it was installed"
@@ -178,14 +174,14 @@ class ModelStore:
             before = self.record()
             after = change(before)
             if after != before:
-                self._write(RECORD, json.dumps(_plain(after), indent=2).encode())
+                self._write(RECORD, record_json(after))
         return after
 
     @contextmanager
     def _locked(self, name: str, wait: bool = True) -> Iterator[None]:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            file = (self._folder / name).open("w")
+            make_folder(self._folder)
+            file = open_private(self._folder / name)
         except OSError as error:
             raise _unusable(self._folder, error) from error
         with file:
@@ -199,7 +195,7 @@ class ModelStore:
                 raise _unusable(self._folder, error) from error
 
     def _write(self, name: str, data: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         write_file(self._folder / name, data)
 
 
@@ -241,20 +237,8 @@ def _accepted(record: Record) -> Record:
 
 def _update(state: UpdateState, new: ModelName, old: ModelName, reason: str | None = None) -> ModelUpdate:
     now = round(time.time(), 3)  # as the record and the message have it
-    return ModelUpdate(state=state, new=new, old=old, reason=reason, since=now)
-
-
-def _plain(record: Record) -> dict[str, Any]:
-    update = None if record.update is None else json.loads(to_json(record.update))
-    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)} | {"update": update}
-
-
-def _record(values: dict[str, Any]) -> Record:
-    update = values["update"]
-    if update is not None:
-        names = {key: ModelName(**update[key]) for key in ("new", "old")}
-        update = ModelUpdate(**(update | names))
-    return Record(**(values | {"update": update}))
+    short = None if reason is None else shown(reason, MAX_REASON)
+    return ModelUpdate(state=state, new=new, old=old, reason=short, since=now)
 
 
 def _unusable(folder: Path, error: OSError) -> StateError:

@@ -23,6 +23,7 @@ from device.config.schema import DeviceConfig, config_digest
 from device.config.yaml_writer import changes
 from device.errors import BrokerError, EmotionEdgeError, ModelError, SourceError, StateError
 from device.host import board
+from device.host.atomic_file import make_folder
 from device.host.paths import state_dir
 from device.inference import golden
 from device.inference.classifier import Classifier
@@ -109,7 +110,11 @@ def check_golden(context: Context) -> str:
     classifier, stored = Classifier(path, context.config.model.threads), golden.read(path)
     if stored is not None and stored.model_digest != digest(path):
         raise ModelError(f"{path}: the golden outputs beside it belong to another model; copy both files again.")
-    off = golden.steps_off_card(classifier) if stored is None else stored.steps_off(golden.measure(path, classifier))
+    if stored is not None:
+        off: float | None = stored.steps_off(golden.measure(path, classifier))
+    else:
+        found = (golden.steps_off_card(classifier), golden.steps_off_bundled(path, classifier))
+        off = max((one for one in found if one is not None), default=None)
     if off is None:
         raise NotApplicableError(f"no golden outputs beside {path}, and none in its card")
     detail = f"outputs {off:.1f} steps off the golden outputs, at most {golden.MAX_STEPS:g} allowed"
@@ -179,7 +184,7 @@ def check_state(context: Context) -> str:
     """The state folder is writable."""
     folder = state_dir(context.config)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"selftest")
             file.flush()

@@ -23,6 +23,7 @@ from device.service.config_reload import ConfigReloader
 from device.service.session import Session, Watch
 from device.service.signals import Signals, StoppedError
 from device.service.systemd import Notifier
+from device.standard_streams import log_to_stderr
 from device.vision.pipeline import from_config
 
 
@@ -43,7 +44,7 @@ def run(config: DeviceConfig, watch: Watch | None = None, reread: Callable[[], D
             been ended and `offline` published, as far as possible.
     """
     usage_policy.check(config)
-    logging.basicConfig(level=logging.INFO, format="device: %(message)s")
+    log_to_stderr(logging.INFO)
     notifier = Notifier.from_environment()
     reloader = ConfigReloader(config, reread, _check)
     with Signals(can_reread=reread is not None) as signals:

@@ -197,7 +197,7 @@ def card(source: Source, candidate: Candidate) -> Converted:
     """
     margin = measure_margin(source.dataset["public_test"].images, source.limits)
     filled = cards.with_measurements(candidate.card, candidate.logits, source.dataset, margin)
-    filled = dataclasses.replace(filled, golden=_golden(candidate.model, filled))
+    filled = with_golden(candidate.model, filled)
     model, found = attach(candidate.model, filled), candidate.gates
     if filled.quantisation.dtype == "int8":
         found += gates.check(gates.File(model), source.limits)
@@ -223,9 +223,13 @@ def _logits(model: bytes, card: ModelCard, faces: NDArray[np.uint8]) -> NDArray[
         return ModelFileReader(Path(file.name)).logits(faces)
 
 
-def _golden(model: bytes, card: ModelCard) -> tuple[float, ...]:
-    """The file's logits of the face that every device knows; each board must reproduce them."""
-    return tuple(map(float, _logits(model, card, golden.face(card)[np.newaxis])[0]))
+def with_golden(model: bytes, card: ModelCard) -> ModelCard:
+    """The card with the file's logits of the face that every device knows.
+
+    Each board must reproduce them, under these labels.
+    """
+    face, *probes = (tuple(map(float, row)) for row in _logits(model, card, golden.probes(card)))
+    return dataclasses.replace(card, golden=face, golden_labels=card.labels, golden_probes=tuple(probes))
 
 
 def _loaded(model: bytes) -> Any:

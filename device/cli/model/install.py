@@ -78,15 +78,17 @@ def _model_file(args: argparse.Namespace) -> ModelFile:
 
     signature = args.signature
     if signature is not None and "\n" not in signature:  # the name of a file; a signature has several lines
-        signature = _read(Path(signature)).decode(errors="replace")
+        signature = _read(Path(signature), MAX_BYTES).decode(errors="replace")
     if args.file == "-":
         return ModelFile("standard input", sys.stdin.buffer.read(MAX_BYTES + 1), signature)
-    return ModelFile(args.file, _read(Path(args.file)), signature)
+    return ModelFile(args.file, _read(Path(args.file), MAX_BYTES), signature)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, max_bytes: int) -> bytes:
+    from device.bounded_file import read_bounded
+
     try:
-        return path.read_bytes()
+        return read_bounded(path, max_bytes)
     except OSError as error:
         raise UsageError(
             f"{path}: the file cannot be read: {error.strerror}; pass a file that only root may read on standard input."

@@ -6,6 +6,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from device.plain_text import shown
+
 if TYPE_CHECKING:
     from device.errors import EmotionEdgeError
     from device.messages import ModelName, ModelUpdate
@@ -27,7 +29,7 @@ def print_failure(record: Record, changed: bool, error: EmotionEdgeError, json_w
     """Print why it failed; returns the exit code."""
     if json_wanted:
         print(json.dumps({"ok": False, "changed": changed, "update": as_json(record.update)}, indent=2))
-    print(f"device: {error}", file=sys.stderr)
+    print(f"device: {shown(str(error))}", file=sys.stderr)
     return error.exit_code
 
 

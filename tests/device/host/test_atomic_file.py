@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from device.host.atomic_file import remove_file, write_file
+from device.host.atomic_file import make_folder, open_private, remove_file, write_file
 
 # Replaces one function by one that kills the process at its n-th call, before it does anything.
 KILLED = """
@@ -42,13 +42,21 @@ def test_the_content_is_replaced_and_no_other_file_remains(file: Path) -> None:
     assert file.read_bytes() == b"new" and list(file.parent.iterdir()) == [file]
 
 
-def test_permissions_follow_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0o027)
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077, 0o777])
+def test_only_this_user_may_read_a_file_and_enter_a_folder(tmp_path: Path, umask: int) -> None:
+    existing = tmp_path / "existing"
+    existing.write_bytes(b"")
+    existing.chmod(0o666)
+    before = os.umask(umask)
     try:
-        write_file(tmp_path / "file", b"")
+        make_folder(tmp_path / "above" / "state")
+        make_folder(tmp_path / "above" / "state")
+        write_file(tmp_path / "above" / "state" / "file", b"")
+        open_private(existing).close()
     finally:
         os.umask(before)
-    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert modes == {"above": 0o700, "state": 0o700, "file": 0o600, "existing": 0o600}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
+import resource
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from hypothesis import strategies as st
 
 from device.errors import ModelError
 from device.inference.model_card import ENTRY, ModelCard, OperatingPoint, attach, digest, read_card, strip
-from tests.support.tiny_models import tiny_card, tiny_model
+from tests.support.tiny_models import LABELS, tiny_card, tiny_model
 
 MODEL = tiny_model()
 
@@ -104,10 +106,12 @@ def test_equal_cards_make_equal_files() -> None:
     assert attach(MODEL, full_card()) == attach(MODEL, full_card())
 
 
-names = st.text(min_size=1, max_size=9).filter(lambda name: name != "unknown")
+printable = st.characters(exclude_categories=("C", "Z"))
+texts = st.text(printable).filter(str.isprintable)
+names = st.text(printable, min_size=1, max_size=9).filter(lambda name: name != "unknown" and name.isprintable())
 
 
-@given(st.text(), st.floats(0.01, 900), st.lists(names, min_size=2, max_size=9, unique=True))
+@given(texts, st.floats(0.05, 20), st.lists(names, min_size=2, max_size=9, unique=True))
 def test_any_honest_card_survives(
     tmp_path_factory: pytest.TempPathFactory, notes: str, temperature: float, labels: list[str]
 ) -> None:
@@ -236,6 +240,29 @@ def test_a_wrong_type_is_named(tmp_path: Path, key: str, value: object) -> None:
         ("input.resize", "nearest", "input.resize"),
         ("temperature", 0, "temperature"),
         ("temperature", float("inf"), "temperature"),
+        ("temperature", 0.04, "temperature must lie between 0.05 and 20"),
+        ("temperature", 21, "temperature must lie between 0.05 and 20"),
+        ("temperature", 10**400, "temperature"),
+        ("name", "a\ud800", "printable"),
+        ("name", "\x1b[2J", "printable"),
+        ("name", "", "1 to 100"),
+        ("version", "1" * 101, "1 to 100"),
+        ("labels", ["happy", "sad\x07"], "printable"),
+        ("notes", "\u202eevil", "notes must be"),
+        ("notes", "x" * 4001, "notes must be"),
+        ("licence", "\x9b31m", "every other text"),
+        ("teachers", ["resnet\n"], "every other text"),
+        ("metrics", [{"accuracy": 1.01}], "shares between 0 and 1"),
+        ("metrics", [{"accuracy": float("nan")}], "finite numbers"),
+        ("metrics", [{"split": "\x1b]0;title\x07"}], "printable text"),
+        ("metrics", [{"n": [[[]]]}], "printable text and finite numbers"),
+        ("operating_point.accuracy", -0.1, "operating_point"),
+        ("operating_point.coverage", float("nan"), "operating_point"),
+        ("golden", [float("inf")] * 7, "golden outputs must be finite"),
+        ("golden_labels", list(LABELS[::-1]), "golden_labels"),
+        ("golden_probes", [[1.0]], "golden_probes"),
+        ("quantisation.input_zero_point", 10**20, "zero points"),
+        ("parameters", -1, "must not be negative"),
         ("crop_margin.scale", 0, "crop_margin.scale"),
         ("crop_margin.up", 9, "crop_margin.up"),
         ("quantisation.dtype", "int4", "int8 or float32"),
@@ -252,3 +279,71 @@ def test_what_cannot_be_honoured(tmp_path: Path, path: str, value: object, told:
         inner = inner[group]
     inner[key] = value
     assert told in refusal(with_values(tmp_path, values))
+
+
+@pytest.mark.parametrize("key", ["name", "labels", "parameters", "schema_version"])
+def test_a_value_of_a_megabyte_is_not_repeated(tmp_path: Path, key: str) -> None:
+    for value in ("x" * 900_000, ["x"] * 200_000, {"\x1b": "\ud800" * 100}):
+        sentence = refusal(with_values(tmp_path, plain_values() | {key: value}))
+        assert len(sentence) < 400 and sentence.isprintable()
+
+
+# ---- what is packed in the archive
+
+
+def packed(folder: Path, entries: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
+    """A model followed by an archive with these entries."""
+    buffer = io.BytesIO(MODEL)
+    with zipfile.ZipFile(buffer, "a", compression) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    path = folder / "model.tflite"
+    path.write_bytes(buffer.getvalue())
+    return path
+
+
+CARD = json.dumps(dataclasses.asdict(tiny_card())).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (CARD + b" " * 200_000_000, "larger than 1000 kB"),
+        (CARD + b" " * 900_000, "packed more than any card is"),
+    ],
+)
+def test_a_card_that_grows_when_it_is_unpacked(tmp_path: Path, content: bytes, told: str) -> None:
+    path = packed(tmp_path, {ENTRY: content})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert told in refusal(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000, "kB"
+
+
+def test_a_card_that_is_larger_than_its_directory_says(tmp_path: Path) -> None:
+    path = packed(tmp_path, {ENTRY: bytes(50_000_000)})
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 24 : entry + 28] = (100_000).to_bytes(4, "little")  # the size in the directory
+    path.write_bytes(data)
+    assert refusal(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_compression_that_may_take_any_memory(tmp_path: Path, method: int) -> None:
+    assert "no model card inside" in refusal(packed(tmp_path, {ENTRY: CARD}, method))
+
+
+def test_an_archive_of_many_entries(tmp_path: Path) -> None:
+    few = {f"{number}.txt": b"" for number in range(10)}
+    assert read_card(packed(tmp_path, {**few, ENTRY: CARD})) == tiny_card()
+    many = {f"{number}.txt": b"" for number in range(100)}
+    assert "no model card inside" in refusal(packed(tmp_path, {**many, ENTRY: CARD}))
+
+
+def test_a_device_or_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    assert "not a regular file" in refusal(Path("/dev/zero"))
+    os.mkfifo(tmp_path / "pipe")
+    assert "not a regular file" in refusal(tmp_path / "pipe")
+    with (tmp_path / "huge.tflite").open("wb") as file:
+        file.truncate(200_000_000)
+    assert "larger than 100,000,000 bytes" in refusal(tmp_path / "huge.tflite")
