@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import resource
 import select
 import signal
 import socket
@@ -26,6 +25,7 @@ from device.camera.shared_memory import SharedFrame
 from device.camera.sources.registry import find_source, import_library, open_source
 from device.config.schema import CameraConfig
 from device.errors import SourceError
+from device.host.core_dump import forbid_core_dumps
 
 HELLO, FRAME, END, FAILURE = b"h", b"f", b"e", b"x"  # the first byte of each message
 PR_SET_PDEATHSIG = 1
@@ -112,4 +112,4 @@ def _bind_to(agent: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != agent:  # it ended before prctl
         os._exit(1)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would show faces
+    forbid_core_dumps()

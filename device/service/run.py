@@ -13,6 +13,7 @@ from pathlib import Path
 from device.config import usage_policy
 from device.config.schema import DeviceConfig
 from device.errors import EmotionEdgeError
+from device.host.core_dump import forbid_core_dumps
 from device.inference.model_card import digest, read_card
 from device.messages import ModelInfo
 from device.model_registry.trial import Trial
@@ -44,6 +45,7 @@ def run(config: DeviceConfig, watch: Watch | None = None, reread: Callable[[], D
             been ended and `offline` published, as far as possible.
     """
     usage_policy.check(config)
+    forbid_core_dumps()
     log_to_stderr(logging.INFO)
     notifier = Notifier.from_environment()
     reloader = ConfigReloader(config, reread, _check)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tests.support.broker import Mosquitto
 from tests.support.clips import scene, write_clip
+from tests.support.processes import descriptors
 
 WARM_UP = 5  # samples that do not count
 MAX_GROWTH_MB = 5.0
@@ -52,7 +53,7 @@ def sample(pid: int) -> Sample:
         agent_mb=_resident_mb(pid),
         children_mb=sum(_resident_mb(child) for child in children),
         threads=sum(len(list(Path(f"/proc/{each}/task").iterdir())) for each in pids),
-        descriptors=sum(len(list(Path(f"/proc/{each}/fd").iterdir())) for each in pids),
+        descriptors=sum(map(descriptors, pids)),
         children=len(children),
     )
 
