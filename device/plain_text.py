@@ -20,8 +20,9 @@ def shown(text: str, max_chars: int | None = None) -> str:
         text: any text, also with halves of surrogate pairs.
         max_chars: a longer text is cut, and ends with `...`; None: it is not cut.
     """
-    if max_chars is not None and len(text) > max_chars:
-        text = text[:max_chars] + "..."
+    if max_chars is not None:
+        whole = shown(text[: max_chars + 1])
+        return whole if len(whole) <= max_chars else whole[:max_chars] + "..."
     return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
 
 

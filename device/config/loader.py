@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
-import re
-import types
 import typing
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,11 +15,15 @@ from typing import Any, TypeVar
 
 import yaml
 
+from device.config.setting_values import allowed, read_value
+from device.config.yaml_text import compose, read_text
 from device.errors import ConfigError
+from device.plain_text import MAX_QUOTED, shown
+
+__all__ = ["allowed", "from_dict", "keys", "load", "module_names", "section", "setting", "to_dict"]
 
 T = TypeVar("T")
 
-EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 SECTIONS = ("device", "trainer")  # one config.yaml may serve both programs
 
 
@@ -75,7 +76,7 @@ def load(cls: type[T], name: str, path: Path | None = None, overrides: Iterable[
     Raises:
         ConfigError: the file cannot be read, is not YAML, or holds a setting that is not allowed.
     """
-    node = _read(path) if path is not None else None
+    node = compose(read_text(path), str(path)) if path is not None else None
     config = cls()
     if node is not None:
         for key, value in _pairs(node, str(path)):
@@ -115,23 +116,6 @@ def _listify(value: Any) -> Any:
     return [_listify(v) for v in value] if isinstance(value, (tuple, list)) else value
 
 
-def _read(path: Path) -> yaml.Node | None:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"{path}: the config cannot be read: {reason}.") from error
-    try:
-        return yaml.compose(text)
-    except RecursionError as error:
-        raise ConfigError(f"{path}: the config is nested too deeply to be read.") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "unreadable"
-        raise ConfigError(f"{path}{line}: this is not valid YAML: {problem}.") from error
-
-
 def _where(source: str, node: yaml.Node) -> str:
     """`config.yaml, line 3`; an override has no line."""
     return source if source.startswith("--") else f"{source}, line {node.start_mark.line + 1}"
@@ -139,14 +123,14 @@ def _where(source: str, node: yaml.Node) -> str:
 
 def _unknown(key: str, known: Iterable[str], where: str) -> str:
     known = list(known)
-    near = difflib.get_close_matches(key.rsplit(".", 1)[-1], [k.rsplit(".", 1)[-1] for k in known], n=1)
+    near = difflib.get_close_matches(key.rsplit(".", 1)[-1][:MAX_QUOTED], [k.rsplit(".", 1)[-1] for k in known], n=1)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}."
     return f"{where}: unknown setting {_shown(key)}; {hint}"
 
 
 def _shown(name: str) -> str:
     """A name from a file, safe to print on one line."""
-    return name if name.isprintable() else ascii(name)
+    return shown(name, MAX_QUOTED)
 
 
 def _pairs(node: yaml.Node, source: str) -> list[tuple[yaml.Node, yaml.Node]]:
@@ -177,7 +161,7 @@ def _build(cls: type[T], node: yaml.Node | None, prefix: str, source: str) -> T:
         if dataclasses.is_dataclass(hint):
             values[key.value] = _build(typing.cast(Any, hint), value, full, source)
         else:
-            values[key.value] = _value(fields[key.value], hint, value, full, source)
+            values[key.value] = read_value(fields[key.value], hint, value, full, _where(source, value))
     return cls(**values)
 
 
@@ -192,8 +176,8 @@ def _override(config: T, text: str, name: str) -> T:
     if parts[0] != name:
         raise ConfigError(_unknown(key, [name], source))
     try:
-        node = yaml.compose(value) or yaml.ScalarNode("tag:yaml.org,2002:null", "")
-    except (yaml.YAMLError, RecursionError) as error:
+        node = compose(value, source) or yaml.ScalarNode("tag:yaml.org,2002:null", "")
+    except ConfigError as error:
         raise ConfigError(f"--set {_shown(text)}: the value is not valid YAML.") from error
     return _replaced(config, parts[1:], node, name, source)
 
@@ -212,87 +196,5 @@ def _replaced(config: T, parts: list[str], node: yaml.Node, prefix: str, source:
     elif len(parts) > 1:
         raise ConfigError(f"{source}: {full} is a single setting and has no key {_shown('.'.join(parts[1:]))}.")
     else:
-        value = _value(fields[head], hint, node, full, source)
+        value = read_value(fields[head], hint, node, full, _where(source, node))
     return typing.cast(T, dataclasses.replace(typing.cast(Any, config), **{head: value}))
-
-
-def _value(field: dataclasses.Field[Any], hint: Any, node: yaml.Node, full: str, source: str) -> Any:
-    """One checked value of a scalar, an optional scalar, or a tuple of scalars."""
-    where = _where(source, node)
-    try:
-        raw = yaml.SafeLoader("").construct_document(node)
-    except (yaml.YAMLError, ValueError) as error:  # an unknown !tag, the 45th of May
-        raise ConfigError(f"{where}: {full} cannot be read, but must be {allowed(hint, field)}.") from error
-    value = _typed(hint, raw)
-    if value is _WRONG:
-        raise ConfigError(f"{where}: {full} is {raw!r}, but must be {allowed(hint, field)}.")
-    items = value if isinstance(value, tuple) else (value,)
-    for item in items:
-        if item is not None and not _within(field, item):
-            raise ConfigError(f"{where}: {full} is {raw!r}, but must be {allowed(hint, field)}.")
-    return value
-
-
-_WRONG = object()
-
-
-def _typed(hint: Any, raw: Any) -> Any:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        if raw is None:
-            return None if type(None) in args else _WRONG
-        return _typed(next(a for a in args if a is not type(None)), raw)
-    if origin is tuple:
-        items = [_typed(args[0], item) for item in raw] if isinstance(raw, list) else [_WRONG]
-        fixed = args[-1] is not Ellipsis and len(items) != len(args)
-        return _WRONG if fixed or any(i is _WRONG for i in items) else tuple(items)
-    if hint is float:
-        return _number(raw)
-    if hint is int and isinstance(raw, int) and not isinstance(raw, bool):
-        return raw
-    return raw if hint in (bool, str) and isinstance(raw, hint) else _WRONG
-
-
-def _number(raw: Any) -> Any:
-    """A finite float; `1e-3`, which YAML 1.1 takes for text because it has no point, is one too."""
-    if isinstance(raw, bool) or (isinstance(raw, str) and not EXPONENT.fullmatch(raw)):
-        return _WRONG
-    try:
-        value = float(raw)
-    except (TypeError, ValueError, OverflowError):
-        return _WRONG
-    return value if math.isfinite(value) else _WRONG
-
-
-def _within(field: dataclasses.Field[Any], value: Any) -> bool:
-    choices, bounds = field.metadata["choices"], field.metadata["bounds"]
-    if choices is not None and value not in choices:
-        return False
-    if not bounds:
-        return True
-    return bool(
-        value >= bounds.get("ge", value)
-        and value <= bounds.get("le", value)
-        and ("gt" not in bounds or value > bounds["gt"])
-        and ("lt" not in bounds or value < bounds["lt"])
-    )
-
-
-def _plain(bound: float) -> str:
-    """A bound without an exponent where it is a whole number."""
-    return str(bound) if isinstance(bound, int) else f"{bound:g}"
-
-
-def allowed(hint: Any, field: dataclasses.Field[Any]) -> str:
-    """What a setting may be, in words: "a whole number at least 1 and at most 65535"."""
-    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-    args = [a for a in typing.get_args(hint) if a not in (type(None), Ellipsis)]
-    word = words.get(args[0] if args else hint, "a value")
-    if typing.get_origin(hint) is tuple:
-        word = f"a list, each item {word}"
-    if field.metadata["choices"] is not None:
-        word = "one of " + ", ".join(field.metadata["choices"])
-    signs = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-    limits = " and ".join(f"{signs[k]} {_plain(v)}" for k, v in field.metadata["bounds"].items())
-    null = " (or null)" if type(None) in typing.get_args(hint) else ""
-    return f"{word}{' ' + limits if limits else ''}{null}"

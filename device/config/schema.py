@@ -193,7 +193,7 @@ class DeviceConfig:
         advanced=True,
     )
     shutdown_s: float = setting(
-        5.0, "at the end, time to publish the events that still wait", ge=0, le=60, advanced=True
+        5.0, "at the end, time to publish the events that still wait", ge=0, le=10, advanced=True
     )
     camera: CameraConfig = section(CameraConfig)
     detector: DetectorConfig = section(DetectorConfig)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from device.bounded_file import read_bounded
+from device.bounded_file import read_bounded, user_path
 from device.config.schema import DeviceConfig
 from device.errors import ModelError, NoHomeError, StateError
 from device.host.atomic_file import make_folder, open_private, write_file
@@ -211,7 +211,7 @@ def model_path(config: DeviceConfig) -> Path:
         StateError: the state folder cannot be read.
     """
     if config.model.path is not None:
-        return Path(config.model.path).expanduser()
+        return user_path(config.model.path)
     try:
         store = open_store(config)
     except NoHomeError:  # without a state folder no model can be installed

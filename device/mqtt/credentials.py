@@ -10,8 +10,11 @@ import os
 import ssl
 from pathlib import Path
 
+from device.bounded_file import read_bounded, user_path
 from device.config.schema import MqttConfig
 from device.errors import ConfigError
+
+MAX_BYTES = 64_000  # of a file with a user name or a password
 
 
 def user(config: MqttConfig) -> tuple[str | None, str | None]:
@@ -83,9 +86,9 @@ def _first_line(what: str, file: str | None) -> str | None:
     named = file if file is not None else _credential(what)
     if named is None:
         return None
-    path = Path(named).expanduser()
+    path = user_path(named)
     try:
-        return (path.read_text(encoding="utf-8-sig").splitlines() or [""])[0]
+        return (read_bounded(path, MAX_BYTES).decode("utf-8-sig").splitlines() or [""])[0]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"device.mqtt.{what}_file: {path} cannot be read: {reason}.") from error

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from device.config.schema import DeviceConfig
 from device.errors import EmotionEdgeError
+from device.plain_text import shown
+
+MAX_SENTENCE = 1000  # characters; `status` repeats it
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +39,7 @@ class ConfigReloader:
         try:
             config = self._read()
             self._check(config)
-        except EmotionEdgeError as error:
+        except Exception as error:  # whatever is wrong with them, the old ones stay
             self._refuse(error)
             return False
         self.error = None
@@ -55,7 +58,7 @@ class ConfigReloader:
         """Whether another session can follow the one with this config."""
         return self._before is not None or self.config is not config
 
-    def fall_back(self, error: EmotionEdgeError) -> bool:
+    def fall_back(self, error: Exception) -> bool:
         """The device fails with a changed config; returns whether the old one is in force again."""
         if self._before is None:
             return False
@@ -63,6 +66,8 @@ class ConfigReloader:
         self._refuse(error)
         return True
 
-    def _refuse(self, error: EmotionEdgeError) -> None:
-        self.error = str(error)
-        log.warning("the reloaded config is not used, the old one stays in force: %s", error)
+    def _refuse(self, error: Exception) -> None:
+        known = isinstance(error, EmotionEdgeError)
+        sentence = str(error) if known else f"the settings cannot be used ({type(error).__name__}: {error})."
+        self.error = shown(sentence, MAX_SENTENCE)
+        log.warning("the reloaded config is not used, the old one stays in force: %s", self.error)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from device.config import usage_policy
 from device.config.schema import DeviceConfig
-from device.errors import EmotionEdgeError
 from device.host.core_dump import forbid_core_dumps
 from device.inference.model_card import digest, read_card
 from device.messages import ModelInfo
@@ -54,7 +53,7 @@ def run(config: DeviceConfig, watch: Watch | None = None, reread: Callable[[], D
             try:
                 if not _run_session(reloader, signals, notifier, watch):
                     return 0
-            except EmotionEdgeError as error:
+            except Exception as error:  # of any kind, if the settings have changed: the old ones did work
                 if signals.stop or not reloader.fall_back(error):
                     raise
 

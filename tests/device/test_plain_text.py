@@ -1,4 +1,4 @@
-"""Text from outside, as it is shown: no terminal can be controlled with it, and UTF-8 carries it."""
+"""Text from outside as it is shown: no terminal is controlled by it, and UTF-8 carries it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ any_text = st.text(st.characters(exclude_categories=()))  # also halves of surro
 @given(any_text)
 def test_whatever_is_shown_is_printable(text: str) -> None:
     assert shown(text).isprintable() and shown(text).encode() is not None
-    assert shown(text, 5).startswith(shown(text[:5]))
+    assert shown(text, 5).startswith(shown(text[:5])[:5]) and len(shown(text, 5)) <= 8
     assert shown(text) == text or not text.isprintable()
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from device.bounded_file import user_path
 from device.camera.frame import RawFrame
 from device.camera.opencv_logs import silence_opencv_logs
 from device.camera.source import Pause, Source
@@ -31,7 +32,7 @@ class Still(NamedTuple):
 def open_frames(address: str, config: CameraConfig, pause: Pause) -> Generator[RawFrame, None, None]:
     """See `Source`; the address is a path. In real time, unless `fast`."""
     began_s, began = time.monotonic(), time.time()
-    for image, media_s in play(Path(address).expanduser(), config):
+    for image, media_s in play(user_path(address), config):
         if not config.fast:
             pause(max(0.0, began_s + media_s - time.monotonic()))
         yield RawFrame(image, media_s, began + media_s)

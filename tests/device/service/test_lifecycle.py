@@ -64,6 +64,13 @@ def test_sighup_takes_good_settings_and_tells_of_bad_ones(mosquitto: Mosquitto, 
         assert told["config_error"].startswith("mine.yaml, line 1: device.camera.fps is 'fast', but must be")
         assert (told["purpose_note"], told["camera"]) == ("first", "running")
 
+        for text in ("device: {id: !!int ''}", 'device: {state_dir: "a\\0b"}', "[" * 9999):
+            (tmp_path / "mine.yaml").write_text(text)
+            before = len(statuses(listener))
+            process.send_signal(signal.SIGHUP)
+            wait_for(lambda seen=before: len(statuses(listener)) > seen, "the complaint")  # type: ignore[misc]
+            assert statuses(listener)[-1]["config_error"].startswith("mine.yaml")
+
         settings("second", mqtt=where)
         process.send_signal(signal.SIGHUP)
         wait_for(lambda: statuses(listener, camera="running", purpose_note="second", config_error=None), "the second")
@@ -79,7 +86,7 @@ def test_sighup_takes_good_settings_and_tells_of_bad_ones(mosquitto: Mosquitto, 
         process.send_signal(signal.SIGTERM)
         _, complaints = process.communicate(timeout=60)
         assert process.returncode == 0 and "Traceback" not in complaints
-    assert complaints.count("the reloaded config is not used, the old one stays in force: ") == 2
+    assert complaints.count("the reloaded config is not used, the old one stays in force: ") == 5
     assert not statuses(listener, purpose_note="third")
 
 

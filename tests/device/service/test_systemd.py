@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from device.config.schema import DeviceConfig
+from device.camera.reader import EXIT_S
+from device.config.schema import DeviceConfig, load_config
+from device.errors import ConfigError
+from device.publishing.mqtt_publisher import JOIN_GRACE_S
 from device.service.systemd import Notifier
 
 UNIT = Path(__file__).parents[3] / "systemd" / "emotion-device.service"
@@ -102,3 +105,7 @@ def test_the_units_times_fit_the_settings() -> None:
     assert seconds["WatchdogSec"] > 2 * config.camera.timeout_s
     assert seconds["TimeoutStartSec"] > config.mqtt.connect_timeout_s + config.camera.timeout_s
     assert seconds["TimeoutStopSec"] > 2 * config.shutdown_s
+    longest_s = load_config(overrides=["device.shutdown_s=10"]).shutdown_s
+    assert seconds["TimeoutStopSec"] > longest_s + JOIN_GRACE_S + EXIT_S, "then systemd would kill it"
+    with pytest.raises(ConfigError, match="at most 10"):
+        load_config(overrides=["device.shutdown_s=10.1"])
