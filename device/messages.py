@@ -281,7 +281,7 @@ class Answer(JsonMessage):
 
 
 def to_json(message: Any) -> str:
-    """A message as a line of JSON in UTF-8, each float with the decimals that its field declares."""
+    """A message as a line of JSON in UTF-8, each float with the decimals its field declares."""
     text = json.dumps(_plain(message, 4), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "replace").decode()  # half of a surrogate pair becomes "?"
 

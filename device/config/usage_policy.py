@@ -44,5 +44,5 @@ def aggregate(config: DeviceConfig) -> bool:
 
 
 def _has_exception(config: DeviceConfig) -> bool:
-    """Whether a reason is set, and the document that records it."""
-    return config.privacy.exception is not None and bool((config.privacy.exception_record or "").strip())
+    """Whether a reason is set, and the document that records it: a name or number one can read."""
+    return config.privacy.exception is not None and any(map(str.isalnum, config.privacy.exception_record or ""))

@@ -48,7 +48,8 @@ class CommandHandler:
         camera: is paused and resumed.
         pause: keeps it paused across restarts.
         switched: called when the camera was paused or resumed, before the answer is sent.
-        stages: timings of the running pipeline.
+        stages: timings of the running pipeline; None: a self-test measures on its own picture, as
+            these would show whether somebody is in view.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class CommandHandler:
         camera: CameraSupervisor,
         pause: Pause,
         switched: Callable[[CameraSupervisor], None],
-        stages: Callable[[], dict[str, Stage]],
+        stages: Callable[[], dict[str, Stage]] | None = None,
     ) -> None:
         self._config = config
         self._remote = remote
@@ -102,11 +103,11 @@ class CommandHandler:
         if self._selftest is not None and self._selftest.is_alive():
             self._remote.answer(request, None, "a self-test is running already; wait for its answer.")
             return
-        arguments = (request, self._stages())
+        arguments = (request, None if self._stages is None else self._stages())
         self._selftest = threading.Thread(target=self._run_selftest, args=arguments, name="selftest", daemon=True)
         self._selftest.start()
 
-    def _run_selftest(self, request: Request, stages: dict[str, Stage]) -> None:
+    def _run_selftest(self, request: Request, stages: dict[str, Stage] | None) -> None:
         try:
             data: dict[str, Any] = json.loads(selftest(self._config, camera=False, live=stages).to_json())
         except Exception as error:  # every request gets an answer; the session continues

@@ -63,6 +63,7 @@ class Session:
     ) -> None:
         self._reloader = reloader
         self._config = reloader.config
+        self._groups_only = usage_policy.aggregate(reloader.config)
         self._pipeline = pipeline
         self._publisher = publisher
         self._remote = publisher.remote
@@ -118,7 +119,7 @@ class Session:
         if self._remote is None:
             return None
         pause = Pause(state_dir(self._config))
-        stages = self._pipeline.timings.stages
+        stages = None if self._groups_only else self._pipeline.timings.stages
         return CommandHandler(self._config, self._remote, camera, pause, self._camera_switched, stages)
 
     def _step(self, camera: CameraSupervisor) -> None:
@@ -204,22 +205,36 @@ class Session:
         if now_s < self._report_due_s:
             return
         self._report_due_s = now_s + REPORT_S
-        fps, frames = self._frame_rate.mark(now_s), self._frame_rate.frames
-        groups_only = usage_policy.aggregate(self._config)  # then figures of single faces stay here
-        progress = Progress(
-            fps=fps,
-            frames=frames,
+        progress = self._group_progress(camera, now_s) if self._groups_only else self._progress(camera, now_s)
+        self._report(progress)
+        if self._trial.step(self._frame_rate.frames):
+            self._report(ModelReport(self._trial.update))
+        rate = f", {progress.fps:.1f} a second" if progress.fps is not None else ""
+        self._notifier.status(f"camera {camera.state}, {progress.frames} frames{rate}")
+
+    def _progress(self, camera: CameraSupervisor, now_s: float) -> Progress:
+        return Progress(
+            fps=self._frame_rate.mark(now_s),
+            frames=self._frame_rate.frames,
             skipped=camera.skipped,
             stages=self._pipeline.timings.stages(),
-            face_reads=None if groups_only else self._pipeline.face_reads(),
+            face_reads=self._pipeline.face_reads(),
             last_frame_s=self._last_frame_s,
             reopenings=max(0, camera.openings - 1),
         )
-        self._report(progress)
-        if self._trial.step(frames):
-            self._report(ModelReport(self._trial.update))
-        rate = f", {fps:.1f} a second" if fps is not None else ""
-        self._notifier.status(f"camera {camera.state}, {frames} frames{rate}")
+
+    def _group_progress(self, camera: CameraSupervisor, now_s: float) -> Progress:
+        """Only what is the same whether somebody is in view or nobody.
+
+        A face takes time to classify, so timings are left out, and the frames that the camera
+        delivered are counted, not those that there was time for.
+        """
+        return Progress(
+            fps=self._frame_rate.mark(now_s, camera.skipped),
+            frames=self._frame_rate.frames + camera.skipped,
+            last_frame_s=self._last_frame_s,
+            reopenings=max(0, camera.openings - 1),
+        )
 
     def _close(self, camera: CameraState) -> None:
         """End every track, report why there are no more frames, and disconnect."""

@@ -61,6 +61,8 @@ def test_a_recorded_reason_permits_it_and_half_of_one_does_not(reason: str) -> N
         {"exception": reason},
         {"exception_record": "DPIA 7/2026"},
         {"exception": reason, "exception_record": " "},
+        {"exception": reason, "exception_record": "\u200b"},
+        {"exception": reason, "exception_record": "--"},
     ):
         with pytest.raises(ConfigError, match=r"set device\.privacy\.exception and exception_record"):
             usage_policy.check(declared("workplace", "eu", **half))
