@@ -48,15 +48,15 @@ The last one gives the same result on a busy machine too."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `device replay`."""
-    from device.replay.truth import WHICH
-
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--labels", type=Path, metavar="CSV", help="which expression is shown at what time")
     source.add_argument("--truth", type=Path, metavar="CSV", help="what photos or clips show")
     parser.add_argument(
         "folder", type=Path, nargs="?", metavar="FOLDER", help="where the photos or clips of --truth are (beside it)"
     )
-    parser.add_argument("--photos", choices=WHICH, default="all", help="only those with such a number (default: all)")
+    parser.add_argument(
+        "--photos", choices=("odd", "even", "all"), default="all", help="only those with such a number (default: all)"
+    )
     parser.add_argument("--detection-only", action="store_true", help="of photos: only search each frame once")
     add_config_options(parser)
     add_json_option(parser)

@@ -15,7 +15,6 @@ PHOTO_COLUMNS = ("image", "x", "y", "width", "height", "kind", "emotion")
 CLIP_COLUMNS = ("clip", "tracks", "emotion")
 FACE, IGNORE, NONE = "face", "ignore", "none"  # kinds of a line
 UNCLEAR = ("", "unclear")  # no expression is known
-WHICH = ("odd", "even", "all")  # photos, by the last number in their names
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def chosen(photos: Iterable[PhotoTruth], which: str) -> list[PhotoTruth]:
 
     Args:
         photos: of a truth file.
-        which: one of `WHICH`.
+        which: odd or even, by the last number in a photo's name; or all.
 
     Raises:
         UsageError: a photo's name has no number, or no photo is left.
