@@ -37,6 +37,7 @@ class Pipeline:
 
     Args:
         budget: of a frame; None sets no limit.
+        search_interval_s: shortest time between two searches while every face is followed.
     """
 
     def __init__(
@@ -46,11 +47,12 @@ class Pipeline:
         classifier: Classifier,
         smoother: Smoother,
         budget: Budget | None = None,
+        search_interval_s: float = 0.0,
     ) -> None:
         self.timings = StageTimings()
         self.labels = classifier.labels
         self._budget = budget or Budget(PipelineConfig(budget_ms=None))
-        self._tile_scheduler = TileScheduler(detector, self._budget)
+        self._tile_scheduler = TileScheduler(detector, self._budget, search_interval_s)
         self._flow_tracker = FlowTracker()
         self._tracker = tracker
         self._classifier = classifier
@@ -65,7 +67,7 @@ class Pipeline:
         self._budget.begin()
         with self.timings.measure("total"):
             with self.timings.measure("detect"):
-                scan = self._detect(frame.image)
+                scan = self._detect(frame)
             with self.timings.measure("track"):
                 grey = to_grey(frame.image)
                 self._flow_tracker.add_frame(grey)
@@ -86,10 +88,10 @@ class Pipeline:
         """How often a face was classified in the last seconds; None without a face."""
         return self._face_scheduler.figures()
 
-    def _detect(self, image: NDArray[np.uint8]) -> ScanResult:
+    def _detect(self, frame: Frame) -> ScanResult:
         if self._overdue and not self._budget.affords("detect", leaving="classify"):
             return ScanResult([], [])
-        return self._tile_scheduler.look(image, self._tracker.wanted())
+        return self._tile_scheduler.look(frame.image, self._tracker.wanted(), frame.time_s)
 
     def _classify(self, grey: NDArray[np.uint8], live: list[Track], time_s: float) -> dict[int, Prediction]:
         """Classify the most urgent faces, as many as there is time for; track id -> prediction."""
@@ -165,4 +167,5 @@ def from_config(config: DeviceConfig, model: Path | None = None) -> Pipeline:
     classifier = Classifier(model or model_path(config), config.model.threads)
     smoother = make_smoother(config.smoother, classifier.labels)
     budget = Budget(config.pipeline)
-    return Pipeline(open_detector(config.detector), Tracker(config.tracker), classifier, smoother, budget)
+    detector, tracker = open_detector(config.detector), Tracker(config.tracker)
+    return Pipeline(detector, tracker, classifier, smoother, budget, config.detector.interval_s)

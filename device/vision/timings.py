@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -24,7 +24,7 @@ class StageTimings:
     def __init__(self, latest: int = LATEST) -> None:
         self._latest = latest
         self._runs: dict[str, deque[float]] = {}
-        self._totals_ms: Counter[str] = Counter()
+        self._totals_ms: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
