@@ -109,6 +109,19 @@ class TrackerConfig:
 
 
 @dataclass(frozen=True)
+class FaceCheckConfig:
+    """The second look, by a landmark network, at what a detector takes for a face."""
+
+    enabled: bool = setting(
+        True, "a face is reported only after a second network saw one, and a tilted head is turned upright"
+    )
+    min_presence: float = setting(0.5, "mean score of the looks below which it is no face", ge=0, le=1, advanced=True)
+    interval_s: float = setting(
+        1.0, "each face is looked at again after this long, if there is time", ge=0, le=3600, advanced=True
+    )
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The expression network."""
 

@@ -21,10 +21,10 @@ STRIDES = (8, 16, 32)
 MIN_SCORE = 0.6
 MIN_NETWORK_PX = 14  # faces of this side are still found, pixels of the network's input
 
-# From its boxes (mean of width and height) to the framing of BlazeFace's near network, for which the
-# crop margin of a card is measured. The near network's box has .92 of the side and its centre .074
-# lower on FER2013's crops pasted into frames (96-240 px, n = 770); .956 and .092 on real photos
-# (n = 64). These are the means.
+# From its boxes (mean of width and height) to the framing of BlazeFace's near network, for which
+# the crop margin of a card is measured. The near network's box has .92 of the side and its centre
+# is .074 lower on FER2013's crops pasted into frames (96-240 px, n = 770); .956 and .092 on real
+# photos (n = 64). These are the means.
 SCALE = 0.94
 DOWN = 0.083
 
