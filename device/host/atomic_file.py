@@ -47,7 +47,8 @@ def open_private(path: Path) -> BinaryIO:
         OSError: the folder cannot be written, or the file belongs to another user.
     """
     number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)
-    os.fchmod(number, PRIVATE_FILE)  # whatever the umask, and if it existed before
+    with suppress(PermissionError):  # another user's, who lets us write
+        os.fchmod(number, PRIVATE_FILE)  # whatever the umask, and if it existed before
     return os.fdopen(number, "wb")
 
 

@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
+import time
 from pathlib import Path
 
+from device.bounded_file import read_bounded
 from device.errors import StateError
-from device.host.atomic_file import write_file
+from device.host.atomic_file import PRIVATE_FILE, make_folder, write_file
+from device.outbox.tables import MAX_SEQ, damage_error, prepare_tables
 
 log = logging.getLogger(__name__)
 
 FILE, CEILING, DAMAGED = "outbox.db", "outbox.seq", "outbox.db.damaged"
-# AUTOINCREMENT: a number is never used again, even after its event was delivered and deleted.
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY AUTOINCREMENT, recorded REAL NOT NULL, body TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS timeline (boot TEXT NOT NULL, offset_s REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS reserve (room BLOB);
-INSERT OR IGNORE INTO counters VALUES ('dropped', 0);
-"""
 # EXCLUSIVE: two processes on one folder would send every event twice.
 # 32 pages: SQLite reuses the write-ahead log before it outgrows the reserve.
 PRAGMAS = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=32;"
 RESERVE_BYTES = 256 * 1024
 STRIDE = 1000  # the ceiling is written once for so many sequence numbers
+MAX_BATCH = 1000  # events that one transaction writes at most
+MAX_CEILING_BYTES = 64  # of its file
 
 
 def open_database(folder: Path | None) -> tuple[sqlite3.Connection, bool]:
     """Open the database in a folder, created if it does not exist; None opens one in memory.
 
     Returns:
-        The connection, and whether the database is new because the old file was damaged. The
+        The connection, and whether the database is new because the old file was damaged or lost. A
         damaged file is kept as `outbox.db.damaged`.
 
     Raises:
@@ -41,7 +39,13 @@ def open_database(folder: Path | None) -> tuple[sqlite3.Connection, bool]:
     where = "memory" if folder is None else str(folder / FILE)
     try:
         try:
-            return _open(folder, 0 if folder is None else read_ceiling(folder)), False
+            if folder is None:
+                return _open(None, 0), False
+            floor, lost = read_ceiling(folder), _is_lost(folder)
+            db = _open(folder, floor)
+            if lost:
+                log.warning("%s", _lost_sentence(folder, floor))
+            return db, lost
         except sqlite3.DatabaseError as error:
             if folder is None or not is_damage(error):
                 raise
@@ -84,13 +88,18 @@ def is_damage(error: sqlite3.Error) -> bool:
 def read_ceiling(folder: Path) -> int:
     """Upper bound of all sequence numbers ever used; 0 if none was written."""
     try:
-        return max(0, int((folder / CEILING).read_text(encoding="ascii")))
+        ceiling = int(read_bounded(folder / CEILING, MAX_CEILING_BYTES).decode("ascii"))
     except (OSError, ValueError):
         return 0
+    return ceiling if 0 <= ceiling <= MAX_SEQ else 0
 
 
 def raise_ceiling(folder: Path, seq: int) -> int:
-    """Write, outside the database, an upper bound somewhat above `seq`; returns that bound."""
+    """Write, outside the database, an upper bound somewhat above `seq`; returns that bound.
+
+    The number may not be on disk yet: after a power cut the last one is at most `STRIDE` and a
+    batch below the bound.
+    """
     ceiling = seq + STRIDE
     with contextlib.suppress(OSError):  # disk full: acceptable, it is only needed if the database is damaged
         write_file(folder / CEILING, f"{ceiling}\n".encode("ascii"))
@@ -105,16 +114,31 @@ def error_sentence(where: str, error: Exception) -> str:
     return f"{where}: the state folder cannot be used: {reason}; check device.state_dir, its permissions and the disk."
 
 
+def _is_lost(folder: Path) -> bool:
+    """Whether numbers were given, but the file that gave them is gone or empty."""
+    try:
+        size = (folder / FILE).stat().st_size
+    except FileNotFoundError:
+        size = 0
+    return size == 0 and (folder / CEILING).exists()
+
+
+def _lost_sentence(folder: Path, floor: int) -> str:
+    return (
+        f"{folder / FILE}: the outbox is gone, and the events that waited in it are lost; "
+        f"an empty one starts at seq {floor + 1}."
+    )
+
+
 def _open(folder: Path | None, floor: int) -> sqlite3.Connection:
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    name = ":memory:" if folder is None else folder / FILE
+    name = ":memory:" if folder is None else _private_file(folder)
     db = sqlite3.connect(name, isolation_level=None, timeout=0, check_same_thread=False)
     try:
-        db.executescript(PRAGMAS + SCHEMA)
+        db.executescript(PRAGMAS)
         (result,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if result != "ok":
-            raise _damage_error(result)
+            raise damage_error(result)
+        prepare_tables(db, time.time())
         _start_above(db, floor)
         _reserve(db)
     except BaseException:
@@ -123,16 +147,39 @@ def _open(folder: Path | None, floor: int) -> sqlite3.Connection:
     return db
 
 
-def _damage_error(message: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(message)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
+def _private_file(folder: Path) -> Path:
+    """The database's file, created if need be, which only this user may read, whatever the umask.
+
+    SQLite gives its log the same permissions.
+    """
+    make_folder(folder)
+    path = folder / FILE
+    # Only if it is absent: closing a file would end the locks that SQLite holds on it here.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE))
+    with contextlib.suppress(PermissionError):  # another user's, who lets us write
+        path.chmod(PRIVATE_FILE)
+    return path
 
 
 def _start_above(db: sqlite3.Connection, floor: int) -> None:
-    """Let a file that never used a sequence number start above `floor`."""
-    if floor and db.execute("SELECT 1 FROM sqlite_sequence WHERE name = 'events'").fetchone() is None:
-        db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (floor,))
+    """Give no number twice, whatever the file says was the last one.
+
+    The last number is also in `counters`, and outside, as a bound (`raise_ceiling`). A file that is
+    further below the bound than it can be by itself is new, was changed, or is an older copy.
+    """
+    rows = db.execute("SELECT typeof(seq), seq FROM sqlite_sequence WHERE name = 'events'").fetchall()
+    (used,) = db.execute("SELECT ifnull(max(seq), 0) FROM events").fetchone()
+    (counted,) = db.execute("SELECT ifnull(max(value), 0) FROM counters WHERE name = 'last_seq'").fetchone()
+    given = rows[0][1] if len(rows) == 1 and rows[0][0] == "integer" and 0 <= rows[0][1] <= MAX_SEQ else 0
+    last = max(given, used, counted)
+    if last < floor - STRIDE - MAX_BATCH or (floor and not last):
+        last = floor
+    if last != given or (last and len(rows) != 1):
+        if max(given, used, counted):
+            log.warning("the outbox's last number was lowered to %d; it goes on above %d.", given, last)
+        db.execute("DELETE FROM sqlite_sequence WHERE name = 'events'")
+        db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (last,))
 
 
 def _reserve(db: sqlite3.Connection) -> None:

@@ -21,11 +21,20 @@ from device.config.schema import OutboxConfig
 from device.errors import StateError
 from device.messages import EmotionEvent
 from device.outbox.clock import Clocks, Timeline, continue_timeline
-from device.outbox.database import FILE, error_sentence, is_damage, open_database, raise_ceiling, replace_damaged
+from device.outbox.database import (
+    FILE,
+    MAX_BATCH,
+    error_sentence,
+    is_damage,
+    open_database,
+    raise_ceiling,
+    replace_damaged,
+)
+from device.outbox.event_row import parse_event
 
 log = logging.getLogger(__name__)
 
-MAX_HELD = 1000  # events kept in memory while the disk cannot be written
+MAX_HELD = MAX_BATCH  # events kept in memory while the disk cannot be written
 SIZE = "length(CAST(body AS BLOB))"  # length(body) would count characters, not bytes
 
 
@@ -213,6 +222,8 @@ class Outbox:
             cursor = self._db.execute("INSERT INTO events (recorded, body) VALUES (?, ?)", (recorded, body))
             depth, size = stored.depth + 1, stored.size + len(body.encode())
             stored = dataclasses.replace(stored, depth=depth, size=size, last_seq=cursor.lastrowid or 0)
+        if stored.last_seq != self._stored.last_seq:
+            self._db.execute("INSERT OR REPLACE INTO counters VALUES ('last_seq', ?)", (stored.last_seq,))
         if self._folder is not None and stored.last_seq > self._ceiling:
             self._ceiling = raise_ceiling(self._folder, stored.last_seq)
         return stored
@@ -240,7 +251,7 @@ class Outbox:
     def _parse(self, seq: int, recorded: float, body: str) -> Waiting | None:
         """Parse a row; one that a bad disk or another version left invalid is dropped."""
         try:
-            return Waiting(dataclasses.replace(EmotionEvent.from_json(body), seq=seq), recorded)
+            return Waiting(parse_event(body, seq), recorded)
         except (ValueError, TypeError, KeyError):
             log.warning("event %d in the outbox is not valid and is dropped.", seq)
             self._acknowledged.add(seq)
