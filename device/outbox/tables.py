@@ -53,10 +53,18 @@ def prepare_tables(db: sqlite3.Connection, now_s: float) -> None:
         db.execute("INSERT OR IGNORE INTO counters VALUES ('dropped', 0)")
         _mend(db, now_s)
         db.execute("COMMIT")
-    except BaseException:
+    except BaseException as error:
         if db.in_transaction:
             db.execute("ROLLBACK")
-        raise
+        if not isinstance(error, sqlite3.OperationalError) or not _are_there(db):
+            raise
+        log.warning("the outbox keeps its tables as they are, because its file cannot be written: %s.", error)
+
+
+def _are_there(db: sqlite3.Connection) -> bool:
+    """Whether all tables exist, so that events can be read and sent from a disk that is full."""
+    names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return names >= TABLES.keys()
 
 
 def damage_error(message: str) -> sqlite3.DatabaseError:

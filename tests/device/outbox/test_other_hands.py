@@ -14,6 +14,9 @@ import pytest
 
 from device.outbox.tables import TABLES
 from tests.device.outbox.helpers import event, open_outbox, seqs
+from tests.device.outbox.test_disk import fill, small_disk
+
+__all__ = ["small_disk"]  # a fixture
 
 
 def change(folder: Path, *statements: str) -> None:
@@ -118,6 +121,19 @@ def test_a_file_of_an_older_version_keeps_its_events_and_numbers(
     outbox = open_outbox(tmp_path)
     assert (seqs(outbox), outbox.dropped, outbox.damaged) == ([8, 9, 10], 0, 0)
     assert outbox.append(event()) == 11 and caplog.messages == []
+
+
+def test_a_file_of_an_older_version_on_a_full_disk_stays_as_it_is(
+    small_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    older_version(small_disk)
+    ballast = fill(small_disk)
+    with closing(open_outbox(small_disk)) as outbox:
+        assert seqs(outbox) == [8, 9, 10]
+    assert "keeps its tables as they are, because its file cannot be written" in caplog.text
+    ballast.unlink()
+    with closing(open_outbox(small_disk)) as outbox:
+        assert (seqs(outbox), outbox.append(event())) == ([8, 9, 10], 11)
 
 
 WRONG = {
