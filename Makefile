@@ -1,6 +1,6 @@
 # What a person calls; scripts/ holds what is done, so that CI does exactly the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all coverage check train lint-deploy package rehearse-arm64 rehearse-pi clean
+.PHONY: help demo test test-all coverage check check-deps train lint-deploy package rehearse-arm64 rehearse-pi clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ train: ## make the network: make train DATA=path/to/fer2013.csv (or DATA=toy)
 
 lint-deploy: ## ansible-lint, yamllint and shellcheck
 	@scripts/dev/lint-deploy
+
+check-deps: ## known vulnerabilities of the locked dependencies of the device
+	@scripts/dev/check-deps $(ARGUMENTS)
 
 package: ## what a release consists of, in dist/, built twice and tried
 	@scripts/release/package
