@@ -7,6 +7,7 @@ out, so that neither a bad disk nor the text of an older version keeps the devic
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import math
 import re
@@ -45,7 +46,12 @@ def read_record(path: Path) -> tuple[Record, str | None]:
     Raises:
         OSError: the file does not exist or cannot be read.
     """
-    data = read_bounded(path, MAX_BYTES)
+    try:
+        data = read_bounded(path, MAX_BYTES)
+    except OSError as error:
+        if error.errno not in (errno.EFBIG, errno.EINVAL):  # too large, or no file at all
+            raise
+        return Record(), ALL_DAMAGED
     try:
         values = json.loads(data.decode())
         record = _checked(values)

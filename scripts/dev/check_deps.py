@@ -1,6 +1,6 @@
 """Look for known vulnerabilities in the locked dependencies of the device (deploy/locks).
 
-scripts/dev/check-deps                 asks pip-audit; without a network it reads what was answered last
+scripts/dev/check-deps                 asks pip-audit; where that cannot ask, reads its last answer
 scripts/dev/check-deps --require       fails where a package could not be checked, as a release does
 scripts/dev/check-deps --offline --advisories FILE     reads pip-audit's JSON from a file
 """
@@ -29,7 +29,7 @@ def locked() -> list[Package]:
 
 
 def ask_pip_audit() -> tuple[dict[str, Any], str]:
-    """pip-audit's JSON of all locks together, and why it lacks some; an empty text if it does not."""
+    """pip-audit's JSON of all locks together, and why it lacks some; empty if it has all."""
     entries: list[Any] = []
     for lock in sorted(LOCKS.glob("*.txt")):
         answer, reason = _ask(lock)
