@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+from device.camera.discovery import choose_camera
 from device.camera.frame import Frame, RawFrame
 from device.camera.reader import FrameReader, LatestFrameReader, SequentialReader
 from device.camera.sources.registry import find_source, open_source
@@ -26,6 +27,7 @@ class Camera:
     """
 
     def __init__(self, config: CameraConfig) -> None:
+        config = choose_camera(config)
         self.live = find_source(config).live  # False: it ends by itself
         self.skipped = 0  # in all
         self._config = config
@@ -53,7 +55,7 @@ class Camera:
         self._reject_frozen(raw)
         self.skipped += skipped
         self._index += skipped + 1
-        return Frame(raw.image, self._index, raw.time_s, raw.timestamp, skipped, raw.still_s)
+        return Frame(raw.image, self._index, raw.time_s, raw.timestamp, skipped, raw.still_s, raw.pixel_format)
 
     def close(self) -> None:
         """Free the source; harmless when repeated."""

@@ -12,11 +12,36 @@ class CameraConfig:
     """Where frames come from."""
 
     source: str = setting(
-        "picamera2://0", "picamera2://N, v4l2:///dev/videoN, or the path of a video, picture or folder"
+        "auto",
+        "auto: the first camera that is there; else picamera2://N, v4l2:///dev/videoN, rtsp:// or http:// of a "
+        "network camera, or the path of a video, picture or folder",
     )
-    width: int = setting(640, "of the frames of a live camera, pixels", ge=64, le=4096)
-    height: int = setting(480, "of the frames of a live camera, pixels", ge=64, le=4096)
-    fps: float = setting(15.0, "frames a second of a live camera, and of a folder of pictures", gt=0, le=120)
+    width: int = setting(640, "of the frames to ask a live camera for, pixels", ge=64, le=4096)
+    height: int = setting(480, "of the frames to ask a live camera for, pixels", ge=64, le=4096)
+    fps: float = setting(
+        15.0,
+        "frames a second to ask a live camera for; also of a folder, and of a video without a clock (.mjpeg, .h264)",
+        gt=0,
+        le=120,
+    )
+    pixel_format: str = setting(
+        "auto",
+        "of a V4L2 camera; auto: MJPG where YUYV does not reach fps, which USB often limits",
+        choices=("auto", "MJPG", "YUYV"),
+    )
+    rotate: int = setting(0, "turn the frames clockwise by this angle, degrees", choices=(0, 90, 180, 270))
+    flip: str | None = setting(
+        None, "then mirror the frames in this direction", choices=("horizontal", "vertical"), advanced=True
+    )
+    username_file: str | None = setting(
+        None,
+        "network camera: file whose first line is the user name; null takes systemd's credential camera-username, "
+        "if there is one",
+        advanced=True,
+    )
+    password_file: str | None = setting(
+        None, "the same for the password, and the credential camera-password", advanced=True
+    )
     fast: bool = setting(False, "play files as fast as possible instead of in real time", advanced=True)
     loop: bool = setting(False, "play a file again when it ends", advanced=True)
     picture_s: float = setting(3.0, "a single picture is shown for this long", gt=0, le=3600, advanced=True)
@@ -68,6 +93,11 @@ class DetectorConfig:
         choices=("squares", "whole", "tiles"),
     )
     tile_px: int = setting(192, "side of the smallest tiles, pixels of the frame", ge=64, le=4096, advanced=True)
+    ignore: tuple[tuple[tuple[float, float], ...], ...] = setting(
+        (),
+        "faces whose middle is in one of these areas are left out, such as a poster; each is a list of corners [x, y], "
+        "shares of the frame's width and height from its top left; `device snapshot` shows them",
+    )
     min_score: float = setting(0.5, "a detection below this is not a face (blazeface)", ge=0, le=1, advanced=True)
     min_face_px: int = setting(24, "smaller faces are ignored, pixels of the frame", ge=1, le=4096, advanced=True)
     max_faces: int = setting(32, "at most this many faces a frame, the largest first", ge=1, le=256, advanced=True)
