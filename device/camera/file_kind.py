@@ -14,7 +14,8 @@ from device.errors import SourceError
 
 FileKind = Literal["picture", "animation", "raw", "video"]
 
-PICTURES = frozenset((".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
+PHONE_PHOTOS = frozenset((".avif", ".heic", ".heif"))  # not every OpenCV decodes them
+PICTURES = PHONE_PHOTOS | {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 RAW_JPEGS = frozenset((".mjpeg", ".mjpg"))  # many JPEG pictures in a row; one alone looks the same
 PHOTO_BRANDS = frozenset((b"avif", b"avis", b"heic", b"heim", b"heis", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"))
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"

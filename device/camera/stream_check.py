@@ -73,10 +73,11 @@ class StreamCheck:
         assert self.mode is not None
         self.mode = dataclasses.replace(self.mode, fps=round(fps, 2))
         if fps < SLOW * self._config.fps:
+            or_format = " or device.camera.pixel_format MJPG" if self.mode.pixel_format == "YUYV" else ""
             self._tell(
                 "rate",
                 f"{self._config.fps:g} frames/s were asked for, but {fps:.1f} come; in low light cameras are slower, "
-                "else ask for a smaller size or for device.camera.pixel_format MJPG.",
+                f"else try a smaller size{or_format}.",
             )
 
     def _tell(self, kind: str, sentence: str) -> None:

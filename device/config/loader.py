@@ -287,7 +287,7 @@ def allowed(hint: Any, field: dataclasses.Field[Any]) -> str:
     """What a setting may be, in words: "a whole number at least 1 and at most 65535"."""
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     args = [a for a in typing.get_args(hint) if a not in (type(None), Ellipsis)]
-    word = words.get(args[0] if args else hint, "a value")
+    word = words.get(args[0] if args else hint, "a list" if args else "a value")
     if typing.get_origin(hint) is tuple:
         word = f"a list, each item {word}"
     if field.metadata["choices"] is not None:

@@ -95,8 +95,8 @@ class DetectorConfig:
     tile_px: int = setting(192, "side of the smallest tiles, pixels of the frame", ge=64, le=4096, advanced=True)
     ignore: tuple[tuple[tuple[float, float], ...], ...] = setting(
         (),
-        "faces whose middle is in one of these areas are left out, such as a poster; each is a list of corners [x, y], "
-        "shares of the frame's width and height from its top left; `device snapshot` shows them",
+        "areas whose faces are left out, such as a poster: corners [x, y] of each, shares of the frame; see "
+        "`device snapshot`",
     )
     min_score: float = setting(0.5, "a detection below this is not a face (blazeface)", ge=0, le=1, advanced=True)
     min_face_px: int = setting(24, "smaller faces are ignored, pixels of the frame", ge=1, le=4096, advanced=True)

@@ -17,6 +17,7 @@ from device.model_registry.registry import model_path
 from device.vision.detection import Detector
 from device.vision.detector import open_detector
 from device.vision.face_scheduler import FaceScheduler
+from device.vision.ignore_regions import Regions, outside
 from device.vision.observation import FaceReading, Observation
 from device.vision.optical_flow import FlowTracker
 from device.vision.smoother import Reading, Smoother, make_smoother
@@ -37,6 +38,7 @@ class Pipeline:
 
     Args:
         budget: of a frame; None sets no limit.
+        ignore: areas of the frame without faces.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Pipeline:
         classifier: Classifier,
         smoother: Smoother,
         budget: Budget | None = None,
+        ignore: Regions = (),
     ) -> None:
         self.timings = StageTimings()
         self.labels = classifier.labels
         self._budget = budget or Budget(PipelineConfig(budget_ms=None))
         self._tile_scheduler = TileScheduler(detector, self._budget)
         self._flow_tracker = FlowTracker()
+        self._ignore = ignore
         self._tracker = tracker
         self._classifier = classifier
         self._face_scheduler = FaceScheduler()
@@ -89,7 +93,8 @@ class Pipeline:
     def _detect(self, image: NDArray[np.uint8]) -> ScanResult:
         if self._overdue and not self._budget.affords("detect", leaving="classify"):
             return ScanResult([], [])
-        return self._tile_scheduler.look(image, self._tracker.wanted())
+        scan = self._tile_scheduler.look(image, self._tracker.wanted())
+        return scan._replace(detections=outside(scan.detections, self._ignore, image.shape))
 
     def _classify(self, grey: NDArray[np.uint8], live: list[Track], time_s: float) -> dict[int, Prediction]:
         """Classify the most urgent faces, as many as there is time for; track id -> prediction."""
@@ -165,4 +170,5 @@ def from_config(config: DeviceConfig, model: Path | None = None) -> Pipeline:
     classifier = Classifier(model or model_path(config), config.model.threads)
     smoother = make_smoother(config.smoother, classifier.labels)
     budget = Budget(config.pipeline)
-    return Pipeline(open_detector(config.detector), Tracker(config.tracker), classifier, smoother, budget)
+    detector, tracker = open_detector(config.detector), Tracker(config.tracker)
+    return Pipeline(detector, tracker, classifier, smoother, budget, config.detector.ignore)

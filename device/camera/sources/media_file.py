@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from device.camera.decoding import Still, read_animation, read_picture, read_video
-from device.camera.file_kind import PICTURES, kind_of
+from device.camera.file_kind import PHONE_PHOTOS, PICTURES, kind_of
 from device.camera.frame import RawFrame
 from device.camera.source import Pause, Source
 from device.config.schema import CameraConfig
@@ -81,6 +81,8 @@ def _folder(path: Path, fps: float) -> Iterator[Still]:
     pictures = [p for p in entries if p.suffix.lower() in PICTURES and not p.name.startswith(".")]
     if not pictures:
         raise SourceError(f"{path}: there is no picture in this folder ({', '.join(sorted(PICTURES))}).")
+    for photo in (p for p in pictures if p.suffix.lower() in PHONE_PHOTOS):
+        read_picture(photo)  # it is an error at once if one cannot be decoded
     for n, picture in enumerate(pictures):
         if not is_picture(picture):
             raise SourceError(
