@@ -71,7 +71,7 @@ def test_the_unit_and_the_role_mean_the_same_places() -> None:
     home, etc = variables["emotion_device_home"], variables["emotion_device_etc"]
     assert f"ExecStart={home}/venv/bin/device run --config {etc}/config.yaml\n" in UNIT
     wrapper = (ROLE / "files" / "emotion-device").read_text()
-    assert f'{home}/venv/bin/device "$command" "$@" --config {etc}/config.yaml' in wrapper
+    assert f'{home}/venv/bin/device "$command" "$@" --config "{etc}/$settings.yaml"' in wrapper
 
 
 def test_the_unit_of_more_cameras_differs_in_names_only() -> None:

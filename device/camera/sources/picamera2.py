@@ -69,9 +69,13 @@ def find(modes: bool) -> list[FoundCamera]:
         return []
     return [
         FoundCamera(f"picamera2://{number}", camera["Model"], modes=tuple(Mode(*m) for m in camera.get("modes", [])))
-        for number, camera in enumerate(cameras)
-        if USB not in camera.get("Id", "")
+        for number, camera in _on_ribbon_cables(cameras).items()
     ]
+
+
+def _on_ribbon_cables(cameras: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """The cameras by their numbers, without those of USB."""
+    return {number: camera for number, camera in enumerate(cameras) if USB not in camera.get("Id", "")}
 
 
 def _open_picamera2(number: int, config: CameraConfig) -> Any:
@@ -83,9 +87,11 @@ def _open_picamera2(number: int, config: CameraConfig) -> Any:
             f"picamera2://{number}: picamera2 cannot be imported ({error}); run `sudo apt install python3-picamera2` "
             "and make the virtual environment with --system-site-packages."
         ) from error
-    cameras = len(Picamera2.global_camera_info())
-    if number >= cameras:
-        raise SourceError(f"picamera2://{number}: {cameras} cameras are connected; check the ribbon cable and restart.")
+    cameras = _on_ribbon_cables(Picamera2.global_camera_info())
+    if number not in cameras:
+        raise SourceError(
+            f"picamera2://{number}: {len(cameras)} cameras are connected; check the ribbon cable and restart."
+        )
     steps = orientation_of(config)
     try:
         camera = Picamera2(number)

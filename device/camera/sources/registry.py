@@ -27,12 +27,12 @@ def find_source(config: CameraConfig) -> Source:
         SourceError: no module has this scheme.
     """
     scheme, _ = _parts(config.source)
-    if scheme not in (FILE, *schemes()):
+    if scheme is not None and scheme not in schemes():
         examples = ", ".join(_load(name).example for name in schemes())
         raise SourceError(
             f"{config.source}: this source is not known; write {examples}, or the path of a file or folder."
         )
-    source = _load(scheme)
+    source = _load(scheme or FILE)
     return source if config.fault is None else with_fault(source)
 
 
@@ -67,12 +67,12 @@ def open_source(config: CameraConfig, pause: Pause) -> Generator[RawFrame, None,
     return oriented(frames, steps) if any(steps) and not source.turns else frames
 
 
-def _parts(source: str) -> tuple[str, str]:
-    """The module of a source, and its address there."""
+def _parts(source: str) -> tuple[str | None, str]:
+    """The scheme of a source, None for a file, and its address there."""
     if source.startswith(V4L2_FOLDERS):
         return "v4l2", source
     scheme, is_uri, address = source.partition("://")
-    return (scheme.lower(), address) if is_uri else (FILE, source)
+    return (scheme.lower(), address) if is_uri else (None, source)
 
 
 def _load(name: str) -> Source:
