@@ -1,4 +1,4 @@
-"""A network camera: MJPEG over HTTP on loopback, with or without a password; killed and started at will."""
+"""A network camera: MJPEG over HTTP on loopback, with or without a password."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +29,7 @@ class MjpegCamera:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self._images = images
+        self._jpegs = _with_noise(images)
         self._user = user
         self._process: multiprocessing.process.BaseProcess | None = None
 
@@ -41,7 +40,7 @@ class MjpegCamera:
     def start(self) -> None:
         """Serve, and return when it can be reached."""
         target = multiprocessing.get_context("spawn").Process(
-            target=_serve, args=(self.port, list(self._images), self._user), daemon=True
+            target=_serve, args=(self.port, self._jpegs, self._user), daemon=True
         )
         target.start()
         self._process = target
@@ -69,17 +68,23 @@ def mjpeg_camera(images: Sequence[NDArray[np.uint8]], user: str | None = None) -
         camera.kill()
 
 
-def _serve(port: int, images: list[NDArray[np.uint8]], user: str | None) -> None:
+def _with_noise(images: Sequence[NDArray[np.uint8]]) -> list[bytes]:
+    """The pictures as JPEG, each twice and different."""
+    import cv2  # not in the server's process, which then starts sooner
+
     rng = np.random.default_rng(0)
-    noisy = [np.clip(image + rng.integers(-3, 4, image.shape), 0, 255).astype(np.uint8) for image in images * 2]
-    jpegs = [cv2.imencode(".jpg", image)[1].tobytes() for image in noisy]
+    noisy = [np.clip(image + rng.integers(-3, 4, image.shape), 0, 255).astype(np.uint8) for image in [*images] * 2]
+    return [cv2.imencode(".jpg", image)[1].tobytes() for image in noisy]
+
+
+def _serve(port: int, jpegs: list[bytes], user: str | None) -> None:
     wanted = None if user is None else "Basic " + base64.b64encode(user.encode()).decode()
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *args: object) -> None:
             pass
 
-        def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+        def do_GET(self) -> None:
             if wanted is not None and self.headers.get("Authorization") != wanted:
                 self.send_response(401)
                 self.send_header("WWW-Authenticate", 'Basic realm="camera"')

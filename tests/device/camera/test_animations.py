@@ -1,4 +1,4 @@
-"""Animated pictures and raw streams are films; photos of phones are refused if they cannot be read."""
+"""Animated pictures and raw streams are films; what cannot be decoded is refused."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from device.camera.sources.media_file import is_picture
 from device.camera.source import Source
+from device.camera.sources.media_file import is_picture
 from device.camera.sources.registry import find_source
 from tests.support.cameras import config, error_of, frames_of
 from tests.support.clips import number_of, numbered, write_clip

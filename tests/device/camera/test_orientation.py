@@ -38,7 +38,7 @@ def test_a_file_is_turned_then_mirrored(tmp_path: Path, rotate: int, flip: str |
     assert np.array_equal(image, as_set(corners(), rotate, flip))
 
 
-@pytest.mark.parametrize(("rotate", "flip"), [*itertools.product(ANGLES, FLIPS)])
+@pytest.mark.parametrize(("rotate", "flip"), [(0, None), (180, None), (90, "horizontal"), (270, "vertical")])
 def test_a_sensor_mirrors_and_a_quarter_turn_follows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rotate: int, flip: str | None
 ) -> None:
