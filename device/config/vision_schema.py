@@ -12,9 +12,7 @@ class CameraConfig:
     """Where frames come from."""
 
     source: str = setting(
-        "auto",
-        "auto: the first camera that is there; else picamera2://N, v4l2:///dev/videoN, rtsp:// or http:// of a "
-        "network camera, or the path of a video, picture or folder",
+        "auto", "auto (the first camera), or a URI such as picamera2://0, or the path of a file or folder"
     )
     width: int = setting(640, "of the frames to ask a live camera for, pixels", ge=64, le=4096)
     height: int = setting(480, "of the frames to ask a live camera for, pixels", ge=64, le=4096)
@@ -26,7 +24,7 @@ class CameraConfig:
     )
     pixel_format: str = setting(
         "auto",
-        "of a V4L2 camera; auto: MJPG where YUYV does not reach fps, which USB often limits",
+        "of a V4L2 camera; auto: MJPG where YUYV is slower than fps",
         choices=("auto", "MJPG", "YUYV"),
     )
     rotate: int = setting(0, "turn the frames clockwise by this angle, degrees", choices=(0, 90, 180, 270))
