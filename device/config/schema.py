@@ -15,6 +15,7 @@ from device.config.regions import check_regions
 from device.config.vision_schema import (
     CameraConfig,
     DetectorConfig,
+    FaceCheckConfig,
     ModelConfig,
     PipelineConfig,
     SmootherConfig,
@@ -25,6 +26,7 @@ __all__ = [
     "CameraConfig",
     "DetectorConfig",
     "DeviceConfig",
+    "FaceCheckConfig",
     "FleetConfig",
     "MetricsConfig",
     "ModelConfig",
@@ -199,6 +201,7 @@ class DeviceConfig:
     camera: CameraConfig = section(CameraConfig)
     detector: DetectorConfig = section(DetectorConfig)
     tracker: TrackerConfig = section(TrackerConfig)
+    face_check: FaceCheckConfig = section(FaceCheckConfig)
     model: ModelConfig = section(ModelConfig)
     smoother: SmootherConfig = section(SmootherConfig)
     pipeline: PipelineConfig = section(PipelineConfig)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-
-from device.camera import v4l2_modes
 
 DISCRETE, STEPWISE = 1, 3
 CAPTURE, META, HAS_DEVICE = 0x1, 0x800000, 0x80000000
@@ -81,7 +80,7 @@ def plug_in(monkeypatch: pytest.MonkeyPatch, cameras: Mapping[str, SimulatedCame
         cameras[name].answer(request, buffer)
         return 0
 
-    monkeypatch.setattr(v4l2_modes.fcntl, "ioctl", ioctl)
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
 
 
 WEBCAM = SimulatedCamera(

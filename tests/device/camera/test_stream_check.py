@@ -25,7 +25,7 @@ def checked(rate: float, seconds: float = 10.0, adjustable: bool = True, **setti
     return check
 
 
-def feed(check: StreamCheck, fps: float, seconds: float, step: int = 1, **size: int) -> None:
+def feed(check: StreamCheck, fps: float, seconds: float, step: int = 1, **size: Any) -> None:
     for n in range(0, int(fps * seconds), step):  # a step above 1: the agent skipped frames
         check.add(frame(n, 100.0 + n / fps, **size))
 

@@ -1,4 +1,4 @@
-"""A network camera under `device run`: killed five times, opened each time, no password in sight."""
+"""A network camera under `device run`: killed five times, opened each time, no password told."""
 
 from __future__ import annotations
 
