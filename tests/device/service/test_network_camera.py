@@ -77,6 +77,9 @@ def test_it_is_opened_after_each_of_five_kills_and_its_password_is_nowhere(tmp_p
         everything = b"".join(message.payload for message in listener.heard)
     finally:
         broker.kill()
+    health = [said for said in listener.objects(f"{ROOT}/health") if said["camera_fps"] is not None]
+    assert health and health[-1]["camera_fps"] > 0
+    valid("Health", health[-1])
     status = listener.objects(f"{ROOT}/status")[-2]  # the last one tells of the end
     valid("Status", status)
     assert status["camera_mode"]["source"] == server.url
