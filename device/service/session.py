@@ -24,6 +24,7 @@ from device.service.pause import Pause
 from device.service.prometheus import serving
 from device.service.signals import Signals
 from device.service.systemd import Notifier
+from device.vision.face_check import LOOKS
 from device.vision.observation import Observation
 from device.vision.pipeline import Pipeline
 
@@ -76,6 +77,7 @@ class Session:
         self._camera_report = CameraReport("starting")  # the last one sent
         self._frame_rate = FrameRate()
         self._camera_rate = FrameRate()
+        self._has_events = False
         self._last_frame_s: float | None = None  # monotonic seconds when one was finished
         self._report_due_s = 0.0
 
@@ -122,10 +124,12 @@ class Session:
     def _explain_short_film(self) -> None:
         """Say why there is no event if no face could be confirmed."""
         frames, needed = self._frame_rate.frames, self._config.tracker.confirm_frames
-        if frames < needed:
+        if self._config.face_check.enabled:
+            needed = max(needed, LOOKS)
+        if frames < needed and not self._has_events:
             log.warning(
-                "%s: it has %d frames, but a face is reported after %d (device.tracker.confirm_frames), so there is "
-                "no event",
+                "%s: it has %d frames, but a face is reported after %d (device.tracker.confirm_frames, "
+                "device.face_check), so there is no event",
                 self._config.camera.source,
                 frames,
                 needed,
@@ -166,6 +170,7 @@ class Session:
         observation = self._pipeline.process(frame)
         with timings.measure("publish"):
             self._publisher.publish(observation.events, observation.states())
+        self._has_events |= bool(observation.events)
         if self._watch is not None:
             self._watch(observation)
         self._frame_rate.frames += 1

@@ -98,7 +98,7 @@ def _open_v4l2(path: Path, config: CameraConfig) -> Any:
             f"{path}: this device gives no pictures, or another program uses it; `device cameras` shows the cameras."
         )
     if pixel_format is not None:  # first: it decides which sizes and rates there are
-        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*pixel_format))
+        capture.set(cv2.CAP_PROP_FOURCC, int.from_bytes(pixel_format.encode(), "little"))
     properties = (
         (cv2.CAP_PROP_FRAME_WIDTH, config.width),
         (cv2.CAP_PROP_FRAME_HEIGHT, config.height),
