@@ -11,7 +11,7 @@ from device.camera.frame import Frame, RawFrame
 from device.camera.reader import FrameReader, LatestFrameReader, SequentialReader
 from device.camera.sources.registry import find_source, open_source
 from device.config.schema import CameraConfig
-from device.errors import FrozenError
+from device.errors import FrozenError, without_secrets
 
 SLICE_S = 0.5  # no wait is longer, because a signal just before a wait does not end it
 
@@ -28,6 +28,7 @@ class Camera:
 
     def __init__(self, config: CameraConfig) -> None:
         config = choose_camera(config)
+        self.source = without_secrets(config.source)  # the camera that was chosen, where that is left to us
         self.live = find_source(config).live  # False: it ends by itself
         self.skipped = 0  # in all
         self._config = config

@@ -27,6 +27,7 @@ class Snapshot:
     """What was written."""
 
     path: Path
+    source: str
     width: int
     height: int
     faces: int  # whose expression would be read
@@ -36,7 +37,7 @@ class Snapshot:
     def sentence(self) -> str:
         """What a user wants to know."""
         return (
-            f"{self.path}: {self.width}x{self.height}, faces: {self.faces}, too small to be read: {self.small}, "
+            f"{self.path}: {self.source}, {self.width}x{self.height}, faces: {self.faces}, too small to be read: {self.small}, "
             f"ignored: {self.ignored}; delete it when the camera is aimed."
         )
 
@@ -56,7 +57,7 @@ def take_snapshot(config: DeviceConfig, path: Path, blurred: bool) -> Snapshot:
 
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise EmotionEdgeError(f"{path}: the picture must be a .png or .jpg file; choose another --out.")
-    frame = _settled_frame(config.camera)
+    source, frame = _settled_frame(config.camera)
     image = (
         frame.image
         if frame.image.ndim == 3
@@ -67,16 +68,16 @@ def take_snapshot(config: DeviceConfig, path: Path, blurred: bool) -> Snapshot:
     counts = _annotate(canvas, faces, config)
     write_private(path, cv2.imencode(path.suffix.lower(), canvas)[1].tobytes())
     height, width = image.shape[:2]
-    return Snapshot(path, width, height, counts[COUNTS], counts[SMALL], counts[IGNORED])
+    return Snapshot(path, source, width, height, counts[COUNTS], counts[SMALL], counts[IGNORED])
 
 
-def _settled_frame(config: CameraConfig) -> Frame:
-    """A frame of a live camera that has adapted to the light; of a file, the first one."""
+def _settled_frame(config: CameraConfig) -> tuple[str, Frame]:
+    """The camera, and a frame of it after it has adapted to the light; of a file, the first one."""
     with open_camera(config) as camera:
         until_s = time.monotonic() + SETTLE_S
         for frame in camera:
             if not camera.live or time.monotonic() >= until_s:
-                return frame
+                return camera.source, frame
     raise SourceError(f"{without_secrets(config.source)}: no frame received.")
 
 

@@ -38,7 +38,7 @@ def test_it_marks_the_faces_and_only_its_owner_can_read_it(tmp_path: Path, sourc
     old.chmod(0o666)
     done = device("snapshot", "--source", source, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "snapshot.png: 640x480, faces: 2, too small to be read: 0, ignored: 0;" in done.stdout
+    assert f"snapshot.png: {source}, 640x480, faces: 2, too small to be read: 0, ignored: 0;" in done.stdout
     assert mode_of(old) == 0o600
     drawn = cv2.imread(str(old))
     assert drawn is not None and drawn.shape == FACES.shape
