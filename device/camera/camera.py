@@ -28,7 +28,7 @@ class Camera:
 
     def __init__(self, config: CameraConfig) -> None:
         config = choose_camera(config)
-        self.source = without_secrets(config.source)  # the camera that was chosen, where that is left to us
+        self.source = without_secrets(config.source)  # the camera that was chosen if it was `auto`
         self.live = find_source(config).live  # False: it ends by itself
         self.skipped = 0  # in all
         self._config = config

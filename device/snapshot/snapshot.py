@@ -37,8 +37,8 @@ class Snapshot:
     def sentence(self) -> str:
         """What a user wants to know."""
         return (
-            f"{self.path}: {self.source}, {self.width}x{self.height}, faces: {self.faces}, too small to be read: {self.small}, "
-            f"ignored: {self.ignored}; delete it when the camera is aimed."
+            f"{self.path}: {self.source}, {self.width}x{self.height}, faces: {self.faces}, "
+            f"too small to be read: {self.small}, ignored: {self.ignored}; delete it when the camera is aimed."
         )
 
 
