@@ -15,7 +15,7 @@ from device.camera.opencv_logs import silence_opencv_logs
 from device.errors import SourceError
 
 MAX_FPS = 1000.0  # a video that claims more has a broken header
-CHUNK = 64  # pictures of an animation that are decoded at a time, for the memory
+CHUNK_BYTES = 64_000_000  # of an animation so many are decoded at a time; each time from its start
 
 
 class Still(NamedTuple):
@@ -101,10 +101,12 @@ def _read_all(path: Path) -> Iterator[Still]:
     silence_opencv_logs()
     media_ms = 0
     with opencv_name(path) as name:
-        for start in itertools.count(0, CHUNK):
-            good, animation = cv2.imreadanimation(name, start, CHUNK)
-            if not good and start == 0:
-                raise SourceError(_why_not_decoded(path))
+        good, animation = cv2.imreadanimation(name, 0, 1)
+        if not good:
+            raise SourceError(_why_not_decoded(path))
+        count = max(1, CHUNK_BYTES // animation.frames[0].nbytes)
+        for start in itertools.count(0, count):
+            good, animation = cv2.imreadanimation(name, start, count)
             if not good:
                 return
             for image, shown_ms in zip(animation.frames, animation.durations, strict=True):

@@ -20,8 +20,8 @@ GREYS = range(4, 10)
 
 def animate(path: Path, durations_ms: list[int]) -> Path:
     """An animated picture of `numbered` frames, each shown so long."""
-    if not hasattr(cv2, "imwriteanimation"):
-        pytest.skip("this OpenCV writes no animation")
+    if not hasattr(cv2, "imwriteanimation") or not cv2.haveImageWriter(str(path)):
+        pytest.skip("this OpenCV writes no such animation")
     animation = cv2.Animation()
     animation.frames = [numbered(n + 3) for n in range(len(durations_ms))]
     animation.durations = durations_ms
@@ -29,13 +29,21 @@ def animate(path: Path, durations_ms: list[int]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
 def test_an_animation_is_played_at_its_own_times(tmp_path: Path, suffix: str) -> None:
     path = animate(tmp_path / f"film{suffix}", [100, 100, 500, 100, 100])
     frames = frames_of(path, fps=7.0)
     assert [number_of(frame.image) for frame in frames] == [3, 4, 5, 6, 7]
     assert [frame.time_s for frame in frames] == pytest.approx([0.0, 0.1, 0.2, 0.7, 0.8], abs=0.011)
     assert all(frame.image.shape == (48, 64, 3) for frame in frames)
+    assert not is_picture(path)
+
+
+def test_an_animated_png_is_played_at_its_rate(tmp_path: Path) -> None:
+    path = animate(tmp_path / "film.png", [200] * 4)  # OpenCV 4.11 takes the mean of unequal times
+    frames = frames_of(path, fps=15.0)
+    assert [number_of(frame.image) for frame in frames] == [3, 4, 5, 6]
+    assert [frame.time_s for frame in frames] == pytest.approx([0.0, 0.2, 0.4, 0.6], abs=0.011)
     assert not is_picture(path)
 
 
@@ -50,7 +58,7 @@ def test_a_long_animation_is_read_in_parts(tmp_path: Path) -> None:
 
     whole = [still.media_s for still in decoding.read_animation(path, 15.0)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding, "CHUNK", 2)
+        patch.setattr(decoding, "CHUNK_BYTES", 2 * numbered(0).nbytes)
         assert [still.media_s for still in decoding.read_animation(path, 15.0)] == whole
     assert len(whole) == 3
 
