@@ -102,11 +102,11 @@ class CameraSupervisor:
     def _choose(self) -> bool:
         """Choose the camera; one that had been there may be missing now."""
         try:
-            self._config = choose_camera(self._asked)
+            before, self._config = self._config, choose_camera(self._asked)
         except SourceError as error:
             self._handle_fault(error)
             return False
-        if self._check is None:
+        if self._check is None or self._config.source != before.source:
             source = find_source(self._config)
             self._check = StreamCheck(self._config, source.adjustable) if source.live else None
             if (note := source.note(self._config)) is not None:

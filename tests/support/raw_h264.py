@@ -8,6 +8,7 @@ from pathlib import Path
 WIDTH = HEIGHT = 64  # four by four macroblocks
 BASELINE, LEVEL_1 = 66, 10
 I_PCM, I_SLICE = 25, 7
+START = b"\0\0\0\1"
 
 
 class _Bits:
@@ -42,23 +43,26 @@ class _Bits:
                 zeros = 0
             body.append(byte)
             zeros = zeros + 1 if byte == 0 else 0
-        return b"\0\0\0\1" + bytes([header]) + bytes(body)
+        return bytes([header]) + bytes(body)
 
 
 def write_raw_h264(path: Path, greys: Iterable[int]) -> Path:
     """One frame of 64x64 pixels for each grey level from 16 to 235."""
-    path.write_bytes(_parameters() + b"".join(_picture(n, grey) for n, grey in enumerate(greys)))
+    units = [*parameters(), *(picture(n, grey) for n, grey in enumerate(greys))]
+    path.write_bytes(b"".join(START + unit for unit in units))
     return path
 
 
-def _parameters() -> bytes:
+def parameters() -> tuple[bytes, bytes]:
+    """The NAL units that come first: sequence and picture parameter set."""
     sequence = _Bits().u(BASELINE, 8).u(0, 8).u(LEVEL_1, 8)
     sequence.ue(0, 0, 2, 1).u(0, 1).ue(WIDTH // 16 - 1, HEIGHT // 16 - 1).u(1, 1).u(1, 1).u(0, 1).u(0, 1)
-    picture = _Bits().ue(0, 0).u(0, 1).u(0, 1).ue(0, 0, 0).u(0, 1).u(0, 2).ue(0, 0, 0).u(0, 1).u(0, 1).u(0, 1)
-    return sequence.unit(0x67) + picture.unit(0x68)
+    pictures = _Bits().ue(0, 0).u(0, 1).u(0, 1).ue(0, 0, 0).u(0, 1).u(0, 2).ue(0, 0, 0).u(0, 1).u(0, 1).u(0, 1)
+    return sequence.unit(0x67), pictures.unit(0x68)
 
 
-def _picture(number: int, grey: int) -> bytes:
+def picture(number: int, grey: int) -> bytes:
+    """The NAL unit of one frame."""
     bits = _Bits().ue(0, I_SLICE, 0).u(0, 4).ue(number % 2).u(0, 1).u(0, 1).ue(0)
     for _ in range(WIDTH * HEIGHT // 256):
         bits.ue(I_PCM).align()
