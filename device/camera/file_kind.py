@@ -89,7 +89,7 @@ def _starts_with_nal_unit(head: bytes) -> bool:
 def _is_animated(file: BinaryIO, head: bytes) -> bool:
     """Whether a GIF, PNG, WebP or AVIF holds more than one picture."""
     if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
-        return bool(head[20] & WEBP_ANIMATED)
+        return bool(int.from_bytes(head[20:21], "little") & WEBP_ANIMATED)
     if head.startswith(PNG):
         return b"acTL" in _png_chunks(file)
     if head[:3] == b"GIF":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ def take_snapshot(config: DeviceConfig, path: Path, blurred: bool) -> Snapshot:
 
 def _settled_frame(config: CameraConfig) -> tuple[str, Frame]:
     """The camera, and a frame of it after it has adapted to the light; of a file, the first one."""
-    with open_camera(config) as camera:
+    with open_camera(dataclasses.replace(config, fast=True)) as camera:  # a file needs no second process
         until_s = time.monotonic() + SETTLE_S
         for frame in camera:
             if not camera.live or time.monotonic() >= until_s:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from pathlib import Path
 
 import cv2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from device.camera.file_kind import kind_of
 from device.camera.source import Source
 from device.camera.sources.media_file import is_picture
 from device.camera.sources.registry import find_source
@@ -16,6 +20,14 @@ from tests.support.clips import number_of, numbered, write_clip
 from tests.support.raw_h264 import write_raw_h264
 
 GREYS = range(4, 10)
+STARTS = (
+    b"GIF89a" + b"\1\0\1\0\x80\0\0" + bytes(6),
+    b"\x89PNG\r\n\x1a\n",
+    b"RIFF\x20\0\0\0WEBPVP8X",
+    b"\0\0\0\1",
+    b"\0\0\0\x1cftyp",
+    b"\xff",
+)  # of formats that are looked into
 
 
 def animate(path: Path, durations_ms: list[int]) -> Path:
@@ -107,6 +119,14 @@ def test_a_video_with_a_clock_keeps_it_and_needs_no_note(tmp_path: Path) -> None
 
 def source_of(path: Path) -> Source:
     return find_source(config(path))
+
+
+@given(st.sampled_from(STARTS), st.binary(max_size=300))
+def test_no_bytes_confuse_the_search_for_animations(start: bytes, rest: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "file")
+        path.write_bytes(start + rest)
+        assert kind_of(path) in ("picture", "animation", "raw", "video")
 
 
 # ---- photos of phones

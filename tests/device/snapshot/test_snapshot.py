@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from device.cli.app import main
 from device.config.schema import DeviceConfig
 from device.snapshot.drawing import blur
 from device.vision.detector import open_detector
@@ -23,22 +24,31 @@ IGNORE_LEFT = "device.detector.ignore=[[[0,0],[0.5,0],[0.5,1],[0,1]]]"
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A picture of two faces, in the current folder."""
+    monkeypatch.chdir(tmp_path)
     cv2.imwrite(str(tmp_path / "faces.png"), FACES)
     return tmp_path / "faces.png"
+
+
+def snapshot(capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    """What the command prints."""
+    assert main(["snapshot", *options]) == 0
+    return capsys.readouterr().out
 
 
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_it_marks_the_faces_and_only_its_owner_can_read_it(tmp_path: Path, source: Path) -> None:
+def test_it_marks_the_faces_and_only_its_owner_can_read_it(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     old = tmp_path / "snapshot.png"
     old.write_text("an older file that everybody could read")
     old.chmod(0o666)
-    done = device("snapshot", "--source", source, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert f"snapshot.png: {source}, 640x480, faces: 2, too small to be read: 0, ignored: 0;" in done.stdout
+    told = snapshot(capsys, "--source", str(source))
+    assert f"snapshot.png: {source}, 640x480, faces: 2, too small to be read: 0, ignored: 0;" in told
     assert mode_of(old) == 0o600
     drawn = cv2.imread(str(old))
     assert drawn is not None and drawn.shape == FACES.shape
@@ -47,10 +57,12 @@ def test_it_marks_the_faces_and_only_its_owner_can_read_it(tmp_path: Path, sourc
     assert sorted(path.name for path in tmp_path.iterdir()) == ["faces.png", "snapshot.png"]
 
 
-def test_ignored_areas_and_small_faces_are_counted_and_drawn(tmp_path: Path, source: Path) -> None:
+def test_ignored_areas_and_small_faces_are_counted_and_drawn(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = ("--set", IGNORE_LEFT, "--set", "device.smoother.min_face_px=400")
-    done = device("snapshot", "--source", source, "--out", "aim.jpg", *settings, cwd=tmp_path)
-    assert "faces: 0, too small to be read: 1, ignored: 1;" in done.stdout
+    told = snapshot(capsys, "--source", str(source), "--out", "aim.jpg", *settings)
+    assert "faces: 0, too small to be read: 1, ignored: 1;" in told
     drawn = cv2.imread(str(tmp_path / "aim.jpg"))
     assert drawn is not None
     left, right = (
@@ -60,9 +72,8 @@ def test_ignored_areas_and_small_faces_are_counted_and_drawn(tmp_path: Path, sou
     assert left > 10 * max(right, 0.5)  # the area is shaded
 
 
-def test_nobody_is_found_in_a_blurred_one(tmp_path: Path, source: Path) -> None:
-    done = device("snapshot", "--source", source, "--blur", cwd=tmp_path)
-    assert "faces: 2" in done.stdout
+def test_nobody_is_found_in_a_blurred_one(tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "faces: 2" in snapshot(capsys, "--source", str(source), "--blur")
     drawn = cv2.imread(str(tmp_path / "snapshot.png"))
     assert drawn is not None
     assert open_detector(DeviceConfig().detector).detect(np.asarray(drawn, np.uint8)) == []
@@ -78,8 +89,12 @@ def test_blur_leaves_no_detail() -> None:
 @pytest.mark.parametrize(
     ("out", "sentence"), [("no/such/folder.png", "cannot be written"), ("picture.gif", "must be a .png or .jpg file")]
 )
-def test_a_file_that_cannot_be_written(tmp_path: Path, source: Path, out: str, sentence: str) -> None:
-    assert sentence in refusal(device("snapshot", "--source", source, "--out", out, cwd=tmp_path), 1)
+def test_a_file_that_cannot_be_written(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str], out: str, sentence: str
+) -> None:
+    assert main(["snapshot", "--source", str(source), "--out", out]) == 1
+    assert sentence in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["faces.png"]
 
 
 def test_a_source_that_is_not_there(tmp_path: Path) -> None:
