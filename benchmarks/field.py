@@ -31,7 +31,7 @@ from benchmarks.field_tables import tables
 from device.camera.camera import open_camera
 from device.config.schema import CameraConfig, DeviceConfig, PipelineConfig, load_config
 from device.errors import EmotionEdgeError
-from device.replay.chain import StageTotals
+from device.replay.chain import StageTotals, new_pipeline
 from device.replay.chain_report import ClipReport, PhotoReport
 from device.replay.clips import ClipScore, score_clip
 from device.replay.heard import Subscriber
@@ -40,7 +40,6 @@ from device.replay.photo_metrics import chain_metrics, detection_metrics
 from device.replay.photos import FaceScore, Photo, PhotoScore, open_photo, play_photo
 from device.replay.truth import ClipTruth, chosen, read_clips, read_photos
 from device.vision.detector import open_detector
-from device.vision.pipeline import from_config
 
 CLIPS = Path(__file__).with_name("field_clips.csv")  # what the clips show
 BEFORE, DEFAULT = "version 1", "default"
@@ -149,14 +148,14 @@ def _config(settings: list[str], no_budget: bool) -> DeviceConfig:
 def _play(rows: dict[str, Row], photo: Photo, turn: int) -> None:
     """One photo through every row; each time another one begins."""
     for row in _in_turn(rows, turn):
-        pipeline = from_config(row.config)
+        pipeline = new_pipeline(row.config)
         row.photos.append(play_photo(photo, open_detector(row.config.detector), pipeline, CameraConfig()))
         row.photo_times.add(pipeline)
 
 
 def _play_clip(rows: dict[str, Row], folder: Path, truth: ClipTruth) -> None:
     """One clip through every row, frame by frame."""
-    pipelines = {id(row): from_config(row.config) for row in rows.values()}
+    pipelines = {id(row): new_pipeline(row.config) for row in rows.values()}
     subscribers = {id(row): Subscriber() for row in rows.values()}
     last_s = 0.0
     with open_camera(CameraConfig(source=str(folder / truth.clip), fast=True)) as frames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from device.vision.observation import FaceReading, Observation
 from device.vision.optical_flow import FlowTracker
 from device.vision.smoother import Reading, Smoother, make_smoother
 from device.vision.tile_scheduler import ScanResult, TileScheduler
-from device.vision.time_budget import Budget
+from device.vision.time_budget import Budget, Clock
 from device.vision.timings import StageTimings
 from device.vision.tracker import Track, Tracker
 
@@ -151,11 +152,12 @@ class Pipeline:
         )
 
 
-def from_config(config: DeviceConfig, model: Path | None = None) -> Pipeline:
+def from_config(config: DeviceConfig, model: Path | None = None, clock: Clock = time.perf_counter) -> Pipeline:
     """The pipeline that the settings describe.
 
     Args:
         model: the .tflite; None takes the active one.
+        clock: of the time budget.
 
     Raises:
         ModelError: a model cannot be loaded, or its card is not supported.
@@ -164,5 +166,5 @@ def from_config(config: DeviceConfig, model: Path | None = None) -> Pipeline:
     """
     classifier = Classifier(model or model_path(config), config.model.threads)
     smoother = make_smoother(config.smoother, classifier.labels)
-    budget = Budget(config.pipeline)
+    budget = Budget(config.pipeline, clock)
     return Pipeline(open_detector(config.detector), Tracker(config.tracker), classifier, smoother, budget)
