@@ -98,7 +98,7 @@ def _times(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
 
 
 def _tracks(count: int, labels: list[str]) -> str:
-    return f"{count} tracks" + (f": {', '.join(labels)}" if labels else "")
+    return f"{count} track{'s' if count != 1 else ''}" + (f": {', '.join(labels)}" if labels else "")
 
 
 def _shares(shares: dict[str, float]) -> str:
