@@ -5,7 +5,8 @@
 
 Compares the defaults with those of version 1 and with every --config. All take turns on the same
 photos and frames in the same process, so the ratio of their milliseconds is valid on a busy machine
-too; the milliseconds are not. `finding` is the time for all stages that find and check faces.
+too; the milliseconds are not. `finding` is the time of the stages that find and check faces,
+`following` of these and the tracker with its optical flow.
 PyPI's `fer` is measured beside them where it is installed, or with --fer, which fetches its wheel.
 FOLDER has truth.csv, photos/ and clips/ (docs/field.md). No file is written.
 """
@@ -48,6 +49,9 @@ VERSION_1 = (  # written out, because defaults change
     "detector.range=near",
     "detector.view=squares",
     "detector.min_score=0.5",
+    "detector.interval_s=0",
+    "detector.min_face_px=24",
+    "face_check.enabled=false",
     "smoother.kind=hmm",
     "smoother.time_constant_s=1.0",
     "smoother.stay_s=3.0",
@@ -55,7 +59,8 @@ VERSION_1 = (  # written out, because defaults change
     "smoother.leave=0.3",
     "smoother.dwell_s=0.5",
 )
-NOT_FINDING = ("track", "classify", "smooth", "total")  # every other stage finds or checks faces
+FOLLOWING = "track"
+NOT_FINDING = (FOLLOWING, "classify", "smooth", "total")  # every other stage finds or checks faces
 SKIPPED = "fer is not installed, so it is not measured; --fer fetches its wheel."
 
 
@@ -122,9 +127,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         _play_clip(rows, args.folder / "clips", clip)
     _show("")
     found = {name: _report(row, args.photos, camera) for name, row in rows.items()}
-    before = found[BEFORE]["finding_ms"]
     for each in found.values():
-        each["finding_times_version_1"] = {key: each["finding_ms"][key] / before[key] for key in before}
+        for ms in ("finding_ms", "following_ms"):
+            before = found[BEFORE][ms]
+            each[ms.replace("ms", "times_version_1")] = {key: each[ms][key] / before[key] for key in before}
     fer_found = {"skipped": SKIPPED} if fer is None else _fer_report(fer_scores, 1000 * fer_s / len(truths))
     return {"machine": cpu_name(), "photos": args.photos, "n": len(truths), "rows": found, "fer": fer_found}
 
@@ -187,7 +193,16 @@ def _report(row: Row, which: str, camera: CameraConfig) -> dict[str, Any]:
     )
     clips = ClipReport(budget_ms=budget_ms, mean_ms=row.clip_times.mean_ms(), scores=tuple(row.clips))
     finding_ms = {"photos": _finding(photos.mean_ms), "clips": _finding(clips.mean_ms)}
-    return {"photos": photos.as_dict(), "clips": clips.as_dict(), "finding_ms": finding_ms}
+    following_ms = {
+        "photos": finding_ms["photos"] + photos.mean_ms[FOLLOWING],
+        "clips": finding_ms["clips"] + clips.mean_ms[FOLLOWING],
+    }
+    return {
+        "photos": photos.as_dict(),
+        "clips": clips.as_dict(),
+        "finding_ms": finding_ms,
+        "following_ms": following_ms,
+    }
 
 
 def _finding(mean_ms: dict[str, float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -24,7 +24,7 @@ class StageTimings:
     def __init__(self, latest: int = LATEST) -> None:
         self._latest = latest
         self._runs: dict[str, deque[float]] = {}
-        self._totals_ms: dict[str, float] = {}
+        self._totals_ms: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -36,7 +36,7 @@ class StageTimings:
     def add(self, stage: str, took_s: float) -> None:
         """Count one run of a stage, seconds."""
         self._runs.setdefault(stage, deque(maxlen=self._latest)).append(took_s * 1000.0)
-        self._totals_ms[stage] = self._totals_ms.get(stage, 0.0) + took_s * 1000.0
+        self._totals_ms[stage] += took_s * 1000.0
 
     def reset(self) -> None:
         """Drop every run."""
