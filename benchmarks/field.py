@@ -156,7 +156,7 @@ def _play(rows: dict[str, Row], photo: Photo, turn: int) -> None:
     for row in _in_turn(rows, turn):
         pipeline = new_pipeline(row.config)
         row.photos.append(play_photo(photo, open_detector(row.config.detector), pipeline, CameraConfig()))
-        row.times[PHOTOS].add(pipeline)
+        row.times[PHOTOS].add(pipeline, row.photos[-1].frames)
 
 
 def _play_clip(rows: dict[str, Row], folder: Path, truth: ClipTruth) -> None:
@@ -172,7 +172,7 @@ def _play_clip(rows: dict[str, Row], folder: Path, truth: ClipTruth) -> None:
     for row in rows.values():
         subscribers[id(row)].finish()
         row.clips.append(score_clip(truth, subscribers[id(row)], last_s))
-        row.times[truth.clip].add(pipelines[id(row)])
+        row.times[truth.clip].add(pipelines[id(row)], row.clips[-1].frames)
 
 
 def _in_turn(rows: dict[str, Row], turn: int) -> list[Row]:

@@ -64,7 +64,7 @@ def _heard(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
         "tracks a person": lambda chain: _number(chain["tracks_per_person"]),
         "tracks of no face": lambda chain: str(chain["false_tracks"]),
         "of these, with a label": lambda chain: str(chain["false_labels"]),
-        "events of photos without a face": lambda chain: str(chain["events_on_empty"]),
+        f"events of {chains[0]['empty_photos']} photos without a face": lambda chain: str(chain["events_on_empty"]),
         f"right ({clear} clear faces)": lambda chain: _percent(chain["right"]),
         "wrong": lambda chain: _percent(chain["wrong"]),
         "unknown": lambda chain: _percent(chain["unknown"]),

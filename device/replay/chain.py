@@ -64,7 +64,7 @@ def _photos(
             pipeline = new_pipeline(config)
             check_emotions((face.emotion for face in photo.faces), pipeline.labels)
             scores.append(play_photo(opened, detector, pipeline, config.camera))
-            stages.add(pipeline)
+            stages.add(pipeline, scores[-1].frames)
         advance(n, len(photos))
     return PhotoReport(
         which=which,
@@ -83,7 +83,7 @@ def _clips(config: DeviceConfig, truth: Path, folder: Path, advance: Advance) ->
         pipeline = new_pipeline(config)
         check_emotions([clip.emotion], pipeline.labels)
         scores.append(play_clip(folder, clip, pipeline, config.camera))
-        stages.add(pipeline)
+        stages.add(pipeline, scores[-1].frames)
         advance(n, len(clips))
     return ClipReport(budget_ms=config.pipeline.budget_ms, mean_ms=stages.mean_ms(), scores=tuple(scores))
 
@@ -107,9 +107,9 @@ class StageTotals:
         self.frames = 0  # in all
         self._totals_ms: dict[str, float] = {}
 
-    def add(self, pipeline: Pipeline) -> None:
-        """Add all that a pipeline did."""
-        self.frames += pipeline.timings.stages()["total"].n
+    def add(self, pipeline: Pipeline, frames: int) -> None:
+        """Add all that a pipeline did with that many frames."""
+        self.frames += frames
         for stage, took_ms in pipeline.timings.totals_ms().items():
             self._totals_ms[stage] = self._totals_ms.get(stage, 0.0) + took_ms
 
