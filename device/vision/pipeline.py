@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from device.vision.observation import FaceReading, Observation
 from device.vision.optical_flow import FlowTracker
 from device.vision.smoother import Reading, Smoother, make_smoother
 from device.vision.tile_scheduler import ScanResult, TileScheduler
-from device.vision.time_budget import Budget
+from device.vision.time_budget import Budget, Clock
 from device.vision.timings import StageTimings
 from device.vision.tracker import Track, Tracker
 
@@ -173,11 +174,12 @@ class Pipeline:
         )
 
 
-def from_config(config: DeviceConfig, model: Path | None = None) -> Pipeline:
+def from_config(config: DeviceConfig, model: Path | None = None, clock: Clock = time.perf_counter) -> Pipeline:
     """The pipeline that the settings describe.
 
     Args:
         model: the .tflite; None takes the active one.
+        clock: of the time budget.
 
     Raises:
         ModelError: a model cannot be loaded, or its card is not supported.
@@ -186,7 +188,7 @@ def from_config(config: DeviceConfig, model: Path | None = None) -> Pipeline:
     """
     classifier = Classifier(model or model_path(config), config.model.threads)
     smoother = make_smoother(config.smoother, classifier.labels)
-    budget = Budget(config.pipeline)
+    budget = Budget(config.pipeline, clock)
     checker = FaceChecker(LandmarkNetwork(), config.face_check, budget) if config.face_check.enabled else None
     tracker = Tracker(config.tracker) if checker is None else Tracker(config.tracker, checker.verdict)
     detector, interval_s = open_detector(config.detector), config.detector.interval_s
