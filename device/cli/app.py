@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from device.cli import check_config, completion, demo, fleet, model, replay, run, selftest
+from device.cli import cameras, check_config, completion, demo, fleet, model, replay, run, selftest, snapshot
 from device.cli.parser import CommandParser
 from device.errors import EmotionEdgeError
 from device.plain_text import shown
@@ -17,6 +17,8 @@ from device.standard_streams import guarded
 
 COMMANDS = {
     "run": run,
+    "cameras": cameras,
+    "snapshot": snapshot,
     "selftest": selftest,
     "demo": demo,
     "model": model,

@@ -35,7 +35,7 @@ def setting(
     gt: float | None = None,
     le: float | None = None,
     lt: float | None = None,
-    choices: Sequence[str] | None = None,
+    choices: Sequence[str] | Sequence[int] | None = None,
     advanced: bool = False,
 ) -> Any:
     """Declare one setting.

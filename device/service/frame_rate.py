@@ -14,13 +14,8 @@ class FrameRate:
         self.frames = 0
         self._marks: deque[tuple[float, int]] = deque(maxlen=REPORTS + 1)
 
-    def mark(self, now_s: float, more: int = 0) -> float | None:
-        """Frames a second since the oldest kept mark; None at the first.
-
-        Args:
-            now_s: monotonic seconds.
-            more: frames so far to count beside `frames`.
-        """
-        self._marks.append((now_s, self.frames + more))
+    def mark(self, now_s: float) -> float | None:
+        """Frames a second since the oldest kept mark; None at the first."""
+        self._marks.append((now_s, self.frames))
         (oldest_s, before), (_, after) = self._marks[0], self._marks[-1]
         return (after - before) / (now_s - oldest_s) if now_s > oldest_s else None
