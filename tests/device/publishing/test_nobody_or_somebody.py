@@ -31,7 +31,8 @@ CHANGES_WITH_TIME: dict[str, float | None] = {
     "ts": None,
     "uptime_s": None,
     "frames": 3.0,  # delivered by the camera since the start, which differs between the two runs
-    "fps": 1.5,  # the camera's
+    "fps": 1.5,  # of the camera
+    "camera_fps": 1.5,  # the same
     "last_frame_age_s": None,  # a tenth of a second, longer than a frame takes
     "temperature_c": None,  # of the processor, also by other work
     "throttling": None,
