@@ -6,53 +6,20 @@ docs/events.md from it. The class names are keys of the schema.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import numbers
 import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from device.message_json import JsonMessage, documented
+from device.valence import Valence
+
 UNKNOWN = "unknown"  # the label of a face whose expression is not certain enough
+VALENCE = "scores added up by the sign of the emotion; null if the valence of a label is not known"
 
 EventType = Literal["start", "update", "end"]
 UpdateState = Literal["trial", "accepted", "rolled_back", "refused"]
 CameraState = Literal["starting", "running", "stalled", "frozen", "failed", "paused", "ended", "stopped"]
-
-
-def documented(
-    doc: str,
-    *,
-    digits: int = 4,
-    ge: float | None = None,
-    le: float | None = None,
-    default: Any = dataclasses.MISSING,
-    default_factory: Any = dataclasses.MISSING,
-    optional: bool = False,
-    counter: bool = False,
-) -> Any:
-    """Declare one field of a message.
-
-    Args:
-        doc: the meaning; it becomes the description in the schema and the help of the metric.
-        digits: decimals of a float in the JSON.
-        ge, le: lower and upper bound, included.
-        default, default_factory: as of `dataclasses.field`.
-        optional: a received message may omit the field.
-        counter: the figure only grows; its metric is then a counter, else a gauge.
-    """
-    metadata = {"doc": doc, "digits": digits, "ge": ge, "le": le, "optional": optional, "counter": counter}
-    if default_factory is not dataclasses.MISSING:
-        return dataclasses.field(default_factory=default_factory, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-class JsonMessage:
-    """Base of the dataclasses that are published as JSON."""
-
-    def to_json(self) -> str:
-        """Serialize the message as one line of JSON."""
-        return to_json(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +47,7 @@ class EmotionEvent(JsonMessage):
     replayed: bool = documented(
         "true if the event was recorded before the connection that delivers it was established", default=False
     )
+    valence: Valence | None = documented(VALENCE, default=None)
 
     @classmethod
     def from_json(cls, text: str) -> EmotionEvent:
@@ -87,6 +55,8 @@ class EmotionEvent(JsonMessage):
         values = json.loads(text)
         if values["box"] is not None:
             values["box"] = tuple(values["box"])
+        if values.get("valence") is not None:  # events of older versions have none
+            values["valence"] = Valence(**values["valence"])
         return cls(**values)
 
 
@@ -102,6 +72,7 @@ class TrackState(JsonMessage):
     box: tuple[float, float, float, float] = documented(
         "bounding box of the face in the frame: x, y, width, height in pixels", digits=0
     )
+    valence: Valence | None = documented(VALENCE, default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +85,7 @@ class Summary(JsonMessage):
     mean_scores: dict[str, float] | None = documented(
         "mean score of each label over all faces; null if there is no face", ge=0, le=1
     )
+    valence: Valence | None = documented("mean valence over all faces; null if there is none", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,22 +250,3 @@ class Answer(JsonMessage):
     data: dict[str, Any] | None = documented("result of the command; null if it has none")
     error: str | None = documented("what went wrong, one sentence; null if nothing did")
     transaction: str | None = documented("copied from the request; null if it had none that is valid")
-
-
-def to_json(message: Any) -> str:
-    """Serialize a message as one line of JSON, each float with the decimals its field declares."""
-    return json.dumps(_plain(message, 4), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def _plain(value: Any, digits: int) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name), f.metadata["digits"]) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {key: _plain(item, digits) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item, digits) for item in value]
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, numbers.Integral):  # also numpy's, which json cannot serialize
-        return int(value)
-    return round(float(value), digits or None)

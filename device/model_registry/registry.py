@@ -25,7 +25,8 @@ from device.host.paths import state_dir
 from device.inference import model_card
 from device.inference.classifier import BUNDLED, PROFILES
 from device.inference.model_card import read_card
-from device.messages import ModelName, ModelUpdate, UpdateState, to_json
+from device.message_json import to_json
+from device.messages import ModelName, ModelUpdate, UpdateState
 
 FOLDER, RECORD, LOCK, INSTALLING = "models", "record.json", "lock", "installing"
 
