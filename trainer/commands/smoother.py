@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import track
 
@@ -51,9 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Train the network; prints the path of its file."""
-    folder, config = _begin(args, config)
-    dataset = load_dataset(config.data)
-    training, held_out = _views(folder, args.model, dataset, config)
+    torch.set_num_threads(config.threads or 1)  # a second thread makes matrices this small slower
+    started, config = _resumed(args, config)
+    dataset, classifier = load_dataset(config.data), _open_classifier(args.model)
+    folder = started or new_run(config, "smoother", args.run)
+    training, held_out = _views(folder, classifier, dataset, config)
     generator = np.random.default_rng(config.smoother.seed)
     frequencies = np.bincount(held_out.labels, minlength=len(LABELS)) / len(held_out.labels)
     own = [np.flatnonzero(held_out.labels == k) for k in range(len(LABELS))]
@@ -71,10 +74,10 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     return 0
 
 
-def _begin(args: argparse.Namespace, config: TrainConfig) -> tuple[RunFolder, TrainConfig]:
-    """The run folder, and the config that it was started with."""
+def _resumed(args: argparse.Namespace, config: TrainConfig) -> tuple[RunFolder | None, TrainConfig]:
+    """The run to resume and the config that it was started with; without --resume, no run."""
     if not args.resume:
-        return new_run(config, "smoother", args.run), config
+        return None, config
     run = open_run(args.run) if args.run else newest_run(Path(config.runs), "smoother", finished=False)
     if run is None:
         raise CheckpointError(
@@ -84,17 +87,21 @@ def _begin(args: argparse.Namespace, config: TrainConfig) -> tuple[RunFolder, Tr
     return run, TrainConfig(**(vars(started_with) | {"data": config.data or started_with.data}))
 
 
-def _views(folder: RunFolder, model: Path | None, dataset: Dataset, config: TrainConfig) -> tuple[Views, Views]:
-    """Views of Training faces and of the even PublicTest faces, kept in the run folder."""
-    file = folder.path / VIEWS
-    if file.is_file():
-        with np.load(file) as kept:
-            return Views(kept["training"], kept["training_labels"]), Views(kept["held_out"], kept["held_out_labels"])
+def _open_classifier(model: Path | None) -> Classifier:
     classifier = Classifier(model)
     if classifier.labels != LABELS:
         raise DataError(
             f"{model}: the model's labels are {', '.join(classifier.labels)}, but must be {', '.join(LABELS)}."
         )
+    return classifier
+
+
+def _views(folder: RunFolder, classifier: Classifier, dataset: Dataset, config: TrainConfig) -> tuple[Views, Views]:
+    """Views of Training faces and of the even PublicTest faces, kept in the run folder."""
+    file = folder.path / VIEWS
+    if file.is_file():
+        with np.load(file) as kept:
+            return Views(kept["training"], kept["training_labels"]), Views(kept["held_out"], kept["held_out_labels"])
     picked = some_of_each_class(dataset["training"], config.smoother.faces_per_class)
     training = classify_views(
         classifier,

@@ -107,7 +107,7 @@ class _Learner:
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.schedule.step()
-        return float(loss)
+        return float(loss.detach())
 
     def _accuracy(self) -> float:
         """Share of the validation readings after which the best label is right."""
