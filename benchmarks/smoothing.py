@@ -52,11 +52,11 @@ SEGMENTS, SEGMENT_S = 10, 5.0
 RATES = {5: 3, 2: 7}  # classifications a second -> one of how many frames
 OTHER_SEGMENTS_S = (2.0, 15.0)
 CLEAR = 0.8  # a face is clear if the mean score of its best label is this or more
-MAX_FLIPS = 1.55  # a change, on the faces of the search; so that other faces stay below 1.6
-LEAVE, DWELL_S = (0.1, 0.2, 0.3), (0.0, 0.25, 0.5)
+MAX_FLIPS = 1.58  # a change, on the faces of the search; so that other faces stay below 1.6
+LEAVE, DWELL_S = (0.1, 0.2, 0.25, 0.3), (0.0, 0.2, 0.4)
 GRID: dict[str, dict[str, tuple[float, ...]]] = {
-    "gru": {"enter": (0.45, 0.5, 0.55, 0.6, 0.65)},
-    "hmm": {"time_constant_s": (0.2, 0.3, 0.5), "stay_s": (2.0, 4.0, 8.0), "enter": (0.5, 0.55, 0.6, 0.65, 0.7)},
+    "gru": {"enter": (0.45, 0.48, 0.5, 0.51, 0.53, 0.55, 0.6)},
+    "hmm": {"time_constant_s": (0.2, 0.3, 0.5), "stay_s": (4.0, 8.0), "enter": (0.45, 0.5, 0.55, 0.6, 0.65, 0.7)},
     "ema": {"time_constant_s": (0.3, 0.5, 0.8), "enter": (0.4, 0.45, 0.5, 0.55)},
     "none": {"enter": (0.65, 0.75, 0.85)},
 }
@@ -174,7 +174,27 @@ def thresholds(config: SmootherConfig, recordings: list[Recording]) -> Iterator[
     beliefs = [believed(each, config) for each in recordings]
     for enter, leave, dwell_s in itertools.product(GRID[config.kind]["enter"], LEAVE, DWELL_S):
         tried = changed(config, enter=enter, leave=leave, dwell_s=dwell_s)
-        yield tried, evaluate(beliefs, smoothed_labels(dataclasses.replace(tried, kind="none")))
+        yield tried, evaluate(beliefs, thresholded(tried))
+
+
+def thresholded(config: SmootherConfig) -> Labeller:
+    """Return what `Smoother` does with beliefs, in a tenth of the time; a test compares the two."""
+
+    def label(beliefs: Recording) -> list[str]:
+        labels, current, since_s = [], UNKNOWN, -math.inf
+        for frame in beliefs.frames:
+            if frame.time_s - since_s >= config.dwell_s:
+                highest, after = max(frame.scores), current
+                if highest >= config.enter:
+                    after = beliefs.labels[frame.scores.index(highest)]
+                elif current != UNKNOWN and frame.scores[beliefs.labels.index(current)] < config.leave:
+                    after = UNKNOWN
+                if after != current:
+                    current, since_s = after, frame.time_s
+            labels.append(current)
+        return labels
+
+    return label
 
 
 def believed(whole: Recording, config: SmootherConfig) -> Recording:

@@ -228,7 +228,7 @@ class SmootherTrainConfig:
     """The recurrent network of the device's smoother, and its training (`trainer smoother`)."""
 
     size: int = setting(48, "of the network's state", ge=4, le=64, advanced=True)
-    epochs: int = setting(14, "of 100 steps each", ge=1, le=10_000, advanced=True)
+    epochs: int = setting(10, "of 100 steps each", ge=1, le=10_000, advanced=True)
     clips: int = setting(32, "clips a step", ge=1, le=4096, advanced=True)
     readings: int = setting(200, "readings a clip", ge=20, le=10_000, advanced=True)
     lr: float = setting(0.004, "highest learning rate", gt=0, le=1, advanced=True)

@@ -137,8 +137,8 @@ class SmootherConfig:
     """How the predictions for a track become a steady label. Defaults: docs/smoothing.md."""
 
     kind: str = setting(
-        "gru",
-        "gru: recurrent network (hmm where the model has other labels); hmm: forward filter; ema: exponential filter; "
+        "hmm",
+        "hmm: forward filter; gru: recurrent network (hmm where the model has other labels); ema: exponential filter; "
         "none: no filter, only the thresholds",
         choices=module_names("vision", "filters"),
         advanced=True,
@@ -151,9 +151,9 @@ class SmootherConfig:
         le=60,
         advanced=True,
     )
-    stay_s: float = setting(4.0, "hmm: mean time an expression lasts", gt=0, le=600, advanced=True)
-    enter: float = setting(0.6, "confidence at which a new label is taken", ge=0, le=1)
-    leave: float = setting(0.2, "confidence below which the label becomes unknown", ge=0, le=1)
+    stay_s: float = setting(8.0, "hmm: mean time an expression lasts", gt=0, le=600, advanced=True)
+    enter: float = setting(0.55, "confidence at which a new label is taken", ge=0, le=1)
+    leave: float = setting(0.3, "confidence below which the label becomes unknown", ge=0, le=1)
     dwell_s: float = setting(0.0, "a label is kept at least this long", ge=0, le=60, advanced=True)
     stale_s: float = setting(
         3.0, "a face without a prediction for this long becomes unknown", gt=0, le=600, advanced=True

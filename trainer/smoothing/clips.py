@@ -15,6 +15,7 @@ VIEWS_PER_S = 15.0  # at which the views of a face follow one another
 RATES_HZ = (3.0, 30.0)  # readings a second; the slowest when many faces take turns
 NO_FACE = -1  # the label where nothing was read
 BINS = 8
+MISREAD = 0.03  # share of the readings that show something else
 Floats = NDArray[np.float64]
 
 
@@ -80,9 +81,20 @@ class ClipMaker:
         clip = self.fixed_clip(
             elapsed_s, frequencies, view_s, lambda: max(1.0, generator.gamma(4.0, mean_s / 4.0)), generator
         )
+        self._misread(clip, generator)
         if generator.random() < 0.15:
             _blank(clip, generator)
         return clip
+
+    def _misread(self, clip: Batch, generator: np.random.Generator) -> None:
+        """Replace a few readings, one or two in a row, by those of any face: a blink, a bad crop.
+
+        Without them the network would take a single odd reading for a new face.
+        """
+        chosen = generator.random(clip.labels.shape[1]) < MISREAD / 1.5
+        chosen[1:] |= chosen[:-1] & (generator.random(len(chosen) - 1) < 0.5)
+        faces = generator.integers(len(self.views.labels), size=int(chosen.sum()))
+        clip.scores[0, chosen] = self.views.scores[faces, 0]
 
     def fixed_clip(
         self,

@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_the_device_takes_the_file(folder: Path) -> None:
-    config = SmootherConfig(network=str(folder / "r" / "smoother.npz"))
+    config = SmootherConfig(kind="gru", network=str(folder / "r" / "smoother.npz"))
     smoother = make_smoother(config, LABELS)
     reading = smoother.update(1, np.full(len(LABELS), 1 / len(LABELS)), 0.0, 100.0)
     assert sum(reading.scores) == pytest.approx(1.0)
