@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from device.message_json import JsonMessage, documented, to_json
+from device.valence import Valence
 
 __all__ = ["JsonMessage", "documented", "to_json"]
 
 UNKNOWN = "unknown"  # the label of a face whose expression is not certain enough
+VALENCE = "scores added up by the sign of the emotion; null if the valence of a label is not known"
 
 EventType = Literal["start", "update", "end"]
 UpdateState = Literal["trial", "accepted", "rolled_back", "refused"]
@@ -47,6 +49,7 @@ class EmotionEvent(JsonMessage):
     replayed: bool = documented(
         "true if the event was recorded before the connection that delivers it was established", default=False
     )
+    valence: Valence | None = documented(VALENCE, default=None)
 
     @classmethod
     def from_json(cls, text: str) -> EmotionEvent:
@@ -54,6 +57,8 @@ class EmotionEvent(JsonMessage):
         values = json.loads(text)
         if values["box"] is not None:
             values["box"] = tuple(values["box"])
+        if values.get("valence") is not None:  # events of older versions have none
+            values["valence"] = Valence(**values["valence"])
         return cls(**values)
 
 
@@ -69,6 +74,7 @@ class TrackState(JsonMessage):
     box: tuple[float, float, float, float] = documented(
         "bounding box of the face in the frame: x, y, width, height in pixels", digits=0
     )
+    valence: Valence | None = documented(VALENCE, default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +87,7 @@ class Summary(JsonMessage):
     mean_scores: dict[str, float] | None = documented(
         "mean score of each label over all faces; null if there is no face", ge=0, le=1
     )
+    valence: Valence | None = documented("mean valence over all faces; null if there is none", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ SUBCOMMANDS = {
     "teacher": "train a teacher",
     "distill": "train a student by distillation (and a teacher first, if there is none)",
     "convert": "turn the newest student into an int8 .tflite with its card",
+    "smoother": "train the network that steadies the device's labels over time",
     "evaluate": "score a checkpoint or a .tflite on a split",
     "compare": "train and evaluate every network of the published studies, beside our own",
     "report": "draw plots and tables of a run, or compare several",
@@ -87,7 +88,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 2
     except KeyboardInterrupt:
-        hints = {"teacher": "; continue with --resume", "compare": "; continue with the same command"}
+        hints = {
+            "teacher": "; continue with --resume",
+            "compare": "; continue with the same command",
+            "smoother": "; continue with --resume",
+        }
         hint = (hints | {"distill": hints["teacher"]}).get(command or "", "")
         print(f"trainer: stopped; every finished epoch is saved{hint}.", file=sys.stderr)
         return 1

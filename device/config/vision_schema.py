@@ -206,21 +206,23 @@ class SmootherConfig:
 
     kind: str = setting(
         "hmm",
-        "hmm: forward filter; ema: exponential filter (needs a lower enter); none: no filter, only the thresholds",
+        "hmm: forward filter; gru: recurrent network (hmm where the model has other labels); ema: exponential filter; "
+        "none: no filter, only the thresholds",
         choices=module_names("vision", "filters"),
         advanced=True,
     )
+    network: str | None = setting(None, "gru: a file of `trainer smoother`; null is the bundled one", advanced=True)
     time_constant_s: float = setting(
-        1.0,
+        0.3,
         "predictions within this time count as one (hmm); time constant (ema)",
         gt=0,
         le=60,
         advanced=True,
     )
-    stay_s: float = setting(3.0, "hmm: mean time an expression lasts", gt=0, le=600, advanced=True)
-    enter: float = setting(0.8, "confidence at which a new label is taken", ge=0, le=1)
+    stay_s: float = setting(8.0, "hmm: mean time an expression lasts", gt=0, le=600, advanced=True)
+    enter: float = setting(0.55, "confidence at which a new label is taken", ge=0, le=1)
     leave: float = setting(0.3, "confidence below which the label becomes unknown", ge=0, le=1)
-    dwell_s: float = setting(0.5, "a label is kept at least this long", ge=0, le=60, advanced=True)
+    dwell_s: float = setting(0.0, "a label is kept at least this long", ge=0, le=60, advanced=True)
     stale_s: float = setting(
         3.0, "a face without a prediction for this long becomes unknown", gt=0, le=600, advanced=True
     )

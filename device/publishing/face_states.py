@@ -10,6 +10,7 @@ from device.config import usage_policy
 from device.config.schema import DeviceConfig, ReportConfig
 from device.messages import UNKNOWN, Summary, TrackState
 from device.mqtt.topics import SUMMARY, TRACK_STATE, Message, Topics
+from device.valence import Valence
 
 
 class FaceStatePublisher:
@@ -75,6 +76,7 @@ class FaceStatePublisher:
             faces=len(faces),
             counts={label: counts[label] for label in (*self._labels, UNKNOWN)},
             mean_scores=mean,
+            valence=Valence.of(mean or {}),
         )
         return self._topics.message(SUMMARY, summary.to_json())
 

@@ -35,7 +35,7 @@ MOOD = (
 EVENT = (
     "{{ {'event_type': value_json.type, 'emotion': value_json.emotion, 'previous': value_json.previous,"
     " 'confidence': value_json.confidence, 'track': value_json.track, 'seq': value_json.seq,"
-    " 'replayed': value_json.replayed} | tojson }}"
+    " 'replayed': value_json.replayed, 'valence': value_json.valence} | tojson }}"
 )
 
 # A model on trial is in progress. A refused or rolled back one is not available; the summary has

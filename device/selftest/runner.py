@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from device.config.schema import DeviceConfig
 from device.errors import EmotionEdgeError
 from device.host.terminal import paint
-from device.messages import Stage, to_json
+from device.message_json import to_json
+from device.messages import Stage
 from device.selftest.checks import CHECKS, Check, Context, NotApplicableError
 
 

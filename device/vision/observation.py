@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from device.camera.frame import Frame
 from device.messages import EmotionEvent, TrackState
+from device.valence import Valence
 from device.vision.smoother import Reading
 from device.vision.tracker import Track
 
@@ -29,14 +30,16 @@ class Observation:
 
     def states(self) -> list[TrackState]:
         """The state of each face that was seen, as it is published."""
-        return [
-            TrackState(
-                track=face.track.id,
-                ts=self.frame.timestamp,
-                emotion=face.reading.emotion,
-                confidence=face.reading.confidence,
-                scores=dict(zip(self.labels, face.reading.scores, strict=True)),
-                box=face.track.box,
-            )
-            for face in self.faces
-        ]
+        return [self._state(face) for face in self.faces]
+
+    def _state(self, face: FaceReading) -> TrackState:
+        scores = dict(zip(self.labels, face.reading.scores, strict=True))
+        return TrackState(
+            track=face.track.id,
+            ts=self.frame.timestamp,
+            emotion=face.reading.emotion,
+            confidence=face.reading.confidence,
+            scores=scores,
+            box=face.track.box,
+            valence=Valence.of(scores),
+        )

@@ -14,6 +14,7 @@ from device.inference.classifier import Classifier, Prediction
 from device.inference.preprocess import crop_face, face_square, to_grey
 from device.messages import UNKNOWN, EmotionEvent, EventType, FaceReads
 from device.model_registry.registry import model_path
+from device.valence import Valence
 from device.vision.detection import Detector
 from device.vision.detector import open_detector
 from device.vision.face_check import FaceChecker
@@ -162,15 +163,17 @@ class Pipeline:
         return [self._event("end", track, self._readings.pop(track.id)) for track in tracks]
 
     def _event(self, kind: EventType, track: Track, reading: Reading) -> EmotionEvent:
+        scores = dict(zip(self.labels, reading.scores, strict=True))
         return EmotionEvent(
             type=kind,
             track=track.id,
             ts=self._timestamp,
             emotion=reading.emotion,
             confidence=reading.confidence,
-            scores=dict(zip(self.labels, reading.scores, strict=True)),
+            scores=scores,
             previous=reading.previous,
             box=None if kind == "end" else track.box,
+            valence=Valence.of(scores),
         )
 
 

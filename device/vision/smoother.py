@@ -18,7 +18,9 @@ from device.config.schema import SmootherConfig
 from device.errors import ConfigError
 from device.messages import UNKNOWN
 from device.vision import filters
-from device.vision.filters import Filter, FilterFactory, Scores, normalised
+from device.vision.filters import Filter, FilterFactory, Scores, State, normalised
+
+FALLBACK = "hmm"  # the filter for labels that the configured one does not know
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Reading:
 @dataclass
 class _Face:
     belief: Scores
+    state: State  # of the filter; it begins with the belief
     time_s: float  # of the belief
     classified_s: float  # when the face was last classified
     emotion: str = UNKNOWN
@@ -63,7 +66,12 @@ class Smoother:
         self._faces: dict[int, _Face] = {}
 
     def update(
-        self, track_id: int, scores: NDArray[np.floating] | Sequence[float], time_s: float, face_px: float
+        self,
+        track_id: int,
+        scores: NDArray[np.floating] | Sequence[float],
+        time_s: float,
+        face_px: float,
+        weight: float = 1.0,
     ) -> Reading:
         """Update one track with the scores of a frame.
 
@@ -72,12 +80,13 @@ class Smoother:
             scores: (K,), at least 0, sum 1.
             time_s: of the frame, seconds.
             face_px: mean side of the face's box, pixels of the frame.
+            weight: how much the scores count, 0 (as if the face was not classified) to 1.
         """
-        if not self.large_enough(face_px):
+        if not self.large_enough(face_px) or weight <= 0.0:
             return self.wait(track_id, time_s, face_px)
         face = self._face(track_id, time_s)
         face.classified_s = max(time_s, face.classified_s)
-        return self._advance(face, np.asarray(scores, dtype=np.float64), time_s)
+        return self._advance(face, np.asarray(scores, dtype=np.float64), time_s, min(1.0, weight))
 
     def wait(self, track_id: int, time_s: float, face_px: float) -> Reading:
         """A track's reading on a frame on which its face was not classified.
@@ -89,7 +98,7 @@ class Smoother:
         face = self._face(track_id, time_s)
         if self.large_enough(face_px) and time_s - face.classified_s <= self._config.stale_s:
             return self._reading(face, False)
-        return self._advance(face, self._uniform, time_s)
+        return self._advance(face, self._uniform, time_s, 1.0)
 
     def large_enough(self, face_px: float) -> bool:
         """Whether a face of that size can be classified."""
@@ -100,10 +109,11 @@ class Smoother:
         self._faces.pop(track_id, None)
 
     def _face(self, track_id: int, time_s: float) -> _Face:
-        return self._faces.setdefault(track_id, _Face(self._uniform, time_s, time_s))
+        return self._faces.setdefault(track_id, _Face(self._uniform, self._uniform, time_s, time_s))
 
-    def _advance(self, face: _Face, seen: Scores, time_s: float) -> Reading:
-        face.belief = normalised(self._filtered(face.belief, seen, max(0.0, time_s - face.time_s)))
+    def _advance(self, face: _Face, seen: Scores, time_s: float, weight: float) -> Reading:
+        face.state = self._filtered(face.state, seen, max(0.0, time_s - face.time_s), weight)
+        face.belief = normalised(face.state[: len(self._labels)])
         face.time_s = max(time_s, face.time_s)
         emotion = self._next_emotion(face)
         changed = emotion != face.emotion
@@ -137,5 +147,11 @@ def make_smoother(config: SmootherConfig, labels: Sequence[str]) -> Smoother:
         raise ConfigError(
             f"device.smoother.leave is {config.leave:g}, above device.smoother.enter ({config.enter:g}); make it lower."
         )
-    factory: FilterFactory = importlib.import_module(f"{filters.__name__}.{config.kind}").FILTER
-    return Smoother(factory(config), config, labels)
+    filtered = _open_filter(config.kind, config, labels) or _open_filter(FALLBACK, config, labels)
+    assert filtered is not None, "the fallback takes any labels"
+    return Smoother(filtered, config, labels)
+
+
+def _open_filter(kind: str, config: SmootherConfig, labels: Sequence[str]) -> Filter | None:
+    factory: FilterFactory = importlib.import_module(f"{filters.__name__}.{kind}").FILTER
+    return factory(config, labels)

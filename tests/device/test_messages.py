@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from device.inference.box import Box
+from device.message_json import to_json
 from device.messages import (
     Answer,
     CameraMode,
@@ -24,9 +25,9 @@ from device.messages import (
     Summary,
     Throttling,
     TrackState,
-    to_json,
 )
 from device.mqtt.topics import CHANNELS, Channel
+from device.valence import Valence
 from scripts.docs import schemas
 
 SCHEMA = json.loads(schemas.SCHEMA.read_text(encoding="utf-8"))
@@ -43,25 +44,26 @@ EVENT = EmotionEvent(
     scores={"happy": 0.6, "sad": 1 / 3, "neutral": 0.0},
     previous="neutral",
     box=Box(10.4, 20.6, 99.5, 120.0),
+    valence=Valence(positive=0.6, negative=1 / 3, neutral=1 / 15),
 )
 GOLDEN: list[tuple[Any, str]] = [
     (
         EVENT,
         '{"id":"0f8fad5bd9cb469fa16570867728950e","seq":17,"type":"update","track":3,"ts":1795305600.123,'
         '"emotion":"happy","confidence":0.6,"scores":{"happy":0.6,"sad":0.3333,"neutral":0.0},"previous":"neutral",'
-        '"box":[10,21,100,120],"replayed":false}',
+        '"box":[10,21,100,120],"replayed":false,"valence":{"positive":0.6,"negative":0.3333,"neutral":0.0667}}',
     ),
     (
         TrackState(track=3, ts=2.0, emotion="unknown", confidence=0.25, scores={"happy": 0.25}, box=Box(-1.2, 0, 5, 5)),
-        '{"track":3,"ts":2.0,"emotion":"unknown","confidence":0.25,"scores":{"happy":0.25},"box":[-1,0,5,5]}',
+        '{"track":3,"ts":2.0,"emotion":"unknown","confidence":0.25,"scores":{"happy":0.25},"box":[-1,0,5,5],"valence":null}',
     ),
     (
         Summary(ts=2.0, faces=1, counts={"happy": 1, "unknown": 0}, mean_scores={"happy": 0.9}),
-        '{"ts":2.0,"faces":1,"counts":{"happy":1,"unknown":0},"mean_scores":{"happy":0.9}}',
+        '{"ts":2.0,"faces":1,"counts":{"happy":1,"unknown":0},"mean_scores":{"happy":0.9},"valence":null}',
     ),
     (
         Summary(ts=2.0, faces=0, counts={"happy": 0, "unknown": 0}, mean_scores=None),
-        '{"ts":2.0,"faces":0,"counts":{"happy":0,"unknown":0},"mean_scores":null}',
+        '{"ts":2.0,"faces":0,"counts":{"happy":0,"unknown":0},"mean_scores":null,"valence":null}',
     ),
     (
         Health(

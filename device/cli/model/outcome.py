@@ -35,7 +35,7 @@ def print_failure(record: Record, changed: bool, error: EmotionEdgeError, json_w
 
 def as_json(update: ModelUpdate | None) -> Any:
     """The result of an installation as plain values for JSON."""
-    from device.messages import to_json
+    from device.message_json import to_json
 
     return None if update is None else json.loads(to_json(update))
 

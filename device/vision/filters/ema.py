@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from device.config.schema import SmootherConfig
-from device.vision.filters import Filter, FilterFactory, Scores
+from device.vision.filters import Filter, FilterFactory, Scores, State
 
 
 def exponential_filter(time_constant_s: float) -> Filter:
-    """A low-pass filter: it follows a step to 63 % after the time constant, at any frame rate."""
+    """A low-pass filter: it follows a step to 63 % after the time constant, at any frame rate.
 
-    def filtered(belief: Scores, scores: Scores, elapsed_s: float) -> Scores:
-        share = -math.expm1(-elapsed_s / time_constant_s)
+    A reading of weight w counts as if only the share w of the time had passed.
+    """
+
+    def filtered(belief: State, scores: Scores, elapsed_s: float, weight: float) -> State:
+        share = -math.expm1(-elapsed_s * weight / time_constant_s)
         return belief + share * (scores - belief)
 
     return filtered
 
 
-def _from_config(config: SmootherConfig) -> Filter:
+def _from_config(config: SmootherConfig, labels: Sequence[str]) -> Filter:
     return exponential_filter(config.time_constant_s)
 
 

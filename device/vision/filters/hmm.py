@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from device.config.schema import SmootherConfig
-from device.vision.filters import Filter, FilterFactory, Scores, normalised
+from device.vision.filters import Filter, FilterFactory, Scores, State, normalised
 
 FLOOR = 1e-3  # added to each score before it multiplies the belief: a zero could never be undone
 
@@ -15,20 +16,21 @@ def forward_filter(stay_s: float, time_constant_s: float) -> Filter:
 
     An expression lasts `stay_s` on average and then turns into any other. Successive frames show
     almost the same and are not independent evidence: the frames of one `time_constant_s` together
-    count as one. That also makes the result independent of the frame rate.
+    count as one. That also makes the result independent of the frame rate. The weight of a reading
+    is an exponent of its likelihood.
     """
 
-    def filtered(belief: Scores, scores: Scores, elapsed_s: float) -> Scores:
+    def filtered(belief: State, scores: Scores, elapsed_s: float, weight: float) -> State:
         count = len(belief)
         kept = math.exp(-elapsed_s / stay_s * count / (count - 1))  # of the part that is not uniform
         expected = kept * belief + (1.0 - kept) / count
-        evidence = (scores + FLOOR) ** min(1.0, elapsed_s / time_constant_s)
+        evidence = (scores + FLOOR) ** (weight * min(1.0, elapsed_s / time_constant_s))
         return normalised(expected * evidence)
 
     return filtered
 
 
-def _from_config(config: SmootherConfig) -> Filter:
+def _from_config(config: SmootherConfig, labels: Sequence[str]) -> Filter:
     return forward_filter(config.stay_s, config.time_constant_s)
 
 

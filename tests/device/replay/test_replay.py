@@ -1,4 +1,4 @@
-"""`device replay`, and a bound on the flips of the default smoother on held-out faces."""
+"""`device replay`, and bounds for the default smoother on held-out faces."""
 
 from __future__ import annotations
 
@@ -39,19 +39,23 @@ def held_out() -> FaceSet:
 
 @needs_fer2013
 @pytest.mark.slow
-@pytest.mark.parametrize("view_s", [5.0, 1.0, 0.5])
-def test_the_default_smoother_flips_at_most_once_a_change(held_out: FaceSet, classify: Classify, view_s: float) -> None:
-    """Each clip has ten expressions, shown by one face each, or by a new face every `view_s`."""
+def test_the_default_smoother_answers_soon_and_flips_seldom(held_out: FaceSet, classify: Classify) -> None:
+    """Each clip has ten expressions, shown by one face each, or by a new face every so often.
+
+    The limits leave room for the small number of clips; docs/smoothing.md has the figures of many.
+    """
     clips = [
-        recording(str(n), list(script(held_out, LABELS, 10, view_s, 9000 + n)), classify, LABELS) for n in range(CLIPS)
+        recording(str(n), list(script(held_out, LABELS, 10, view_s, 9000 + n)), classify, LABELS)
+        for view_s in (5.0, 1.0, 0.5)
+        for n in range(CLIPS)
     ]
-    for clip in clips:
-        found = evaluate([clip], smoothed_labels(SmootherConfig()))
-        assert found.flips <= found.changes == 10
     smoothed, raw = evaluate(clips, smoothed_labels(SmootherConfig())), evaluate(clips, raw_labels)
-    assert smoothed.wrong < raw.wrong
-    assert smoothed.named >= 0.4
-    assert smoothed.delay_p50_s is not None and smoothed.delay_p50_s <= 2.5  # of media time
+    assert smoothed.flips_per_change <= 1.9 < raw.flips_per_change
+    assert smoothed.wrong <= 0.32 and smoothed.wrong < raw.wrong
+    assert smoothed.right >= 0.6 and smoothed.right > raw.right
+    assert smoothed.unknown <= 0.12
+    assert smoothed.named >= 0.8
+    assert smoothed.delay_p50_s is not None and smoothed.delay_p50_s <= 0.6  # of media time
 
 
 def frames_with(shown: list[tuple[str, list[Face]]]) -> Iterator[Image]:
@@ -82,9 +86,9 @@ def test_a_video_is_replayed_through_the_whole_pipeline(
     report = json.loads(capsys.readouterr().out)
     assert (report["clips"], report["frames"]) == (1, 375)
     assert list(report["filters"])[:2] == ["network", "hmm"], "the raw network, then the default"
-    assert {"ema", "none"} <= report["filters"].keys()
+    assert {"ema", "gru", "none"} <= report["filters"].keys()
     smoothed, raw = report["filters"]["hmm"], report["filters"]["network"]
-    assert smoothed["changes"] == 5 and smoothed["flips"] <= 5 < raw["flips"]
+    assert smoothed["changes"] == 5 and smoothed["flips"] <= 10 < raw["flips"]
     assert raw["unknown"] < 0.05  # a face was detected on nearly every frame
     assert raw["right"] > 0.3
 

@@ -18,11 +18,13 @@ from device.config.schema import SmootherConfig
 from device.errors import ConfigError
 from device.messages import UNKNOWN
 from device.vision import filters
+from device.vision.filters.ema import exponential_filter
 from device.vision.filters.hmm import FLOOR, forward_filter
 from device.vision.smoother import Reading, Smoother, make_smoother
 
 LABELS = ("angry", "happy", "neutral")
 KINDS = ("ema", "hmm")  # the filters; "none" has a test of its own
+SEVEN = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 LARGE = 100.0  # a face of that many pixels
 
 
@@ -161,7 +163,7 @@ def test_a_face_is_stale_only_after_its_time() -> None:
 
 def test_a_belief_without_evidence_decays_as_expressions_change() -> None:
     """States that last two seconds: P(same) = 1/K + (1 - 1/K) exp(-t/stay K/(K-1))."""
-    believed = forward_filter(2.0, 0.7)(np.array([1.0, 0.0, 0.0]), np.full(3, 1 / 3), 1.5)
+    believed = forward_filter(2.0, 0.7)(np.array([1.0, 0.0, 0.0]), np.full(3, 1 / 3), 1.5, 1.0)
     assert believed[0] == pytest.approx(1 / 3 + 2 / 3 * math.exp(-1.5 / 2 * 3 / 2))
     assert believed[1] == pytest.approx(believed[2])
 
@@ -170,8 +172,40 @@ def test_a_prediction_counts_once_however_long_the_wait_was() -> None:
     filtered = forward_filter(1e9, 0.7)
     scores, nothing = np.array([0.6, 0.3, 0.1]), np.full(3, 1 / 3)
     for waited_s in (0.7, 1.4, 100.0):
-        assert filtered(nothing, scores, waited_s) == pytest.approx((scores + FLOOR) / (scores + FLOOR).sum(), abs=1e-6)
-    assert filtered(nothing, scores, 0.35)[0] < 0.6
+        wanted = (scores + FLOOR) / (scores + FLOOR).sum()
+        assert filtered(nothing, scores, waited_s, 1.0) == pytest.approx(wanted, abs=1e-6)
+    assert filtered(nothing, scores, 0.35, 1.0)[0] < 0.6
+
+
+def test_a_weight_is_a_share_of_the_time_or_an_exponent_of_the_likelihood() -> None:
+    scores, nothing = np.array([0.6, 0.3, 0.1]), np.full(3, 1 / 3)
+    forward, exponential = forward_filter(1e9, 0.7), exponential_filter(0.7)
+    assert forward(nothing, scores, 0.7, 0.5) == pytest.approx(forward(nothing, scores, 0.35, 1.0), abs=1e-6)
+    half = exponential(nothing, scores, 0.35, 1.0)
+    assert exponential(nothing, scores, 0.7, 0.5) == pytest.approx(half)
+
+
+@pytest.mark.parametrize("kind", ["ema", "gru", "hmm", "none"])
+def test_a_reading_of_less_weight_moves_the_belief_less(kind: str) -> None:
+    def moved(weight: float) -> float:
+        steady = make_smoother(SmootherConfig(kind=kind), SEVEN)
+        scores = [0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
+        for n in range(3):
+            before = steady.update(1, scores, n / 15, LARGE).scores
+        after = steady.update(1, scores[::-1], 3 / 15, LARGE, weight=weight).scores
+        return float(np.abs(np.subtract(after, before)).sum())
+
+    moves = [moved(weight) for weight in (0.0, 0.3, 0.6, 1.0)]
+    assert moves == sorted(moves) and moves[0] == 0.0 and moves[1] > 0.0
+    assert moved(7.0) == moved(1.0)
+
+
+def test_a_reading_without_weight_is_none_and_leaves_the_face_stale() -> None:
+    steady = smoother("ema", stale_s=2.0, leave=0.45)
+    run(steady, [sure("happy")] * 45)
+    readings = [steady.update(1, sure("happy"), 3 + n / 15, LARGE, weight=0.0) for n in range(120)]
+    assert readings[0].emotion == "happy"
+    assert readings[-1].emotion == UNKNOWN
 
 
 def test_without_a_filter_the_thresholds_still_apply() -> None:
@@ -189,7 +223,7 @@ def test_a_face_that_is_not_classified_keeps_its_label_until_it_is_stale(kind: s
     for after_s in (0.1, 1.0, 1.99):
         waited = steady.wait(1, last_s + after_s, LARGE)
         assert waited == Reading("happy", classified.confidence, classified.scores, UNKNOWN, False)
-    faded = [steady.wait(1, last_s + 2.01 + n / 15, LARGE) for n in range(60)]
+    faded = [steady.wait(1, last_s + 2.01 + n / 15, LARGE) for n in range(120)]
     assert faded[-1].emotion == UNKNOWN
     assert [reading.previous for reading in faded if reading.changed] == ["happy"]
     assert run(steady, [sure("angry")] * 45, track=1)[-1].emotion != "happy"
@@ -217,7 +251,7 @@ def test_every_module_is_a_filter_and_a_choice_of_the_setting() -> None:
     (kind,) = [field for field in dataclasses.fields(SmootherConfig) if field.name == "kind"]
     modules = [module.name for module in pkgutil.iter_modules(filters.__path__)]
     assert tuple(sorted(modules)) == kind.metadata["choices"]
-    assert {"ema", "hmm", "none"} <= set(modules)
+    assert {"ema", "gru", "hmm", "none"} <= set(modules)
     assert all(importlib.import_module(f"{filters.__name__}.{name}").FILTER for name in modules)
 
 

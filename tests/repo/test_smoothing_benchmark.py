@@ -1,0 +1,31 @@
+"""The search of benchmarks/smoothing.py applies the thresholds exactly as the device does."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.smoothing import thresholded
+from device.config.schema import SmootherConfig
+from device.replay.metrics import FrameScores, Recording, smoothed_labels
+
+LABELS = ("angry", "happy", "neutral")
+rows = st.lists(st.integers(0, 8), min_size=3, max_size=3).filter(any)
+configs = st.builds(
+    SmootherConfig,
+    kind=st.just("none"),
+    enter=st.sampled_from([0.3, 0.5, 0.7]),
+    leave=st.sampled_from([0.1, 0.3]),
+    dwell_s=st.sampled_from([0.0, 0.25, 0.5]),
+)
+
+
+@given(configs, st.lists(rows, min_size=1, max_size=60))
+@settings(max_examples=50)
+def test_the_thresholds_are_the_smoothers(config: SmootherConfig, script: list[list[int]]) -> None:
+    frames = [FrameScores(n / 8, 1, tuple(v / sum(row) for v in row), 100.0) for n, row in enumerate(script)]
+    clip = Recording("clip", LABELS, tuple(frames), ())
+    settled = dataclasses.replace(config, leave=min(config.leave, config.enter))
+    assert thresholded(settled)(clip) == smoothed_labels(settled)(clip)

@@ -1,0 +1,1 @@
+"""Trains the smoother's recurrent network on clips made of labelled faces."""
