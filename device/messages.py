@@ -6,53 +6,19 @@ docs/events.md from it. The class names are keys of the schema.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import numbers
 import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from device.json_message import JsonMessage, documented
+from device.json_message import to_json as to_json  # callers take it from here
 
 UNKNOWN = "unknown"  # the label of a face whose expression is not certain enough
 
 EventType = Literal["start", "update", "end"]
 UpdateState = Literal["trial", "accepted", "rolled_back", "refused"]
 CameraState = Literal["starting", "running", "stalled", "frozen", "failed", "paused", "ended", "stopped"]
-
-
-def documented(
-    doc: str,
-    *,
-    digits: int = 4,
-    ge: float | None = None,
-    le: float | None = None,
-    default: Any = dataclasses.MISSING,
-    default_factory: Any = dataclasses.MISSING,
-    optional: bool = False,
-    counter: bool = False,
-) -> Any:
-    """Declare one field of a message.
-
-    Args:
-        doc: the meaning; it becomes the description in the schema and the help of the metric.
-        digits: decimals of a float in the JSON.
-        ge, le: lower and upper bound, included.
-        default, default_factory: as of `dataclasses.field`.
-        optional: a received message may omit the field.
-        counter: the figure only grows; its metric is then a counter, else a gauge.
-    """
-    metadata = {"doc": doc, "digits": digits, "ge": ge, "le": le, "optional": optional, "counter": counter}
-    if default_factory is not dataclasses.MISSING:
-        return dataclasses.field(default_factory=default_factory, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-class JsonMessage:
-    """Base of the dataclasses that are published as JSON."""
-
-    def to_json(self) -> str:
-        """Serialize the message as one line of JSON."""
-        return to_json(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +46,7 @@ class EmotionEvent(JsonMessage):
     replayed: bool = documented(
         "true if the event was recorded before the connection that delivers it was established", default=False
     )
+    device: str | None = documented("id of the device, as in the topics; null where it has none", default=None)
 
     @classmethod
     def from_json(cls, text: str) -> EmotionEvent:
@@ -102,6 +69,7 @@ class TrackState(JsonMessage):
     box: tuple[float, float, float, float] = documented(
         "bounding box of the face in the frame: x, y, width, height in pixels", digits=0
     )
+    device: str | None = documented("id of the device, as in the topics; null where it has none", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +82,7 @@ class Summary(JsonMessage):
     mean_scores: dict[str, float] | None = documented(
         "mean score of each label over all faces; null if there is no face", ge=0, le=1
     )
+    device: str | None = documented("id of the device, as in the topics; null where it has none", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +167,7 @@ class Health(JsonMessage):
     )
     outbox: OutboxFigures = documented("state of the outbox")
     reconnects: int = documented("connections to the broker after the first", ge=0, counter=True)
+    device: str | None = documented("id of the device, as in the topics; null where it has none", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,7 +231,7 @@ class Status(JsonMessage):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A command. The topic holds the verb; an empty payload is equivalent to {}."""
+    """A command. The topic holds the verb."""
 
     transaction: str | None = documented(
         "copied into the response; a request received twice with the same value is executed once",
@@ -278,22 +248,3 @@ class Answer(JsonMessage):
     data: dict[str, Any] | None = documented("result of the command; null if it has none")
     error: str | None = documented("what went wrong, one sentence; null if nothing did")
     transaction: str | None = documented("copied from the request; null if it had none that is valid")
-
-
-def to_json(message: Any) -> str:
-    """Serialize a message as one line of JSON, each float with the decimals its field declares."""
-    return json.dumps(_plain(message, 4), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def _plain(value: Any, digits: int) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name), f.metadata["digits"]) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {key: _plain(item, digits) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item, digits) for item in value]
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, numbers.Integral):  # also numpy's, which json cannot serialize
-        return int(value)
-    return round(float(value), digits or None)

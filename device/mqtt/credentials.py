@@ -18,12 +18,15 @@ def user(config: MqttConfig) -> tuple[str | None, str | None]:
     """User name and password; None for what is not set.
 
     Raises:
-        ConfigError: a file cannot be read, or there is a password without a user name.
+        ConfigError: a file cannot be read, there is a password without a user name, or the user
+            name is set twice.
     """
-    name = _first_line("username", config.username_file)
+    if config.username is not None and config.username_file is not None:
+        raise ConfigError("device.mqtt: username and username_file are both set; remove one of them.")
+    name = config.username if config.username is not None else _first_line("username", config.username_file)
     password = _first_line("password", config.password_file)
     if name is None and password is not None:
-        raise ConfigError("device.mqtt: there is a password but no user name; set username_file too.")
+        raise ConfigError("device.mqtt: there is a password but no user name; set username or username_file too.")
     return name, password
 
 

@@ -76,7 +76,7 @@ class FaceStatePublisher:
             counts={label: counts[label] for label in (*self._labels, UNKNOWN)},
             mean_scores=mean,
         )
-        return self._topics.message(SUMMARY, summary.to_json())
+        return self._topics.message(SUMMARY, summary)
 
     def _next_summary_s(self, now_s: float) -> float:
         """In step with the last one if it was late by part of a frame, else from now."""
@@ -90,7 +90,7 @@ class FaceStatePublisher:
     def _state(self, face: TrackState, now_s: float) -> Message:
         self._published[face.track] = (face.emotion, now_s)
         expiry_s = round(self._config.track_expiry_s)
-        return self._topics.message(TRACK_STATE, face.to_json(), track=face.track, expiry_s=expiry_s)
+        return self._topics.message(TRACK_STATE, face, track=face.track, expiry_s=expiry_s)
 
     def _cleared(self, track: int) -> Message:
         self._published.pop(track, None)
