@@ -20,7 +20,7 @@ from device.publishing.rate_limit import RateLimit
 log = logging.getLogger(__name__)
 
 STATUS_VERB = "status"  # answered here, so that it works while the main thread hangs
-RATE_HZ, BURST = 50.0, 50  # requests of one verb; the next ones are refused, as many of them
+RATE_HZ, BURST = 20.0, 20  # requests of one verb; the next ones are refused, as many of them
 SWITCH = {SWITCH_ON.encode(): "resume", SWITCH_OFF.encode(): "pause"}
 WARNING_S = 60.0  # at least, between two warnings
 
