@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from device.cli import check_config, completion, demo, fleet, model, replay, run, selftest
+from device.cli import check_config, completion, demo, fleet, forget, model, replay, run, selftest
 from device.cli.parser import CommandParser
 from device.errors import EmotionEdgeError
 from device.standard_streams import guarded
@@ -21,6 +21,7 @@ COMMANDS = {
     "model": model,
     "replay": replay,
     "fleet": fleet,
+    "forget": forget,
     "check-config": check_config,
     "completion": completion,
 }
