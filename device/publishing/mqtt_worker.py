@@ -6,6 +6,7 @@ No other thread uses the connection.
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -29,6 +30,7 @@ from device.publishing.status_reporter import StatusReporter
 log = logging.getLogger(__name__)
 
 MAX_WAIT_S = 60.0  # for an item in the inbox
+SUBSCRIBE_S = 60.0  # after a refused subscription: a cluster refuses some while it elects a leader
 BIRTH_S = 1.0  # at least, between two announcements for Home Assistant
 
 
@@ -72,6 +74,7 @@ class MqttWorker:
         self._refusals: set[str] = set()  # topics of this connection whose refusal was logged
         self._announced_s = 0.0  # monotonic
         self._birth_waits = False
+        self._subscribe_due_s = math.inf
         self._deaf = False  # we do not subscribe any more: what comes is too large
         self._closed = False
 
@@ -100,7 +103,7 @@ class MqttWorker:
 
     def _wait_s(self) -> float:
         """Seconds until something is due."""
-        due_s = self._status.health_due_s if self._client.up else self._client.due_s
+        due_s = min(self._status.health_due_s, self._subscribe_due_s) if self._client.up else self._client.due_s
         if self._birth_waits:
             due_s = min(due_s, self._announced_s + BIRTH_S)
         return min(MAX_WAIT_S, max(0.0, due_s - time.monotonic()))
@@ -110,6 +113,8 @@ class MqttWorker:
             self._begin_connection()
         if self._birth_waits and time.monotonic() >= self._announced_s + BIRTH_S:
             self._announce()
+        if self._client.up and time.monotonic() >= self._subscribe_due_s:
+            self._subscribe()
         health = self._status.due_health(time.monotonic(), self._client.reconnects)
         if health is not None and self._client.up:
             self._publish(health)
@@ -148,6 +153,7 @@ class MqttWorker:
             case MessageReceived():
                 self._handle_message(item)
             case SubscribeRefused(_, topic, reason):
+                self._subscribe_due_s = time.monotonic() + SUBSCRIBE_S
                 self._log_refusal(topic, f"refuses our subscription to {topic}: {reason}; let this user read there.")
             case ConnectionLost(_, reason):
                 self._event_sender.lost()
@@ -180,6 +186,7 @@ class MqttWorker:
 
     def _subscribe(self) -> None:
         """Subscribe; to our track states too, to clear those that a killed process left behind."""
+        self._subscribe_due_s = math.inf
         if self._deaf:
             log.warning(
                 "commands are not received: a message under %s is too large; clear it, then restart the device.",

@@ -2,7 +2,8 @@
 
 As a program it runs the boards until it is killed or stopped. It reads commands from standard
 input, one a line: `go` connects all boards at once and prints the result, `figures` prints the
-resources used, `stop` ends the boards cleanly.
+resources used and how many boards are connected, `events` prints the last number of each board and
+how many of its events wait, `stop` ends the boards cleanly.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Board:
     """
 
     def __init__(self, config: DeviceConfig, seed: int) -> None:
+        self.id = config.id
         self._config = config
         self._random = random.Random(seed)
         self._track = 0
@@ -71,6 +73,16 @@ class Board:
             frames = round(self._ticks * FPS * TICK_S)
             stages = {"total": Stage(p50_ms=20.0, p95_ms=25.0, max_ms=40.0, n=100)}
             self._publisher.report(Progress(fps=FPS, frames=frames, stages=stages, last_frame_s=time.monotonic()))
+
+    @property
+    def connected(self) -> bool:
+        """It has a connection now."""
+        return self._publisher is not None and self._publisher._worker._client.up
+
+    def events(self) -> tuple[int, int]:
+        """The last number on disk, and how many events wait."""
+        assert self._publisher is not None
+        return self._publisher._outbox.last_seq, self._publisher._outbox.depth
 
     def close(self) -> None:
         """Disconnect cleanly."""
@@ -151,7 +163,7 @@ def run_boards(boards: list[Board]) -> None:
     for each in itertools.cycle(boards):
         while (left_s := due_s - time.monotonic()) > -TICK_S:
             readable, _, _ = select.select([sys.stdin], [], [], max(0.0, left_s))
-            if readable and _handle_command(sys.stdin.readline(), -left_s):
+            if readable and _handle_command(sys.stdin.readline(), boards, -left_s):
                 return
             if left_s <= 0:
                 break
@@ -161,10 +173,13 @@ def run_boards(boards: list[Board]) -> None:
         due_s += TICK_S / len(boards)
 
 
-def _handle_command(line: str, late_s: float) -> bool:
+def _handle_command(line: str, boards: list[Board], late_s: float) -> bool:
     """Return whether to stop."""
     if line == "figures\n":
-        print(json.dumps({"memory_mb": memory_mb(), "cpu_s": time.process_time(), "late_s": late_s}), flush=True)
+        used = {"memory_mb": memory_mb(), "cpu_s": time.process_time(), "late_s": late_s}
+        print(json.dumps(used | {"connected": sum(each.connected for each in boards)}), flush=True)
+    if line == "events\n":
+        print(json.dumps({each.id: each.events() for each in boards}), flush=True)
     return line in ("", "stop\n")
 
 

@@ -76,9 +76,9 @@ class Line:
         """Accept the client; `properties` of MQTT 5 as bytes, see `announce`."""
         self.socket.sendall(packet(CONNACK, bytes([0, code]) + self._properties(properties)))
 
-    def suback(self, number: int, count: int) -> None:
-        """Acknowledge a subscription to `count` topics."""
-        self.socket.sendall(packet(SUBACK, struct.pack(">H", number) + self._properties() + b"\1" * count))
+    def suback(self, number: int, count: int, code: int = 1) -> None:
+        """Acknowledge a subscription to `count` topics, or refuse it with a code from 0x80."""
+        self.socket.sendall(packet(SUBACK, struct.pack(">H", number) + self._properties() + bytes([code]) * count))
 
     def puback(self, number: int) -> None:
         """Acknowledge a message."""

@@ -215,6 +215,21 @@ def test_another_client_is_blamed_only_if_the_broker_says_so(tmp_path: Path, cap
         wait_for(lambda: len(broker.connections) > 5, "the next connection")
 
 
+def test_a_refused_subscription_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device.publishing.mqtt_worker.SUBSCRIBE_S", 0.1)
+
+    def script(line: Line, number: int) -> None:
+        line.connack()
+        for _ in range(2):
+            refused = line.serve(lambda item: item.kind == SUBSCRIBE)
+            line.suback(refused.number, 2, code=0x80)
+        line.serve()
+
+    with FakeBroker(script) as broker, publishing(broker, tmp_path):
+        wait_for(lambda: len(broker.packets(SUBSCRIBE)) >= 4, "the same subscriptions again")
+        assert len(broker.connections) == 1
+
+
 def test_the_brokers_keepalive_is_kept(tmp_path: Path) -> None:
     def script(line: Line, number: int) -> None:
         line.connack(announce(keepalive_s=1))
