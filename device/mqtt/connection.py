@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from device.config.schema import MqttConfig
 from device.errors import BrokerError
 from device.mqtt import credentials
-from device.mqtt.refusals import CLOSED, SILENT, RetainError, VersionError, refused, unreachable
+from device.mqtt.refusals import CLOSED, NO_QOS_1, SILENT, RetainError, VersionError, refused, unreachable
 from device.mqtt.topics import Message
 
 if TYPE_CHECKING:  # paho is imported where it is used: `device --help` does without
@@ -228,6 +228,8 @@ class Connection:
     def _on_connect(self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
         if reason.is_failure:
             self._refusal = str(reason)
+        elif getattr(properties, "MaximumQoS", 1) < 1:
+            self._refusal = NO_QOS_1
         self.window = min(self.window, getattr(properties, "ReceiveMaximum", self.window))
         self.max_bytes = getattr(properties, "MaximumPacketSize", self.max_bytes)
         self.retains = self.retains and bool(getattr(properties, "RetainAvailable", True))

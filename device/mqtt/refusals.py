@@ -8,7 +8,8 @@ from device.config.schema import MqttConfig
 from device.errors import BrokerError
 from device.mqtt import credentials
 
-CLOSED, SILENT = "closed", "silent"  # ours; the broker gave no reason
+CLOSED, SILENT = "closed", "silent"  # ours, as the next; the broker gave no reason
+NO_QOS_1 = "no QoS 1"
 VERSION_REFUSED = "Unsupported protocol version"
 RETAIN_REFUSED = "Retain not supported"
 OUT_OF_DATE = (9, 10)  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED
@@ -53,6 +54,8 @@ def refused(config: MqttConfig, reason: str, version: int) -> BrokerError:
         return error
     if reason == RETAIN_REFUSED and config.retain:
         return RetainError(f"{where} keeps no messages; set device.mqtt.retain: false.")
+    if reason == NO_QOS_1:
+        return BrokerError(f"{where} takes messages of QoS 0 only, which can be lost; use a broker with QoS 1.")
     if reason in UNAUTHORISED:
         name, _ = credentials.user(config)
         who = "a client without a user name" if name is None else f"user {name!r}"

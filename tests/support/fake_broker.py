@@ -15,6 +15,7 @@ from tests.support.broker import PATIENCE_S
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK = 1, 2, 3, 4, 8, 9
 PINGREQ, PINGRESP, DISCONNECT = 12, 13, 14
 MAXIMUM_PACKET_SIZE, RETAIN_AVAILABLE, SERVER_KEEP_ALIVE = 0x27, 0x25, 0x13
+MAXIMUM_QOS = 0x24
 SESSION_TAKEN_OVER = 0x8E
 
 
@@ -196,9 +197,12 @@ def text(value: str) -> bytes:
     return struct.pack(">H", len(value.encode())) + value.encode()
 
 
-def announce(*, packet_bytes: int | None = None, retain: bool = True, keepalive_s: int | None = None) -> bytes:
+def announce(
+    *, packet_bytes: int | None = None, retain: bool = True, keepalive_s: int | None = None, qos: int = 2
+) -> bytes:
     """Properties of a CONNACK."""
-    properties = b"" if packet_bytes is None else bytes([MAXIMUM_PACKET_SIZE]) + struct.pack(">I", packet_bytes)
+    properties = b"" if qos == 2 else bytes([MAXIMUM_QOS, qos])
+    properties += b"" if packet_bytes is None else bytes([MAXIMUM_PACKET_SIZE]) + struct.pack(">I", packet_bytes)
     if keepalive_s is not None:
         properties += bytes([SERVER_KEEP_ALIVE]) + struct.pack(">H", keepalive_s)
     return properties if retain else properties + bytes([RETAIN_AVAILABLE, 0])

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from paho.mqtt.client import Client, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion
 
 from device.errors import BrokerError, ConfigError
 from device.publishing.mqtt_publisher import MqttPublisher
 from tests.device.mqtt.porch import MODEL, ROOT, config, event, face
 from tests.support.broker import Listener, Mosquitto, free_port, needs_mosquitto, retained, wait_for
 from tests.support.certificates import Authority
-from tests.support.site_broker import write_passwords
+from tests.support.site_broker import PASSWORD, SiteBroker, write_passwords
 
 pytestmark = needs_mosquitto
 WEB = ("device.mqtt.transport=websockets", "device.mqtt.path=/mqtt")
@@ -109,6 +112,62 @@ def test_a_broker_of_small_packets_keeps_the_connection(
         assert "lost the MQTT broker" not in caplog.text
         kept = retained(mosquitto.port, "homeassistant/#")
         assert kept and all(len(payload) < limit for payload in kept.values())
+
+
+def test_a_giant_that_is_retained_at_the_broker_is_not_received(own_mosquitto: Mosquitto, tmp_path: Path) -> None:
+    with Listener(own_mosquitto.port, f"{ROOT}/cmd/response/+") as listener:
+        listener.publish(f"{ROOT}/cmd/request/status", "x" * 1_000_000, retain=True)
+        publisher = MqttPublisher(config(own_mosquitto.port, tmp_path, "device.mqtt.protocol=v5"), MODEL)
+        received: list[int] = []
+        client = publisher._worker._client._connection
+        assert client is not None
+        client._client.on_message = lambda _client, _data, message: received.append(len(message.payload))
+
+        def asked() -> list[int]:
+            listener.publish(f"{ROOT}/cmd/request/status", "{}")  # again, if it was not subscribed yet
+            return received
+
+        wait_for(asked, "a request")
+        assert set(received) == {2}
+        delivers(publisher)
+
+
+@pytest.mark.parametrize("file", ["site.conf", "central.conf"])
+def test_our_broker_files_let_no_giant_in(tmp_path: Path, file: str) -> None:
+    mosquitto = SiteBroker(tmp_path / "broker", [file], ["porch"])
+    mosquitto.start()
+    try:
+        closed = threading.Event()
+        client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv311, reconnect_on_failure=False)
+        client.username_pw_set("porch", PASSWORD)
+        client.on_disconnect = lambda *_: closed.set()
+        client.connect("127.0.0.1", mosquitto.port)
+        client.loop_start()
+        client.publish(f"{ROOT}/cmd/request/status", "x" * 70_000, retain=True, qos=1)
+        assert closed.wait(30)
+        client.loop_stop()
+        assert "x" not in "".join(mosquitto_retained(mosquitto.port))
+    finally:
+        mosquitto.kill()
+
+
+def mosquitto_retained(port: int) -> list[str]:
+    """Payloads that a new subscriber gets as user porch, before a mark."""
+    heard: list[str] = []
+    marked = threading.Event()
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv311)
+    client.username_pw_set("porch", PASSWORD)
+    client.on_connect = lambda client, *_: client.subscribe(f"{ROOT}/#", 1)
+    client.on_subscribe = lambda client, *_: client.publish(f"{ROOT}/mark", "mark", 1)
+    client.on_message = lambda _client, _data, message: (
+        marked.set() if message.topic.endswith("mark") else heard.append(message.payload.decode())
+    )
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    assert marked.wait(30)
+    client.disconnect()
+    client.loop_stop()
+    return heard
 
 
 def test_the_user_name_may_stand_in_the_settings(tmp_path: Path) -> None:

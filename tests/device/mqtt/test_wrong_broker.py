@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from device.errors import BrokerError
 from device.publishing.mqtt_publisher import MqttPublisher
 from tests.device.mqtt.porch import MODEL, ROOT, config, event, face
 from tests.support.broker import wait_for
@@ -248,6 +249,16 @@ def test_nothing_is_retained_where_the_broker_keeps_nothing(tmp_path: Path) -> N
         publisher.publish([event("start")], [face()])
         wait_for(lambda: {f"{ROOT}/status", f"{ROOT}/tracks/1/state", EVENTS} <= topics(broker), "all kinds")
         assert len(broker.connections) == 1
+
+
+def test_a_broker_without_qos_1_is_refused(tmp_path: Path) -> None:
+    def script(line: Line, number: int) -> None:
+        line.connack(announce(qos=0))
+        line.serve(lambda item: item.kind == PUBLISH)
+
+    sentence = "takes messages of QoS 0 only, which can be lost; use a broker with QoS 1."
+    with FakeBroker(script) as broker, pytest.raises(BrokerError, match=sentence), publishing(broker, tmp_path):
+        pass
 
 
 def topics(broker: FakeBroker) -> set[str]:
