@@ -67,11 +67,15 @@ class FleetTest:
         started_s, cpu_s = time.monotonic(), self._broker_cpu_s()
         for process in self._processes:
             process.go()
-        for process in self._processes:
-            process.connected()
+        refused = sum(process.connected()["refused"] for process in self._processes)
         self._monitor.wait_online(self.names, WAIT_S)
         elapsed_s = time.monotonic() - started_s
-        return {"seconds": elapsed_s, "broker_cpu_s": self._broker_cpu_s() - cpu_s, "broker_mb": self._broker_mb()}
+        return {
+            "seconds": elapsed_s,
+            "refused": refused,
+            "broker_cpu_s": self._broker_cpu_s() - cpu_s,
+            "broker_mb": self._broker_mb(),
+        }
 
     def steady(self, seconds: float) -> dict[str, Any]:
         """Run without faults, with `device fleet` beside."""

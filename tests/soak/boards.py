@@ -23,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from device.config.schema import DeviceConfig, load_config
+from device.errors import BrokerError
 from device.host import board
 from device.host.board import memory_mb
 from device.messages import EmotionEvent, ModelInfo, Stage, Throttling, TrackState
@@ -36,6 +37,7 @@ TICK_S = 1.0
 PRESENT_S, ABSENT_S, LABEL_S = 20.0, 100.0, 5.0  # mean times: with a face, without one, of one label
 IDLE_TICKS = 5  # ticks between two messages without a face; half the ticks between two progress reports
 FPS = 15.0
+RESTART_S, MAX_REFUSED = 5.0, 60  # RestartSec of the unit; it tries for ever, we do not
 WORKERS = 10  # threads that connect or close the boards
 SWITCH_S = 0.1  # thread switch interval: with hundreds of threads the default costs too much
 
@@ -57,10 +59,19 @@ class Board:
         self._ticks = 0
         self._publisher: MqttPublisher | None = None
 
-    def connect(self) -> None:
-        """Connect; raises what `MqttPublisher` raises."""
-        self._publisher = MqttPublisher(self._config, MODEL)
+    def connect(self) -> int:
+        """Connect; if refused, try again as systemd does. Returns how often it was refused."""
+        refused = 0
+        while self._publisher is None:
+            try:
+                self._publisher = MqttPublisher(self._config, MODEL)
+            except BrokerError:
+                refused += 1
+                if refused == MAX_REFUSED:
+                    raise
+                time.sleep(RESTART_S)
         self._publisher.report(CameraReport("running"))
+        return refused
 
     def tick(self) -> None:
         """Simulate one second."""
@@ -213,8 +224,9 @@ def main(arguments: list[str]) -> int:
     sys.stdin.readline()
     started_s = time.monotonic()
     with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(Board.connect, boards))
-    print(json.dumps({"connected": len(boards), "seconds": round(time.monotonic() - started_s, 2)}), flush=True)
+        refused = sum(pool.map(Board.connect, boards))
+    seconds = round(time.monotonic() - started_s, 2)
+    print(json.dumps({"connected": len(boards), "seconds": seconds, "refused": refused}), flush=True)
     run_boards(boards)
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(Board.close, boards))
