@@ -1,10 +1,11 @@
 """What `status` requests do to events: how late events arrive, and how much memory grows.
 
-    python -m benchmarks.flood [--rate 1000] [--seconds 20] [--json]
+    python -m benchmarks.flood [--agent] [--rate 1000] [--seconds 20] [--json]
 
 A real Mosquitto, the real publisher in a process of its own with two events a second, and a client
-that sends requests of QoS 1 at a steady rate. Exits 1 if an event is missing, arrives more than a
-second late, or the process grows by more than 20 MB.
+that sends requests of QoS 1 at a steady rate. With `--agent` it is the whole of `device run` in place
+of the publisher, with a clip in which a face comes and goes every two seconds. Exits 1 if an event is
+missing, arrives more than a second late, or the process grows by more than 20 MB.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.support.broker import Listener, Mosquitto, wait_for
+from tests.support.clips import scene, write_clip
 
 ROOT = "emotion/porch"
 QUIET_S = 10.0  # before the flood, for comparison
@@ -52,11 +54,12 @@ while True:
 """
 
 
-def flood(rate: int, seconds: float) -> dict[str, Any]:
+def flood(rate: int, seconds: float, agent: bool) -> dict[str, Any]:
     """Run it; return the figures."""
     with tempfile.TemporaryDirectory() as folder:
         broker = Mosquitto(Path(folder), extra="allow_anonymous true\nmax_queued_messages 100000").start()
-        device = subprocess.Popen([sys.executable, "-c", DEVICE, str(broker.port), folder])
+        command = _agent(Path(folder), broker.port) if agent else ["-c", DEVICE, str(broker.port), folder]
+        device = subprocess.Popen([sys.executable, *command])
         try:
             topics = [f"{ROOT}/{name}" for name in ("events", "health", "cmd/response/+")]
             with Listener(broker.port, *topics) as listener:
@@ -90,6 +93,24 @@ def flood(rate: int, seconds: float) -> dict[str, Any]:
             device.kill()
             device.wait()
             broker.kill()
+
+
+def _agent(folder: Path, port: int) -> list[str]:
+    """The arguments of Python that run the agent."""
+    clip = write_clip(folder / "clip.avi", [scene([(200, 100, 200)] if n < 15 else []) for n in range(30)], fps=15)
+    values = {
+        "id": "porch",
+        "purpose": "test",
+        "jurisdiction": "elsewhere",
+        "state_dir": folder / "state",
+        "camera.source": clip,
+        "camera.loop": "true",
+        "tracker.lost_s": 0.2,
+        "mqtt.host": "127.0.0.1",
+        "mqtt.port": port,
+        "report.health_s": 1,
+    }
+    return ["-m", "device", "run", *(f"--set=device.{key}={value}" for key, value in values.items())]
 
 
 def _note(message: Any, listener: Listener, arrived: dict[int, float]) -> None:
@@ -126,11 +147,12 @@ def _memory_mb(pid: int) -> float:
 def main() -> int:
     """Print the figures; 1 if they are too bad."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--agent", action="store_true", help="the whole of `device run`")
     parser.add_argument("--rate", type=int, default=1000, help="requests a second (%(default)d)")
     parser.add_argument("--seconds", type=float, default=20.0, help="duration (%(default)g)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
-    figures = flood(args.rate, args.seconds)
+    figures = flood(args.rate, args.seconds, args.agent)
     print(json.dumps(figures, indent=2) if args.json else "\n".join(f"{k:22} {v}" for k, v in figures.items()))
     good = figures["event_late_max_s"] <= MAX_LATE_S and figures["memory_growth_mb"] <= MAX_GROWTH_MB
     return 0 if good and not figures["events_missing"] else 1
