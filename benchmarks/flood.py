@@ -2,10 +2,10 @@
 
     python -m benchmarks.flood [--agent] [--rate 1000] [--seconds 20] [--json]
 
-A real Mosquitto, the real publisher in a process of its own with two events a second, and a client
-that sends requests of QoS 1 at a steady rate. With `--agent` it is the whole of `device run` in place
-of the publisher, with a clip in which a face comes and goes every two seconds. Exits 1 if an event is
-missing, arrives more than a second late, or the process grows by more than 20 MB.
+A real Mosquitto, the real publisher in a process of its own with two events a second, and a
+client that sends requests of QoS 1 at a steady rate. With `--agent` it is the whole of `device run`
+in place of the publisher, with a clip in which a face comes and goes every two seconds. Exits 1 if
+an event is missing, arrives more than a second late, or the process grows by more than 20 MB.
 """
 
 from __future__ import annotations
