@@ -28,7 +28,7 @@ from typing import Any
 from benchmarks.fleet_brokers import BROKERS, FleetBroker
 from device.config.schema import MqttConfig
 from tests.soak.board_process import AvailabilityChange, AvailabilityMonitor, BoardProcess
-from tests.soak.boards import name
+from tests.soak.boards import MAX_REFUSED, RESTART_S, name
 from tests.support.broker import wait_for
 from tests.support.site_broker import PASSWORD
 
@@ -50,6 +50,7 @@ class FleetTest:
     def __init__(self, folder: Path, stack: ExitStack, broker: str, boards: int, each: int) -> None:
         self.names = [name(number) for number in range(boards)]
         self.failures: list[str] = []  # expectations that failed
+        self.refused = 0  # times `device fleet` could not connect
         self._folder = folder
         for file, text in {"password": PASSWORD, "viewer": "viewer", "boards.txt": "\n".join(self.names)}.items():
             (folder / file).write_text(text)
@@ -190,16 +191,23 @@ class FleetTest:
         }
 
     def _fleet(self, seconds: float) -> tuple[int, dict[str, Any], dict[str, float]]:
-        """Run `device fleet`; return its exit code, its JSON document, and CPU time and memory."""
+        """Run `device fleet`, again if it is refused; return its exit code, its JSON document, and
+        CPU time and memory.
+        """
         mqtt = {"host": "127.0.0.1", "port": self._broker.viewer_port}
         mqtt |= {"username_file": self._folder / "viewer", "password_file": self._folder / "password"}
         settings = [f"--set=device.mqtt.{key}={value}" for key, value in mqtt.items()]
         inventory = self._folder / "boards.txt"
         command = [str(DEVICE), "fleet", "--json", f"--seconds={seconds}", f"--inventory={inventory}", *settings]
-        with (self._folder / "fleet.json").open("w") as out:
-            process = subprocess.Popen(command, stdout=out)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+        for refused in range(MAX_REFUSED):
+            with (self._folder / "fleet.json").open("w") as out:
+                process = subprocess.Popen(command, stdout=out)
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+            if (self._folder / "fleet.json").stat().st_size or refused == MAX_REFUSED - 1:
+                break
+            self.refused += 1
+            time.sleep(RESTART_S)
         cost = {"cpu_s": usage.ru_utime + usage.ru_stime, "peak_mb": usage.ru_maxrss * 1024 / 1e6}
         return process.returncode, json.loads((self._folder / "fleet.json").read_text()), cost
 
@@ -255,7 +263,8 @@ def measure(broker: str, boards: int, each: int, steady_s: float) -> dict[str, A
             label = ("connect", "steady", "kill", "freeze", "fail")[len(results)]
             print(f"{broker}: {label} ...", file=sys.stderr, flush=True)
             results[label] = _rounded(part())
-    return results | {"label": BROKERS[broker].label, "failures": test.failures}
+            print(json.dumps(results[label]), file=sys.stderr, flush=True)
+    return results | {"label": BROKERS[broker].label, "fleet_refused": test.refused, "failures": test.failures}
 
 
 def as_text(results: Mapping[str, Mapping[str, Any]], boards: int) -> str:
