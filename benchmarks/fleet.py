@@ -141,8 +141,8 @@ class FleetTest:
             self._broker.recover()
         code, document, cost = self._fleet(SETTLE_S)
         unhealthy = {board["board"] for board in document["boards"] if not board["healthy"]}
-        living = set(self._living())
-        self._expect(code == 1 and unhealthy == set(self.names) - living, f"device fleet: {_problems(document)}")
+        lost = set(self.names) - set(self._living())
+        self._expect(code == 1 and unhealthy == lost, f"device fleet: {_problems(document)}")
         return {
             "seconds": elapsed_s,
             "boards": count,
@@ -191,9 +191,7 @@ class FleetTest:
         }
 
     def _fleet(self, seconds: float) -> tuple[int, dict[str, Any], dict[str, float]]:
-        """Run `device fleet`, again if it is refused; return its exit code, its JSON document, and
-        CPU time and memory.
-        """
+        """Run `device fleet`, again if refused; return exit code, JSON, CPU time and memory."""
         mqtt = {"host": "127.0.0.1", "port": self._broker.viewer_port}
         mqtt |= {"username_file": self._folder / "viewer", "password_file": self._folder / "password"}
         settings = [f"--set=device.mqtt.{key}={value}" for key, value in mqtt.items()]
@@ -259,8 +257,8 @@ def measure(broker: str, boards: int, each: int, steady_s: float) -> dict[str, A
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as folder, ExitStack() as stack:
         test = FleetTest(Path(folder), stack, broker, boards, each)
         results: dict[str, Any] = {}
-        for part in (test.connect, lambda: test.steady(steady_s), test.kill, test.freeze, test.fail):
-            label = ("connect", "steady", "kill", "freeze", "fail")[len(results)]
+        parts = {"connect": test.connect, "steady": lambda: test.steady(steady_s), "kill": test.kill}
+        for label, part in (parts | {"freeze": test.freeze, "fail": test.fail}).items():
             print(f"{broker}: {label} ...", file=sys.stderr, flush=True)
             results[label] = _rounded(part())
             print(json.dumps(results[label]), file=sys.stderr, flush=True)
@@ -269,9 +267,9 @@ def measure(broker: str, boards: int, each: int, steady_s: float) -> dict[str, A
 
 def as_text(results: Mapping[str, Mapping[str, Any]], boards: int) -> str:
     """Return the figures as text, one a line."""
-    lines: list[str] = []
+    lines = []
     for parts in results.values():
-        lines.append(f"{boards} boards, {parts['label']}")
+        lines += [f"{boards} boards, {parts['label']}"]
         for part, figures in parts.items():
             if isinstance(figures, dict):
                 lines += [f"{part:8} {key:26} {json.dumps(value)}" for key, value in figures.items()]
@@ -281,8 +279,7 @@ def as_text(results: Mapping[str, Mapping[str, Any]], boards: int) -> str:
 
 def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
     def short(value: Any) -> Any:
-        if isinstance(value, float):
-            return round(value, 2)
+        value = round(value, 2) if isinstance(value, float) else value
         return [short(item) for item in value] if isinstance(value, list) else value
 
     return {key: _rounded(value) if isinstance(value, dict) else short(value) for key, value in figures.items()}
