@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from device.config.schema import MqttConfig
 from device.errors import BrokerError
 from device.mqtt import credentials
+from device.mqtt.paho_client import MAX_PACKET_BYTES, Trouble, make_client
 from device.mqtt.refusals import CLOSED, NO_QOS_1, SILENT, RetainError, VersionError, refused, unreachable
 from device.mqtt.topics import Message
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:  # paho is imported where it is used: `device --help` does wit
     from paho.mqtt.client import Client, MQTTMessage
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
-
-    from device.mqtt.paho_client import BoundedClient
 
 MAX_MQTT_BYTES = 268_435_460  # no packet of MQTT can be larger
 HEADERS_BYTES = 24  # at most, beside topic and payload: lengths, packet number, expiry
@@ -124,6 +123,7 @@ class Connection:
         self._ended = threading.Event()
         self._refusal: str | None = None
         self._subscribing: deque[list[str]] = deque()  # topics; the responses come in the same order
+        self._trouble = Trouble(on_unreadable=self._on_unreadable)
         self._client = self._make_client(client_id, will)
         self._open()
 
@@ -179,15 +179,14 @@ class Connection:
         """
         client = self._client
         client.on_connect = client.on_disconnect = client.on_publish = None
-        client.on_message = client.on_subscribe = client.on_unreadable = None
+        client.on_message = client.on_subscribe = self._trouble.on_unreadable = None
 
-    def _make_client(self, client_id: str, will: Message | None) -> BoundedClient:
+    def _make_client(self, client_id: str, will: Message | None) -> Client:
         from paho.mqtt.client import MQTTv5, MQTTv311
         from paho.mqtt.enums import CallbackAPIVersion
 
-        from device.mqtt.paho_client import BoundedClient
-
-        client = BoundedClient(
+        client = make_client(
+            self._trouble,
             CallbackAPIVersion.VERSION2,
             client_id,
             protocol=MQTTv5 if self.version == 5 else MQTTv311,
@@ -204,12 +203,10 @@ class Connection:
             client.tls_set_context(context)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_publish, client.on_message = self._on_publish, self._on_message
-        client.on_subscribe, client.on_unreadable = self._on_subscribe, self._on_unreadable
+        client.on_subscribe = self._on_subscribe
         return client
 
     def _open(self) -> None:
-        from device.mqtt.paho_client import MAX_PACKET_BYTES
-
         properties = _properties("CONNECT", MaximumPacketSize=MAX_PACKET_BYTES) if self.version == 5 else None
         host, port, keepalive_s = self._config.host or "", self._config.port, self._config.keepalive_s
         try:
@@ -236,7 +233,7 @@ class Connection:
         self._answered.set()
 
     def _on_disconnect(self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
-        self._end(TOO_LARGE if self._client.too_large else str(reason))
+        self._end(TOO_LARGE if self._trouble.too_large else str(reason))
 
     def _on_unreadable(self) -> None:
         self._end(UNREADABLE)

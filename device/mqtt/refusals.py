@@ -59,9 +59,7 @@ def refused(config: MqttConfig, reason: str, version: int) -> BrokerError:
     if reason in UNAUTHORISED:
         name, _ = credentials.user(config)
         who = "a client without a user name" if name is None else f"user {name!r}"
-        return BrokerError(
-            f"{where} refuses {who}: {reason}; check device.mqtt.username, username_file and password_file."
-        )
+        return BrokerError(f"{where} refuses {who}: {reason}; check device.mqtt.username_file and password_file.")
     if reason == CLOSED and config.tls:  # with TLS 1.3 a broker that rejects our certificate just closes
         return BrokerError(
             f"{where} closes the connection before answering; check device.mqtt.port, cert_file and key_file."

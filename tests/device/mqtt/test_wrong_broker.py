@@ -35,6 +35,8 @@ from tests.support.fake_broker import (
 
 PROTOCOLS = ("v5", "v3.1.1")
 EVENTS = f"{ROOT}/events"
+LONG = "device.mqtt.reconnect_max_s=30"  # connections that last less are short, also on a busy machine
+BUSY_S = 120.0  # timeout, for many connections on a busy machine
 
 
 @contextmanager
@@ -210,7 +212,7 @@ def test_another_client_is_blamed_only_if_the_broker_says_so(tmp_path: Path, cap
             line.socket.sendall(packet(DISCONNECT, bytes([SESSION_TAKEN_OVER, 0])))
         line.serve(lambda _: number < 5)
 
-    with FakeBroker(script) as broker, publishing(broker, tmp_path):
+    with FakeBroker(script) as broker, publishing(broker, tmp_path, LONG):
         wait_for(lambda: "another client has the id emotion-edge-porch too" in caplog.text, "the reason")
         assert "3 connections in a row were short" in caplog.text
         wait_for(lambda: len(broker.connections) > 5, "the next connection")
@@ -322,10 +324,10 @@ def test_descriptors_stay_flat_while_reconnecting(tmp_path: Path) -> None:
     gc.disable()  # what only the garbage collector closes may stay open for minutes
     try:
         with FakeBroker(script) as broker, publishing(broker, tmp_path, *settings):
-            wait_for(lambda: len(broker.connections) >= 5, "the first connections")
+            wait_for(lambda: len(broker.connections) >= 5, "the first connections", BUSY_S)
             before = open_descriptors()
-            wait_for(lambda: len(broker.connections) >= 45, "40 more")
-            assert open_descriptors() < before + 20
+            wait_for(lambda: len(broker.connections) >= 35, "30 more", BUSY_S)
+            assert open_descriptors() < before + 15
     finally:
         gc.enable()
 
@@ -335,8 +337,8 @@ def open_descriptors() -> int:
 
 
 def test_an_event_overtakes_requests_that_came_before_it(tmp_path: Path) -> None:
-    """Ten thousand requests wait at the device; its event goes out among the first."""
-    asked = 10_000
+    """Thousands of requests wait at the device; its event goes out among the first."""
+    asked = 3000
 
     def script(line: Line, number: int) -> None:
         line.connack()
@@ -348,8 +350,9 @@ def test_an_event_overtakes_requests_that_came_before_it(tmp_path: Path) -> None
     with FakeBroker(script) as broker, publishing(broker, tmp_path) as publisher:
         wait_for(lambda: f"{ROOT}/cmd/response/status" in topics(broker), "the first response")
         publisher.publish([event("start")], [])
-        wait_for(lambda: publisher._outbox.depth == 0, "an empty outbox")
+        wait_for(lambda: EVENTS in topics(broker), "the event", BUSY_S)
         sent = [item.topic for item in broker.packets(PUBLISH)]
         assert sent[: sent.index(EVENTS)].count(f"{ROOT}/cmd/response/status") < asked / 10
+        wait_for(lambda: publisher._outbox.depth == 0, "an empty outbox", BUSY_S)
         answers = [item.body for item in broker.packets(PUBLISH) if item.topic == f"{ROOT}/cmd/response/status"]
         assert any(b"too many requests" in answer for answer in answers)
