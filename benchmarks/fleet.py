@@ -1,12 +1,13 @@
-"""A thousand boards on one Mosquitto: resources, connections, and the report of `device fleet`.
+"""A thousand boards on one broker: resources, connections, and the report of `device fleet`.
 
-    python -m benchmarks.fleet [--boards 1000] [--each 100] [--steady 95] [--json]
+    python -m benchmarks.fleet [--broker nats] [--boards 1000] [--each 100] [--steady 95] [--json]
 
-Publishers, outboxes and sessions are real, with `--each` boards a process; faces are simulated. The
-broker runs deploy/mosquitto/site.conf. All boards connect at once and run for a while. Then one
+Publishers, outboxes and sessions are real, with `--each` boards a process; faces are simulated.
+Mosquitto runs deploy/mosquitto/site.conf. All boards connect at once and run for a while. Then one
 process is killed, another is frozen, and the broker is killed and started again after ten seconds.
-State folders are in memory, so that disks do not count. Takes about eight minutes, and exits 1 if
-any expectation fails.
+With `--broker nats` three clustered NATS servers with deploy/nats/node.conf follow in the same run;
+of these, one is killed. Each board's events are counted. State folders are in memory, so that disks
+do not count. Takes about eight minutes a broker, and exits 1 if any expectation fails.
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks.fleet_brokers import BROKERS, FleetBroker
 from device.config.schema import MqttConfig
 from tests.soak.board_process import AvailabilityChange, AvailabilityMonitor, BoardProcess
-from tests.soak.boards import name
+from tests.soak.boards import MAX_REFUSED, RESTART_S, name
 from tests.support.broker import wait_for
-from tests.support.site_broker import PASSWORD, SiteBroker
+from tests.support.site_broker import PASSWORD
 
 DEVICE = Path(sys.executable).with_name("device")
 MEMORY = Path("/dev/shm")
@@ -37,22 +40,22 @@ SETTINGS = ["device.mqtt.connect_timeout_s=120"]  # all boards share one CPU
 KEEPALIVE_S = MqttConfig().keepalive_s
 CHECK_S = 6.0  # Mosquitto checks keepalives every few seconds
 WAIT_S = 300.0  # timeout, for a machine too slow for this many boards
+EVENTS_S = 60.0  # timeout, for the last events to arrive
 TICKS_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class FleetTest:
     """A broker, its boards and an availability monitor; all end with the stack."""
 
-    def __init__(self, folder: Path, stack: ExitStack, boards: int, each: int) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, broker: str, boards: int, each: int) -> None:
         self.names = [name(number) for number in range(boards)]
         self.failures: list[str] = []  # expectations that failed
+        self.refused = 0  # times `device fleet` could not connect
         self._folder = folder
         for file, text in {"password": PASSWORD, "viewer": "viewer", "boards.txt": "\n".join(self.names)}.items():
             (folder / file).write_text(text)
-        self._broker = SiteBroker(folder / "broker", ["site.conf"], [*self.names, "viewer"])
-        self._broker.start()
-        stack.callback(lambda: self._broker.kill())
-        self._monitor = stack.enter_context(AvailabilityMonitor(self._broker.port))
+        self._broker: FleetBroker = BROKERS[broker](folder / "broker", self.names, stack)
+        self._monitor = stack.enter_context(AvailabilityMonitor(self._broker.viewer_port))
         self._processes = [
             stack.enter_context(BoardProcess(first, min(each, boards - first), self._broker.port, folder, SETTINGS))
             for first in range(0, boards, each)
@@ -65,11 +68,15 @@ class FleetTest:
         started_s, cpu_s = time.monotonic(), self._broker_cpu_s()
         for process in self._processes:
             process.go()
-        for process in self._processes:
-            process.connected()
+        refused = sum(process.connected()["refused"] for process in self._processes)
         self._monitor.wait_online(self.names, WAIT_S)
         elapsed_s = time.monotonic() - started_s
-        return {"seconds": elapsed_s, "broker_cpu_s": self._broker_cpu_s() - cpu_s, "broker_mb": self._broker_mb()}
+        return {
+            "seconds": elapsed_s,
+            "refused": refused,
+            "broker_cpu_s": self._broker_cpu_s() - cpu_s,
+            "broker_mb": self._broker_mb(),
+        }
 
     def steady(self, seconds: float) -> dict[str, Any]:
         """Run without faults, with `device fleet` beside."""
@@ -82,7 +89,7 @@ class FleetTest:
         self._expect(not changes, f"{len(changes)} boards came online or went offline without a fault")
         self._expect(code == 0 and document["online"] == len(self.names), f"device fleet: {_problems(document)}")
         figures = [process.figures() for process in self._processes]
-        rates = {key: (after[key] - before[key]) / elapsed_s for key in before}
+        rates = {key: (after[key] - before[key]) / elapsed_s for key in before} | self._delivered(lossless=True)
         return {
             "seconds": elapsed_s,
             "flapped": len(changes),
@@ -116,31 +123,55 @@ class FleetTest:
         self._monitor.wait_online(self._living(), WAIT_S)
         return found | {"back_s": time.monotonic() - started_s}
 
-    def restart(self) -> dict[str, Any]:
-        """Kill the broker and start it again after a while."""
-        time.sleep(65)  # the broker saves retained messages once a minute
-        self._broker.kill()
-        time.sleep(DOWN_S)
-        start_s, started_s = time.time(), time.monotonic()
-        self._broker.start()
-        clients = {f"emotion-edge-{board}" for board in self._living()}
-        wait_for(lambda: clients <= self._connected(start_s).keys(), "all boards to be back", WAIT_S)
+    def fail(self) -> dict[str, Any]:
+        """Kill the broker, or one node of a cluster, and start it again after a while."""
+        survives = self._broker.survives
+        time.sleep(0 if survives else 65)  # Mosquitto saves retained messages once a minute
+        started_s = time.monotonic()
+        self._broker.fail()
+        time.sleep(1.0 if survives else DOWN_S)
+        if not survives:
+            started_s = time.monotonic()
+            self._broker.recover()
+        count = len(self._living())
+        wait_for(lambda: self._count_connected() == count, "all boards to be back", WAIT_S)
         elapsed_s = time.monotonic() - started_s
-        waits = Counter(when - int(start_s) for client, when in self._connected(start_s).items() if client in clients)
+        if survives:
+            time.sleep(DOWN_S)
+            self._broker.recover()
         code, document, cost = self._fleet(SETTLE_S)
         unhealthy = {board["board"] for board in document["boards"] if not board["healthy"]}
-        living = set(self._living())
-        self._expect(code == 1 and unhealthy == set(self.names) - living, f"device fleet: {_problems(document)}")
+        lost = set(self.names) - set(self._living())
+        self._expect(code == 1 and unhealthy == lost, f"device fleet: {_problems(document)}")
         return {
             "seconds": elapsed_s,
-            "boards": len(clients),
-            "connections_by_second": dict(sorted(waits.items())),
-            "connections": sum(
-                client in clients for when, client in self._broker.connections() if when >= int(start_s)
-            ),
+            "boards": count,
+            "connections_by_second": self._broker.connections_by_second(),
             "fleet_unhealthy": len(unhealthy),
             "fleet": cost,
+            **self._delivered(lossless=survives),
         }
+
+    def _delivered(self, lossless: bool) -> dict[str, int]:
+        """Wait for the last events; return how many living boards recorded, and how many miss."""
+        recorded: dict[str, tuple[int, int]] = {}
+
+        def all_sent() -> bool:
+            for process in self._processes:
+                recorded.update(process.events())
+            return all(self._monitor.has(board, last) for board, (last, _) in recorded.items())
+
+        deadline_s = time.monotonic() + EVENTS_S
+        while not all_sent() and time.monotonic() < deadline_s:
+            time.sleep(0.5)
+        missing = sum(last - self._monitor.count(board, last) for board, (last, _) in recorded.items())
+        waiting = sum(waiting for _, waiting in recorded.values())
+        self._expect(not (lossless and missing - waiting > 0), f"{missing} events are missing, {waiting} of them wait")
+        return {"events": sum(last for last, _ in recorded.values()), "missing": missing - waiting, "waiting": waiting}
+
+    def _count_connected(self) -> int:
+        time.sleep(0.2)
+        return sum(int(process.figures()["connected"]) for process in self._processes)
 
     def _wait_offline(self, process: BoardProcess, started_s: float) -> dict[str, Any]:
         """Wait for the keepalives to expire; check that only these boards went offline."""
@@ -160,28 +191,31 @@ class FleetTest:
         }
 
     def _fleet(self, seconds: float) -> tuple[int, dict[str, Any], dict[str, float]]:
-        """Run `device fleet`; return its exit code, its JSON document, and CPU time and memory."""
-        mqtt = {"host": "127.0.0.1", "port": self._broker.port}
+        """Run `device fleet`, again if refused; return exit code, JSON, CPU time and memory."""
+        mqtt = {"host": "127.0.0.1", "port": self._broker.viewer_port}
         mqtt |= {"username_file": self._folder / "viewer", "password_file": self._folder / "password"}
         settings = [f"--set=device.mqtt.{key}={value}" for key, value in mqtt.items()]
         inventory = self._folder / "boards.txt"
         command = [str(DEVICE), "fleet", "--json", f"--seconds={seconds}", f"--inventory={inventory}", *settings]
-        with (self._folder / "fleet.json").open("w") as out:
-            process = subprocess.Popen(command, stdout=out)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+        for refused in range(MAX_REFUSED):
+            with (self._folder / "fleet.json").open("w") as out:
+                process = subprocess.Popen(command, stdout=out)
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+            if (self._folder / "fleet.json").stat().st_size or refused == MAX_REFUSED - 1:
+                break
+            self.refused += 1
+            time.sleep(RESTART_S)
         cost = {"cpu_s": usage.ru_utime + usage.ru_stime, "peak_mb": usage.ru_maxrss * 1024 / 1e6}
         return process.returncode, json.loads((self._folder / "fleet.json").read_text()), cost
 
     def _living(self) -> list[str]:
         return [board for process in self._processes for board in process.names]
 
-    def _connected(self, since_s: float) -> dict[str, int]:
-        """Return client id -> time of its last connection, from the broker's log."""
-        return {client: when for when, client in self._broker.connections() if when >= int(since_s)}
-
     def _messages(self) -> dict[str, float]:
-        """Return the broker's counts; it publishes them every ten seconds."""
+        """Return the broker's counts; Mosquitto publishes them every ten seconds."""
+        if not self._broker.counts:
+            return {}
         keys = {"messages_in": "publish/messages/received", "messages_out": "publish/messages/sent"}
         keys |= {"bytes_in": "bytes/received", "bytes_out": "bytes/sent"}
         self._monitor.figures.clear()
@@ -189,12 +223,12 @@ class FleetTest:
         return {f"{key}_a_second": self._monitor.figures[topic] for key, topic in keys.items()}
 
     def _broker_cpu_s(self) -> float:
-        fields = Path(f"/proc/{self._broker.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * TICKS_S
+        files = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self._broker.pids()]
+        return sum(int(fields[11]) + int(fields[12]) for fields in files) * TICKS_S
 
     def _broker_mb(self) -> float:
-        pages = int(Path(f"/proc/{self._broker.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self._broker.pids()]
+        return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def _expect(self, ok: bool, message: str) -> None:
         if not ok:
@@ -207,35 +241,45 @@ def main() -> int:
     parser.add_argument("--boards", type=int, default=1000, help="number of boards (%(default)d)")
     parser.add_argument("--each", type=int, default=100, help="boards a process (%(default)d)")
     parser.add_argument("--steady", type=float, default=95.0, help="seconds without a fault (%(default)g)")
+    parser.add_argument(
+        "--broker", choices=tuple(BROKERS), default="mosquitto", help="nats: Mosquitto first, then NATS (%(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as folder, ExitStack() as stack:
-        test = FleetTest(Path(folder), stack, args.boards, args.each)
-        results: dict[str, Any] = {}
-        for part in (test.connect, lambda: test.steady(args.steady), test.kill, test.freeze, test.restart):
-            label = ("connect", "steady", "kill", "freeze", "restart")[len(results)]
-            print(f"{label} ...", file=sys.stderr, flush=True)
-            results[label] = _rounded(part())
-    results["failures"] = test.failures
+    brokers = ["mosquitto"] if args.broker == "mosquitto" else ["mosquitto", args.broker]
+    results = {broker: measure(broker, args.boards, args.each, args.steady) for broker in brokers}
     print(json.dumps(results, indent=2) if args.json else as_text(results, args.boards))
-    return 1 if test.failures else 0
+    return 1 if any(each["failures"] for each in results.values()) else 0
 
 
-def as_text(results: dict[str, Any], boards: int) -> str:
+def measure(broker: str, boards: int, each: int, steady_s: float) -> dict[str, Any]:
+    """Run all parts with one broker."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as folder, ExitStack() as stack:
+        test = FleetTest(Path(folder), stack, broker, boards, each)
+        results: dict[str, Any] = {}
+        parts = {"connect": test.connect, "steady": lambda: test.steady(steady_s), "kill": test.kill}
+        for label, part in (parts | {"freeze": test.freeze, "fail": test.fail}).items():
+            print(f"{broker}: {label} ...", file=sys.stderr, flush=True)
+            results[label] = _rounded(part())
+            print(json.dumps(results[label]), file=sys.stderr, flush=True)
+    return results | {"label": BROKERS[broker].label, "fleet_refused": test.refused, "failures": test.failures}
+
+
+def as_text(results: Mapping[str, Mapping[str, Any]], boards: int) -> str:
     """Return the figures as text, one a line."""
-    lines = [f"{boards} boards, one Mosquitto"]
-    for part, figures in results.items():
-        if isinstance(figures, dict):
-            lines += [f"{part:8} {key:26} {json.dumps(value)}" for key, value in figures.items()]
-    return "\n".join(
-        [*lines, *(f"FAILED: {each}" for each in results["failures"]), "" if results["failures"] else "ok"]
-    )
+    lines = []
+    for parts in results.values():
+        lines += [f"{boards} boards, {parts['label']}"]
+        for part, figures in parts.items():
+            if isinstance(figures, dict):
+                lines += [f"{part:8} {key:26} {json.dumps(value)}" for key, value in figures.items()]
+        lines += [*(f"FAILED: {each}" for each in parts["failures"]), "" if parts["failures"] else "ok"]
+    return "\n".join(lines)
 
 
 def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
     def short(value: Any) -> Any:
-        if isinstance(value, float):
-            return round(value, 2)
+        value = round(value, 2) if isinstance(value, float) else value
         return [short(item) for item in value] if isinstance(value, list) else value
 
     return {key: _rounded(value) if isinstance(value, dict) else short(value) for key, value in figures.items()}

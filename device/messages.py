@@ -50,6 +50,7 @@ class EmotionEvent(JsonMessage):
         "true if the event was recorded before the connection that delivers it was established", default=False
     )
     valence: Valence | None = documented(VALENCE, default=None)
+    device: str | None = documented("id of the device, as in the topics; null where it has none", default=None)
 
     @classmethod
     def from_json(cls, text: str) -> EmotionEvent:
@@ -75,6 +76,7 @@ class TrackState(JsonMessage):
         "bounding box of the face in the frame: x, y, width, height in pixels", digits=0
     )
     valence: Valence | None = documented(VALENCE, default=None)
+    device: str | None = documented("id of the device, as in the topics; null where it has none", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,7 @@ class Summary(JsonMessage):
         "mean score of each label over all faces; null if there is no face", ge=0, le=1
     )
     valence: Valence | None = documented("mean valence over all faces; null if there is none", default=None)
+    device: str | None = documented("id of the device, as in the topics; null where it has none", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +181,7 @@ class Health(JsonMessage):
     )
     outbox: OutboxFigures = documented("state of the outbox")
     reconnects: int = documented("connections to the broker after the first", ge=0, counter=True)
+    device: str | None = documented("id of the device, as in the topics; null where it has none", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,7 +264,7 @@ class Status(JsonMessage):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A command. The topic holds the verb; an empty payload is equivalent to {}."""
+    """A command. The topic holds the verb."""
 
     transaction: str | None = documented(
         "copied into the response; a request received twice with the same value is executed once",

@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from device.cli import cameras, check_config, completion, demo, fleet, model, replay, run, selftest, snapshot
+from device.cli import cameras, check_config, completion, demo, fleet, forget, model, replay, run, selftest, snapshot
 from device.cli.parser import CommandParser
 from device.errors import EmotionEdgeError
 from device.plain_text import shown
@@ -24,6 +24,7 @@ COMMANDS = {
     "model": model,
     "replay": replay,
     "fleet": fleet,
+    "forget": forget,
     "check-config": check_config,
     "completion": completion,
 }

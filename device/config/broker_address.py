@@ -18,15 +18,16 @@ def check_host(host: str | None) -> None:
     if host is None or not (host.count(":") == 1 or set(host) & set("/@[]")):
         return
     scheme, _, rest = host.rpartition("://")
-    if scheme in ("ws", "wss"):
-        raise ConfigError("device.mqtt.host is a URL for WebSockets; set the broker's host name and its TCP port.")
     tls = scheme in ENCRYPTED
     try:
         url = urlsplit(f"//{rest}")
-        name, port = url.hostname, url.port
+        name, port, path = url.hostname, url.port, url.path
     except ValueError:
-        name, port = None, None
+        name, port, path = None, None, ""
+    web = scheme in ("ws", "wss")
+    default = (443 if tls else 80) if web else (8883 if tls else 1883)
+    over = f", transport: websockets, path: {path or '/'}" if web else ""
     raise ConfigError(
         "device.mqtt.host must be a host name without scheme, user and port; "
-        f"set device.mqtt.host: {name or 'NAME'}, port: {port or (8883 if tls else 1883)}, tls: {str(tls).lower()}."
+        f"set device.mqtt.host: {name or 'NAME'}, port: {port or default}, tls: {str(tls).lower()}{over}."
     )

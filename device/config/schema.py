@@ -49,11 +49,17 @@ class MqttConfig:
 
     host: str | None = setting(None, "host name of the broker; null prints events as JSON lines instead")
     port: int = setting(1883, "TCP port", ge=1, le=65535)
+    username: str | None = setting(None, "user name; or in a file, see username_file", advanced=True)
     username_file: str | None = setting(
         None, "file whose first line is the user name; null takes systemd's credential mqtt-username, if there is one"
     )
     password_file: str | None = setting(
         None, "file whose first line is the password; null takes systemd's credential mqtt-password, if there is one"
+    )
+    transport: str = setting("tcp", "tcp, or MQTT over WebSockets", choices=("tcp", "websockets"), advanced=True)
+    path: str = setting("/mqtt", "websockets: path of the broker's URL", advanced=True)
+    retain: bool = setting(
+        True, "false for a broker that keeps no messages; one with MQTT 5 announces it", advanced=True
     )
     protocol: str = setting(
         "auto",

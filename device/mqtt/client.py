@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Iterator
 
 from device.config.schema import MqttConfig
 from device.errors import EmotionEdgeError
-from device.mqtt.connection import Acknowledged, Connection, Post, connect
+from device.mqtt.connection import TAKEN_OVER, Acknowledged, Connection, Post, connect
 from device.mqtt.topics import Message
 
 log = logging.getLogger(__name__)
 
-MAX_SHORT = 3  # short connections in a row; then two clients probably share one id
+MAX_SHORT = 3  # short connections in a row; then something ends them again and again
+MAX_RESPONSES = 100  # waiting; of more, the oldest are dropped
 
 
 class ReconnectingClient:
@@ -40,7 +42,9 @@ class ReconnectingClient:
         self._short_connections = 0  # in a row
         self._delays = self._new_delays()
         self._in_flight: dict[int, str] = {}  # message number -> topic
-        self._waiting: dict[object, Message] = {}  # no room yet; in order
+        self._waiting: dict[str, Message] = {}  # topic -> retained message that has no room yet; in order
+        self._responses: deque[Message] = deque(maxlen=MAX_RESPONSES)  # that have no room yet
+        self._response: int = 0  # number of a response in flight
 
     @property
     def up(self) -> bool:
@@ -50,16 +54,24 @@ class ReconnectingClient:
     @property
     def settled(self) -> bool:
         """Everything was sent and acknowledged."""
-        return not (self._in_flight or self._waiting)
+        return not (self._in_flight or self._waiting or self._responses)
 
     @property
     def room(self) -> int:
-        """How many more messages of QoS 1 may be in flight now.
+        """How many more events may be in flight now.
 
-        Those already waiting come first.
+        Waiting retained messages come first; waiting responses do not, however many there are.
         """
-        window = self._connection.window if self._connection is not None else 0
-        return window - len(self._in_flight) - len(self._waiting)
+        return self._free - len(self._waiting)
+
+    @property
+    def max_bytes(self) -> int | None:
+        """The largest packet that the broker takes; None without a connection."""
+        return self._connection.max_bytes if self._connection is not None else None
+
+    def fits(self, message: Message) -> bool:
+        """Whether the broker takes a message of this size; anything fits without a connection."""
+        return self._connection is None or self._connection.fits(message)
 
     def is_current(self, connection: Connection) -> bool:
         """Whether this is the connection in use, not an earlier one."""
@@ -76,6 +88,8 @@ class ReconnectingClient:
         self._since_s = time.monotonic()
         self._in_flight.clear()
         self._waiting.clear()
+        self._responses.clear()
+        self._response = 0
         self.reconnects += 1
         log.info("connected to the MQTT broker at %s (MQTT %d)", self._where(), self._connection.version)
 
@@ -86,11 +100,13 @@ class ReconnectingClient:
         try:
             self.open()
         except EmotionEdgeError as error:
-            log.warning("%s Trying again in %.1f s.", error, self._wait())
+            log.warning("%s Trying again in %.1f s.", str(error), self._wait())  # a record may keep the error
         return self.up
 
     def lost(self, reason: str) -> None:
         """Handle the loss of the connection."""
+        if self._connection is not None:
+            self._connection.release()
         self._connection = None
         if time.monotonic() - self._since_s > self._config.reconnect_max_s:
             self._short_connections = 0
@@ -98,24 +114,31 @@ class ReconnectingClient:
         else:
             self._short_connections += 1
         log.warning("lost the MQTT broker at %s: %s; trying again in %.1f s", self._where(), reason, self._wait())
-        if reason == "Session taken over" or self._short_connections == MAX_SHORT:  # Mosquitto 2.0 gives no reason
-            log.warning("if another client has the id %s too, give each device its own device.id", self._client_id)
+        if reason == TAKEN_OVER:
+            log.warning("another client has the id %s too; give each device its own device.id", self._client_id)
+        elif self._short_connections == MAX_SHORT:
+            log.warning("%d connections in a row were short; the broker's log may tell why it ends them", MAX_SHORT)
 
-    def subscribe(self, topics: list[str], qos: int = 1) -> None:
-        """Subscribe; each new connection must subscribe again."""
+    def subscribe(self, topics: list[str], qos: int = 1, as_published: bool = False) -> None:
+        """Subscribe as `Connection.subscribe` does; each new connection must subscribe again."""
         if self._connection is not None:
-            self._connection.subscribe(topics, qos)
+            self._connection.subscribe(topics, qos, as_published)
 
     def publish(self, message: Message) -> None:
         """Send as soon as there is room.
 
-        Of a retained topic only the newest message waits; a message of QoS 0 never waits.
+        Of a retained topic only the newest message waits; a message of QoS 0 never waits. Any other
+        is a response: those yield to events, but one at a time is always let through.
         """
-        if message.qos > 0:
-            self._waiting[message.topic if message.retain else object()] = message
-            self._send_waiting()
-        elif self.room > 0:
-            self.send(message)
+        if message.qos == 0:
+            if self.room > 0:
+                self.send(message)
+        elif message.retain:
+            self._waiting[message.topic] = message
+            self._send_retained()
+        elif self._connection is not None:
+            self._responses.append(message)
+            self.send_responses()
 
     def send(self, message: Message) -> int:
         """Send now; without a connection do nothing. Returns the message number, or 0."""
@@ -127,14 +150,35 @@ class ReconnectingClient:
         return number
 
     def acknowledged(self, item: Acknowledged) -> str:
-        """Handle an acknowledgement; returns the topic of its message."""
+        """Handle an acknowledgement; returns the topic of its message.
+
+        Afterwards it is the events' turn, then that of `send_responses`.
+        """
         topic = self._in_flight.pop(item.number, "")
-        self._send_waiting()
+        was_response = item.number == self._response
+        self._send_retained()
+        if was_response:
+            self._response = 0  # and no other at once: with a window of one, events take turns with responses
+        elif not self._response:
+            self._send_response()
         return topic
 
-    def _send_waiting(self) -> None:
-        while self._waiting and self._connection and len(self._in_flight) < self._connection.window:
+    def send_responses(self) -> None:
+        """Send the waiting responses that there is room for."""
+        while self._responses and self.room > 0:
+            self._send_response()
+
+    @property
+    def _free(self) -> int:
+        return (self._connection.window if self._connection is not None else 0) - len(self._in_flight)
+
+    def _send_retained(self) -> None:
+        while self._waiting and self._free > 0:
             self.send(self._waiting.pop(next(iter(self._waiting))))
+
+    def _send_response(self) -> None:
+        if self._responses and self.room > 0:
+            self._response = self.send(self._responses.popleft())
 
     def close(self) -> None:
         """Disconnect.

@@ -17,12 +17,17 @@ def user(config: MqttConfig) -> tuple[str | None, str | None]:
     """User name and password; None for what is not set.
 
     Raises:
-        ConfigError: a file cannot be read, or there is a password without a user name.
+        ConfigError: a file cannot be read, there is a password without a user name, or the user
+            name is set twice.
     """
-    name = first_line("device.mqtt.username_file", config.username_file, "mqtt-username")
+    if config.username is not None and config.username_file is not None:
+        raise ConfigError("device.mqtt: username and username_file are both set; remove one of them.")
+    name = config.username
+    if name is None:
+        name = first_line("device.mqtt.username_file", config.username_file, "mqtt-username")
     password = first_line("device.mqtt.password_file", config.password_file, "mqtt-password")
     if name is None and password is not None:
-        raise ConfigError("device.mqtt: there is a password but no user name; set username_file too.")
+        raise ConfigError("device.mqtt: there is a password but no user name; set username or username_file too.")
     return name, password
 
 

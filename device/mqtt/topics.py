@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import socket
 from dataclasses import dataclass
@@ -91,12 +92,15 @@ class Topics:
     def message(
         self,
         channel: Channel,
-        payload: str,
+        payload: str | EmotionEvent | TrackState | Summary | Health | Status | Answer,
         track: int | str = "+",
         verb: str = "+",
         expiry_s: int | None = None,
     ) -> Message:
-        """A message with the QoS and retain flag of its channel."""
+        """A message with the QoS and retain flag of its channel; its JSON names the device."""
+        if not isinstance(payload, str):
+            named = payload if isinstance(payload, Answer) else dataclasses.replace(payload, device=self.device)
+            payload = named.to_json()
         return Message(self.of(channel, track, verb), payload, channel.qos, channel.retain, expiry_s)
 
     def track_of(self, topic: str) -> int | None:

@@ -49,7 +49,7 @@ class CommandInbox:
             or None if the same request is in progress: its answer serves both.
         """
         transaction, problem = _parse(payload)
-        if problem is None and verb not in self._verbs:
+        if verb not in self._verbs:
             problem = f"there is no command {_short(verb)}; known are {', '.join(self._verbs)}."
         if problem is not None:
             return Answer(status="error", data=None, error=problem, transaction=transaction)
@@ -70,6 +70,10 @@ class CommandInbox:
                 del self._answers[next(iter(self._answers))]
         return answer
 
+    def refuse(self, payload: bytes, error: str) -> Answer:
+        """The answer to a request that is not executed."""
+        return Answer(status="error", data=None, error=error, transaction=_parse(payload)[0])
+
     def _accept(self, request: Request) -> Request | Answer:
         if len(self._waiting) >= MAX_WAITING:
             error = f"{MAX_WAITING} requests are waiting already; send it again when they are answered."
@@ -88,14 +92,16 @@ def response_verb(verb: str) -> str:
 
 def _parse(payload: bytes) -> tuple[str | None, str | None]:
     """The transaction, if it can be parsed, and what is wrong with the payload."""
+    if not payload:  # what clears a retained request looks the same
+        return None, 'the request is empty; send {"transaction": "any text"}, or {}.'
     if len(payload) > MAX_BYTES:
         return None, f"the request has {len(payload)} bytes; at most {MAX_BYTES} are read."
     try:
-        values = json.loads(payload.decode() or "{}")
+        values = json.loads(payload.decode())
     except (ValueError, RecursionError):
-        return None, 'the request is not JSON; send {"transaction": "any text"}, or nothing.'
+        return None, 'the request is not JSON; send {"transaction": "any text"}, or {}.'
     if not isinstance(values, dict):
-        return None, 'the request is no JSON object; send {"transaction": "any text"}, or nothing.'
+        return None, 'the request is no JSON object; send {"transaction": "any text"}, or {}.'
     transaction = values.pop("transaction", None)
     if transaction is not None and not _is_printable(transaction):
         return None, f"the transaction must be text of 1 to {MAX_CHARACTERS} printable characters."

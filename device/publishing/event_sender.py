@@ -20,7 +20,7 @@ class EventSender:
         outbox: where events wait.
         room: how many more messages may be in flight now.
         send: sends one event, recorded at a time of the outbox; returns the message number that its
-            acknowledgement will carry.
+            acknowledgement will carry, or 0 if it cannot be sent on this connection.
     """
 
     def __init__(self, outbox: Outbox, room: Callable[[], int], send: Send) -> None:
@@ -56,7 +56,8 @@ class EventSender:
         for waiting in self._outbox.pending(room, self._last_sent):
             seq = waiting.event.seq or 0
             event = dataclasses.replace(waiting.event, replayed=waiting.recorded_s < self._connected_s)
-            self._in_flight[self._send(event, waiting.recorded_s)] = seq
+            if number := self._send(event, waiting.recorded_s):
+                self._in_flight[number] = seq
             self._last_sent = seq
 
     def acknowledged(self, number: int, taken: bool) -> bool:

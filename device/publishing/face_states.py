@@ -78,7 +78,7 @@ class FaceStatePublisher:
             mean_scores=mean,
             valence=Valence.of(mean or {}),
         )
-        return self._topics.message(SUMMARY, summary.to_json())
+        return self._topics.message(SUMMARY, summary)
 
     def _next_summary_s(self, now_s: float) -> float:
         """In step with the last one if it was late by part of a frame, else from now."""
@@ -92,7 +92,7 @@ class FaceStatePublisher:
     def _state(self, face: TrackState, now_s: float) -> Message:
         self._published[face.track] = (face.emotion, now_s)
         expiry_s = round(self._config.track_expiry_s)
-        return self._topics.message(TRACK_STATE, face.to_json(), track=face.track, expiry_s=expiry_s)
+        return self._topics.message(TRACK_STATE, face, track=face.track, expiry_s=expiry_s)
 
     def _cleared(self, track: int) -> Message:
         self._published.pop(track, None)

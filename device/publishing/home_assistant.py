@@ -1,55 +1,23 @@
-"""Home Assistant discovery: one payload with every entity, sent again whenever Home Assistant
-starts.
+"""Home Assistant discovery: every entity, sent again whenever Home Assistant starts.
+
+One payload, or several where the broker takes no packet as large; the same identifiers make them
+one device.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
-from device.config import usage_policy
 from device.config.schema import DeviceConfig
-from device.messages import UNKNOWN, Status
-from device.mqtt.topics import (
-    AVAILABILITY,
-    EVENTS,
-    HEALTH,
-    OFFLINE,
-    ONLINE,
-    REQUEST,
-    STATUS,
-    SUMMARY,
-    Message,
-    Topics,
-    checked,
-)
+from device.messages import Status
+from device.mqtt.connection import packet_bytes
+from device.mqtt.topics import AVAILABILITY, OFFLINE, ONLINE, Message, Topics, checked
+from device.publishing.home_assistant_entities import entities
 
-NOBODY = "nobody"
-
-# The most frequent emotion; alphabetical order decides a tie.
-MOOD = (
-    "{{ ((value_json.counts | dictsort | sort(attribute='1', reverse=true) | first)[0])"
-    f" if value_json.faces else '{NOBODY}' }}}}"
-)
-EVENT = (
-    "{{ {'event_type': value_json.type, 'emotion': value_json.emotion, 'previous': value_json.previous,"
-    " 'confidence': value_json.confidence, 'track': value_json.track, 'seq': value_json.seq,"
-    " 'replayed': value_json.replayed, 'valence': value_json.valence} | tojson }}"
-)
-
-# A model on trial is in progress. A refused or rolled back one is not available; the summary has
-# the reason.
-MODEL = (
-    "{% macro named(model) %}{{ model.version }} ({{ model.digest[:8] }}){% endmacro %}"
-    "{% set update = value_json.model_update %}"
-    "{% set trial = update is not none and update.state == 'trial' %}"
-    "{{ {'title': value_json.model.name, 'in_progress': trial,"
-    " 'installed_version': named(update.old if trial else value_json.model),"
-    " 'latest_version': named(update.new if trial else value_json.model),"
-    " 'release_summary': ((update.state ~ ': ' ~ update.reason)[:255] if update is not none and update.reason"
-    " else '')} | tojson }}"
-)
+MAX_PARTS = 99
+OPTIONAL = ("icon", "json_attributes_topic", "json_attributes_template")
+REMOVED = {"pause": "button", "resume": "button"}  # entities of earlier versions, by platform
 
 
 def birth_topic(config: DeviceConfig) -> str | None:
@@ -62,12 +30,44 @@ def birth_topic(config: DeviceConfig) -> str | None:
     return f"{checked('discovery_prefix', prefix)}/status" if prefix is not None else None
 
 
-def message(config: DeviceConfig, topics: Topics, status: Status) -> Message | None:
-    """The discovery message, retained, QoS 1; None if discovery is off."""
+def messages(config: DeviceConfig, topics: Topics, status: Status, max_bytes: int | None = None) -> list[Message]:
+    """The discovery messages, retained, QoS 1; none if discovery is off.
+
+    Args:
+        config, topics, status: of the device.
+        max_bytes: the largest packet that the broker takes; None for any. What is larger is divided
+            by entities, and an entity that is larger by itself goes without what it can do without.
+    """
     if config.mqtt.discovery_prefix is None:
-        return None
-    topic = f"{config.mqtt.discovery_prefix}/device/{topics.device}/config"
-    return Message(topic, json.dumps(payload(config, topics, status)), qos=1, retain=True)
+        return []
+    whole = payload(config, topics, status)
+
+    def fits(part: dict[str, Any]) -> bool:
+        return max_bytes is None or packet_bytes(_message(config, topics, part, MAX_PARTS)) <= max_bytes
+
+    parts: list[dict[str, Any]] = []
+    for name, entity in whole["cmps"].items():
+        alone = whole | {"cmps": {name: entity}}
+        larger = parts[-1] | {"cmps": {**parts[-1]["cmps"], name: entity}} if parts else alone
+        if parts and fits(larger):
+            parts[-1] = larger
+        else:
+            parts.append(alone if fits(alone) else whole | {"cmps": {name: _shortened(entity)}})
+    return [_message(config, topics, part, number) for number, part in enumerate(parts, 1)]
+
+
+def config_topic(prefix: str, device: str, number: int = 1) -> str:
+    """The topic of a discovery message; the first has no number."""
+    return f"{prefix}/device/{device}/config" if number == 1 else f"{prefix}/device/{device}/{number}/config"
+
+
+def _shortened(entity: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entity.items() if key not in OPTIONAL}
+
+
+def _message(config: DeviceConfig, topics: Topics, part: dict[str, Any], number: int) -> Message:
+    topic = config_topic(config.mqtt.discovery_prefix or "", topics.device, number)
+    return Message(topic, json.dumps(part, separators=(",", ":")), qos=1, retain=True)
 
 
 def payload(config: DeviceConfig, topics: Topics, status: Status) -> dict[str, Any]:
@@ -89,136 +89,10 @@ def payload(config: DeviceConfig, topics: Topics, status: Status) -> dict[str, A
                     "-", "_"
                 ),
             }
-            for name, entity in _entities(config, topics, status.model.labels).items()
-        },
+            for name, entity in entities(config, topics, status.model.labels).items()
+        }
+        | {name: {"platform": platform} for name, platform in REMOVED.items()},
         "availability_topic": topics.of(AVAILABILITY),
         "payload_available": ONLINE,
         "payload_not_available": OFFLINE,
-    }
-
-
-def _entities(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-    people = _groups(config, topics, labels) if usage_policy.aggregate(config) else _faces(topics, labels)
-    return {**people, **_buttons(topics), **_from_status(topics), **_from_health(topics, 3 * config.report.health_s)}
-
-
-def _buttons(topics: Topics) -> dict[str, dict[str, Any]]:
-    """Commands as buttons."""
-    return {
-        verb: {
-            "platform": "button",
-            "name": f"{verb.capitalize()} camera",
-            "icon": f"mdi:{icon}",
-            "command_topic": topics.of(REQUEST, verb=verb),
-            "payload_press": "{}",
-            "qos": REQUEST.qos,
-        }
-        for verb, icon in (("pause", "eye-off"), ("resume", "eye"))
-    }
-
-
-def _groups(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Without events of single faces.
-
-    Values expire, because nothing is published of too small a group.
-    """
-    entities = _faces(topics, labels)
-    del entities["event"]
-    expiry = {"expire_after": max(1, round(3 * config.report.summary_s))}
-    return {name: entity | expiry for name, entity in entities.items()}
-
-
-def _faces(topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Events, number of faces, most frequent emotion."""
-    return {
-        "event": {
-            "platform": "event",
-            "name": "Expression",
-            "icon": "mdi:face-recognition",
-            "state_topic": topics.of(EVENTS),
-            "event_types": ["start", "update", "end"],
-            "value_template": EVENT,
-            "qos": EVENTS.qos,
-        },
-        "faces": {
-            "platform": "sensor",
-            "name": "Faces",
-            "icon": "mdi:account-multiple",
-            "state_topic": topics.of(SUMMARY),
-            "value_template": "{{ value_json.faces }}",
-            "state_class": "measurement",
-            "json_attributes_topic": topics.of(SUMMARY),
-        },
-        "mood": {
-            "platform": "sensor",
-            "name": "Most frequent expression",
-            "icon": "mdi:emoticon-outline",
-            "state_topic": topics.of(SUMMARY),
-            "value_template": MOOD,
-            "device_class": "enum",
-            "options": [*labels, UNKNOWN, NOBODY],
-        },
-    }
-
-
-def _from_status(topics: Topics) -> dict[str, dict[str, Any]]:
-    """Diagnostics that `status` carries: the camera, and the model as an update."""
-    return {
-        "camera": {
-            "platform": "binary_sensor",
-            "name": "Camera",
-            "device_class": "running",
-            "entity_category": "diagnostic",
-            "state_topic": topics.of(STATUS),
-            "value_template": "{{ 'ON' if value_json.camera == 'running' else 'OFF' }}",
-        },
-        "model": {
-            "platform": "update",
-            "name": "Model",
-            "icon": "mdi:brain",
-            "entity_category": "diagnostic",
-            "state_topic": topics.of(STATUS),
-            "value_template": MODEL,
-            # The reason again: older versions of Home Assistant keep the first summary they
-            # received.
-            "json_attributes_topic": topics.of(STATUS),
-            "json_attributes_template": "{{ (value_json.model_update or {}) | tojson }}",
-        },
-    }
-
-
-def _from_health(topics: Topics, expire_after_s: float) -> dict[str, dict[str, Any]]:
-    """Diagnostics that `health` carries; they expire, because a device that hangs sends none."""
-    health = {"state_topic": topics.of(HEALTH), "entity_category": "diagnostic", "expire_after": round(expire_after_s)}
-    measured = {"platform": "sensor", "state_class": "measurement", **health}
-    return {
-        "throttled": {
-            "platform": "binary_sensor",
-            "name": "Throttled",
-            "device_class": "problem",
-            "value_template": "{{ 'ON' if value_json.throttling and value_json.throttling.now else 'OFF' }}",
-            **health,
-        },
-        "storage": {
-            "platform": "binary_sensor",
-            "name": "Storage",
-            "device_class": "problem",
-            "value_template": "{{ 'ON' if value_json.outbox.trouble else 'OFF' }}",
-            **health,
-        },
-        "fps": {
-            "name": "Frame rate",
-            "value_template": "{{ value_json.fps }}",
-            "unit_of_measurement": "fps",
-            **measured,
-        },
-        "temperature": {
-            "name": "Processor temperature",
-            "device_class": "temperature",
-            "unit_of_measurement": "°C",
-            "value_template": "{{ value_json.temperature_c }}",
-            **measured,
-        },
-        "waiting": {"name": "Events waiting", "value_template": "{{ value_json.outbox.depth }}", **measured},
-        "dropped": {"name": "Events dropped", "value_template": "{{ value_json.outbox.dropped }}", **measured},
     }

@@ -18,11 +18,16 @@ from device.standard_streams import discard_output, unwritable
 
 
 class JsonLinesPublisher:
-    """Prints events, one JSON object a line, and nothing else. `seq` counts from 1 in each run."""
+    """Prints events, one JSON object a line, and nothing else. `seq` counts from 1 in each run.
+
+    Args:
+        device: the device's id, which each event names.
+    """
 
     remote = None
 
-    def __init__(self) -> None:
+    def __init__(self, device: str | None = None) -> None:
+        self._device = device
         self._seq = itertools.count(1)
 
     def publish(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
@@ -32,7 +37,7 @@ class JsonLinesPublisher:
             StateError: standard output was closed by its reader, or cannot be written.
         """
         for event in events:
-            _print(dataclasses.replace(event, seq=next(self._seq)).to_json())
+            _print(dataclasses.replace(event, seq=next(self._seq), device=self._device).to_json())
 
     def close(self) -> None:
         """Nothing waits: each line was flushed."""

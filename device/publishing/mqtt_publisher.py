@@ -16,7 +16,8 @@ from device.host.paths import state_dir
 from device.messages import EmotionEvent, Health, ModelInfo, ModelUpdate, TrackState
 from device.outbox.outbox import Outbox
 from device.publishing.command_inbox import Request
-from device.publishing.mqtt_worker import Close, CommandDone, FrameResult, Inbox, MqttWorker
+from device.publishing.inbox import Close, CommandDone, FrameResult, Inbox
+from device.publishing.mqtt_worker import MqttWorker
 from device.publishing.protocols import ended_tracks
 from device.publishing.reports import Report
 
@@ -41,7 +42,7 @@ class MqttPublisher:
     ) -> None:
         self._config = config.mqtt
         self._shutdown_s = config.shutdown_s
-        self._inbox: Inbox = queue.SimpleQueue()
+        self._inbox = Inbox()
         self._outbox = Outbox(state_dir(config), config.outbox)
         self._groups_only = usage_policy.aggregate(config)
         if self._groups_only:

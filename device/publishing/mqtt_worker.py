@@ -6,17 +6,16 @@ No other thread uses the connection.
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from device.config.schema import DeviceConfig
-from device.messages import EmotionEvent, Health, ModelInfo, ModelUpdate, TrackState
+from device.messages import EmotionEvent, Health, ModelInfo, ModelUpdate
 from device.mqtt.client import ReconnectingClient
-from device.mqtt.connection import Acknowledged, ConnectionLost, MessageReceived, SubscribeRefused
+from device.mqtt.connection import TOO_LARGE, Acknowledged, ConnectionLost, MessageReceived, SubscribeRefused
 from device.mqtt.topics import AVAILABILITY, EVENTS, OFFLINE, ONLINE, REQUEST, TRACK_STATE, Message, Topics
 from device.outbox.outbox import Outbox
 from device.publishing import home_assistant
@@ -24,44 +23,15 @@ from device.publishing.command_inbox import Request
 from device.publishing.command_router import CommandRouter
 from device.publishing.event_sender import EventSender
 from device.publishing.face_states import open_face_states
-from device.publishing.reports import CameraReport, ConfigReport, ModelReport, Progress, Report
+from device.publishing.inbox import Close, CommandDone, FrameResult, FromBroker, FromService, Inbox
+from device.publishing.reports import CameraReport, ConfigReport, ModelReport, Progress
 from device.publishing.status_reporter import StatusReporter
 
 log = logging.getLogger(__name__)
 
 MAX_WAIT_S = 60.0  # for an item in the inbox
-
-
-@dataclass(frozen=True)
-class FrameResult:
-    """One processed frame: when (monotonic seconds), the faces on it, the tracks that ended with
-    it.
-    """
-
-    at_s: float
-    faces: tuple[TrackState, ...]
-    ended: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class CommandDone:
-    """A request was executed: the data of its response, or its error."""
-
-    request: Request
-    data: dict[str, Any] | None
-    error: str | None
-
-
-@dataclass(frozen=True)
-class Close:
-    """Send what can still be sent within so many seconds, then end."""
-
-    timeout_s: float
-
-
-FromBroker: TypeAlias = Acknowledged | MessageReceived | SubscribeRefused | ConnectionLost
-FromService: TypeAlias = FrameResult | Report | CommandDone | Close
-Inbox: TypeAlias = "queue.SimpleQueue[FromService | FromBroker]"
+SUBSCRIBE_S = 60.0  # after a refused subscription: a cluster refuses some while it elects a leader
+BIRTH_S = 1.0  # at least, between two announcements for Home Assistant
 
 
 class MqttWorker:
@@ -102,6 +72,10 @@ class MqttWorker:
         self._status = StatusReporter(config, model, outbox, update)
         self._commands = CommandRouter(self._topics, commands, lambda: self._status.snapshot(self._client.reconnects))
         self._refusals: set[str] = set()  # topics of this connection whose refusal was logged
+        self._announced_s = 0.0  # monotonic
+        self._birth_waits = False
+        self._subscribe_due_s = math.inf
+        self._deaf = False  # we do not subscribe any more: what comes is too large
         self._closed = False
 
     @property
@@ -129,20 +103,25 @@ class MqttWorker:
 
     def _wait_s(self) -> float:
         """Seconds until something is due."""
-        due_s = self._status.health_due_s if self._client.up else self._client.due_s
+        due_s = min(self._status.health_due_s, self._subscribe_due_s) if self._client.up else self._client.due_s
+        if self._birth_waits:
+            due_s = min(due_s, self._announced_s + BIRTH_S)
         return min(MAX_WAIT_S, max(0.0, due_s - time.monotonic()))
 
     def _do_what_is_due(self) -> None:
         if not self._closed and self._client.reopen():
             self._begin_connection()
+        if self._birth_waits and time.monotonic() >= self._announced_s + BIRTH_S:
+            self._announce()
+        if self._client.up and time.monotonic() >= self._subscribe_due_s:
+            self._subscribe()
         health = self._status.due_health(time.monotonic(), self._client.reconnects)
         if health is not None and self._client.up:
             self._publish(health)
 
     def _handle_next(self, wait_s: float) -> None:
-        try:
-            item = self._inbox.get(timeout=wait_s)
-        except queue.Empty:
+        item = self._inbox.get(wait_s)
+        if item is None:
             return
         if not isinstance(item, (Acknowledged, MessageReceived, SubscribeRefused, ConnectionLost)):
             self._handle_from_service(item)
@@ -158,7 +137,7 @@ class MqttWorker:
                 if (status := self._status.take(item)) is not None:
                     self._publish(status)
             case CommandDone(request, data, error):
-                self._publish(self._commands.respond(request, data, error))
+                self._publish_response(self._commands.respond(request, data, error))
             case Close(timeout_s):
                 self._close(time.monotonic() + timeout_s)
 
@@ -168,23 +147,26 @@ class MqttWorker:
                 topic = self._client.acknowledged(item)
                 self._event_sender.acknowledged(item.number, item.taken)
                 self._event_sender.pump()
+                self._client.send_responses()
                 if not item.taken:
                     self._log_refusal(topic, f"takes nothing on {topic}: {item.reason}; let this user write there.")
             case MessageReceived():
                 self._handle_message(item)
             case SubscribeRefused(_, topic, reason):
+                self._subscribe_due_s = time.monotonic() + SUBSCRIBE_S
                 self._log_refusal(topic, f"refuses our subscription to {topic}: {reason}; let this user read there.")
             case ConnectionLost(_, reason):
                 self._event_sender.lost()
                 self._client.lost(reason)
+                self._deaf = self._deaf or reason == TOO_LARGE
 
     def _handle_message(self, message: MessageReceived) -> None:
         if message.topic == self._birth:
             if message.payload == b"online" and not message.retained:  # a retained one is older than our announcement
-                self._announce()
+                self._birth_waits = True  # whoever sends it again and again must not keep us busy
         elif (verb := self._topics.verb_of(message.topic)) is not None:
             if (response := self._commands.receive(verb, message)) is not None:
-                self._publish(response)
+                self._publish_response(response)
         elif message.retained and (correction := self._face_states.correction(message.topic, message.payload)):
             self._publish(correction)
 
@@ -199,17 +181,27 @@ class MqttWorker:
         """What every new connection starts with."""
         self._refusals.clear()
         self._announce()
-        # We subscribe to our own track states, to clear those that a killed process left behind.
-        own = [self._topics.of(TRACK_STATE), self._topics.of(REQUEST)]
-        self._client.subscribe([*own, *([self._birth] if self._birth else [])])
+        self._subscribe()
         self._event_sender.connected()
+
+    def _subscribe(self) -> None:
+        """Subscribe; to our track states too, to clear those that a killed process left behind."""
+        self._subscribe_due_s = math.inf
+        if self._deaf:
+            log.warning(
+                "commands are not received: a message under %s is too large; clear it, then restart the device.",
+                self._topics.root,
+            )
+            return
+        self._client.subscribe([self._topics.of(TRACK_STATE), *([self._birth] if self._birth else [])])
+        self._client.subscribe([self._topics.of(REQUEST)], as_published=True)
 
     def _announce(self) -> None:
         """Publish everything again, for a broker or a Home Assistant that may have no state."""
+        self._announced_s, self._birth_waits = time.monotonic(), False
         status = self._status.status()
         self._publish(self._topics.message(AVAILABILITY, ONLINE), self._status.status_message(status))
-        if entities := home_assistant.message(self._config, self._topics, status):
-            self._publish(entities)
+        self._publish(*home_assistant.messages(self._config, self._topics, status, self._client.max_bytes))
         self._publish(*self._face_states.announce(time.monotonic()))
         self._status.health_due_s = 0.0
 
@@ -230,13 +222,29 @@ class MqttWorker:
         Without a connection nothing is lost: the next one begins with an announcement.
         """
         for message in messages:
-            self._client.publish(message)
+            if self._fits(message):
+                self._client.publish(message)
+
+    def _publish_response(self, response: Message) -> None:
+        fits = self._client.fits(response)
+        self._publish(response if fits else self._commands.too_large(response, self._client.max_bytes or 0))
+
+    def _fits(self, message: Message) -> bool:
+        """Whether the broker takes it; a larger one would end the connection, so it is not sent."""
+        fits = self._client.fits(message)
+        if not fits:
+            self._log_refusal(
+                message.topic,
+                f"takes packets of at most {self._client.max_bytes} bytes, so nothing is sent on {message.topic} "
+                f"that is larger ({len(message.payload.encode())} bytes of payload).",
+            )
+        return fits
 
     def _send_event(self, event: EmotionEvent, recorded_s: float) -> int:
-        """Send an event.
+        """Send an event; returns the message number, or 0 if the broker does not take its size.
 
         The broker keeps it for an absent subscriber only as long as the outbox would.
         """
         left_s = self._config.outbox.max_age_s - (self._outbox.now_s() - recorded_s)
-        message = self._topics.message(EVENTS, event.to_json(), expiry_s=max(1, round(left_s)))
-        return self._client.send(message)
+        message = self._topics.message(EVENTS, event, expiry_s=max(1, round(left_s)))
+        return self._client.send(message) if self._fits(message) else 0

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from device.config import usage_policy
 from device.config.schema import DeviceConfig
 from device.messages import ModelInfo, ModelUpdate
+from device.mqtt.topics import device_id
 from device.publishing.json_lines import JsonLinesPublisher, SummaryLinesPublisher
 from device.publishing.mqtt_publisher import MqttPublisher
 from device.publishing.protocols import Publisher
@@ -34,4 +35,8 @@ def open_publisher(
     """
     if config.mqtt.host is not None:
         return MqttPublisher(config, model, update, commands)
-    return SummaryLinesPublisher(config, model) if usage_policy.aggregate(config) else JsonLinesPublisher()
+    return (
+        SummaryLinesPublisher(config, model)
+        if usage_policy.aggregate(config)
+        else JsonLinesPublisher(device_id(config))
+    )

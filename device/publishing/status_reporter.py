@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
 import time
@@ -16,6 +17,7 @@ from device.mqtt.topics import HEALTH, STATUS, Message, Topics, device_id
 from device.outbox.outbox import Outbox
 from device.publishing.reports import CameraReport, ConfigReport, ModelReport, Progress, Report
 
+SNAPSHOT_S = 1.0  # as long, the response to `status` is the same
 STARTED_S = time.monotonic()  # this module is imported when the process starts
 
 
@@ -40,6 +42,7 @@ class StatusReporter:
         self._config_error: str | None = None
         self._update = update
         self._progress: Progress | None = None
+        self._snapshot: tuple[float, dict[str, Any]] | None = None  # until when, monotonic seconds
         self.health_due_s = 0.0  # monotonic seconds
 
     def take(self, report: Report) -> Message | None:
@@ -60,6 +63,7 @@ class StatusReporter:
                 self._config_error = error
             case ModelReport(update):
                 self._update = update
+        self._snapshot = None
         return self.status_message(self.status())
 
     def status(self) -> Status:
@@ -68,19 +72,24 @@ class StatusReporter:
 
     def health(self, reconnects: int) -> Health | None:
         """The health of this moment; None before the first progress. Thread-safe."""
-        return None if self._progress is None else build_health(self._progress, self._outbox, reconnects)
+        if self._progress is None:
+            return None
+        return dataclasses.replace(build_health(self._progress, self._outbox, reconnects), device=self._topics.device)
 
     def snapshot(self, reconnects: int) -> dict[str, Any]:
-        """Status and health of this moment, as the response to the command `status`."""
-        health = self.health(reconnects)
-        return {
-            "status": json.loads(self.status().to_json()),
-            "health": None if health is None else json.loads(health.to_json()),
-        }
+        """Status and health, as the response to the command `status`; at most a second old."""
+        if self._snapshot is None or time.monotonic() >= self._snapshot[0]:
+            health = self.health(reconnects)
+            data = {
+                "status": json.loads(self.status().to_json()),
+                "health": None if health is None else json.loads(health.to_json()),
+            }
+            self._snapshot = time.monotonic() + SNAPSHOT_S, data
+        return self._snapshot[1]
 
     def status_message(self, status: Status) -> Message:
         """The MQTT message of a status."""
-        return self._topics.message(STATUS, status.to_json())
+        return self._topics.message(STATUS, status)
 
     def due_health(self, now_s: float, reconnects: int) -> Message | None:
         """The health message if it is due at a monotonic second, else None."""
@@ -88,7 +97,7 @@ class StatusReporter:
             return None
         self.health_due_s = now_s + self._config.report.health_s
         health = self.health(reconnects)
-        return None if health is None else self._topics.message(HEALTH, health.to_json())
+        return None if health is None else self._topics.message(HEALTH, health)
 
 
 def build_status(

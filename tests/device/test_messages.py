@@ -51,19 +51,19 @@ GOLDEN: list[tuple[Any, str]] = [
         EVENT,
         '{"id":"0f8fad5bd9cb469fa16570867728950e","seq":17,"type":"update","track":3,"ts":1795305600.123,'
         '"emotion":"happy","confidence":0.6,"scores":{"happy":0.6,"sad":0.3333,"neutral":0.0},"previous":"neutral",'
-        '"box":[10,21,100,120],"replayed":false,"valence":{"positive":0.6,"negative":0.3333,"neutral":0.0667}}',
+        '"box":[10,21,100,120],"replayed":false,"valence":{"positive":0.6,"negative":0.3333,"neutral":0.0667},"device":null}',
     ),
     (
         TrackState(track=3, ts=2.0, emotion="unknown", confidence=0.25, scores={"happy": 0.25}, box=Box(-1.2, 0, 5, 5)),
-        '{"track":3,"ts":2.0,"emotion":"unknown","confidence":0.25,"scores":{"happy":0.25},"box":[-1,0,5,5],"valence":null}',
+        '{"track":3,"ts":2.0,"emotion":"unknown","confidence":0.25,"scores":{"happy":0.25},"box":[-1,0,5,5],"valence":null,"device":null}',
     ),
     (
         Summary(ts=2.0, faces=1, counts={"happy": 1, "unknown": 0}, mean_scores={"happy": 0.9}),
-        '{"ts":2.0,"faces":1,"counts":{"happy":1,"unknown":0},"mean_scores":{"happy":0.9},"valence":null}',
+        '{"ts":2.0,"faces":1,"counts":{"happy":1,"unknown":0},"mean_scores":{"happy":0.9},"valence":null,"device":null}',
     ),
     (
         Summary(ts=2.0, faces=0, counts={"happy": 0, "unknown": 0}, mean_scores=None),
-        '{"ts":2.0,"faces":0,"counts":{"happy":0,"unknown":0},"mean_scores":null,"valence":null}',
+        '{"ts":2.0,"faces":0,"counts":{"happy":0,"unknown":0},"mean_scores":null,"valence":null,"device":null}',
     ),
     (
         Health(
@@ -87,7 +87,8 @@ GOLDEN: list[tuple[Any, str]] = [
         '"camera_reopenings":1,"stages":{"detect":{"p50_ms":1.0,"p95_ms":2.0,"max_ms":3.142,"n":900}},'
         '"face_reads":{"rate_hz":3.46,"longest_wait_s":0.4},"temperature_c":48.3,'
         '"throttling":{"now":[],"since_boot":["under-voltage"]},"memory_mb":98.8,'
-        '"outbox":{"depth":1,"bytes":412,"dropped":0,"oldest_age_s":0.3,"held":0,"trouble":null,"damaged":0},"reconnects":0}',
+        '"outbox":{"depth":1,"bytes":412,"dropped":0,"oldest_age_s":0.3,"held":0,"trouble":null,"damaged":0},"reconnects":0,'
+        '"device":null}',
     ),
     (
         Status(

@@ -8,14 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage, MQTTv5
+from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from tests.soak.boards import name
 from tests.support.broker import wait_for
@@ -65,9 +65,16 @@ class BoardProcess:
         return dict(json.loads(self._read_line()))
 
     def figures(self) -> dict[str, Any]:
-        """Return memory and CPU time of the process, and how late its ticks are."""
+        """Return memory and CPU time of the process, how late its ticks are, how many boards are
+        connected.
+        """
         self._write_line("figures")
         return dict(json.loads(self._read_line()))
+
+    def events(self) -> dict[str, tuple[int, int]]:
+        """Return the last number of each board, and how many of its events wait."""
+        self._write_line("events")
+        return {board: (last, waiting) for board, (last, waiting) in json.loads(self._read_line()).items()}
 
     def freeze(self) -> None:
         """Stop the process: connections stay open, nothing is sent."""
@@ -104,17 +111,23 @@ class AvailabilityChange:
 
 
 class AvailabilityMonitor:
-    """Receives every board's availability as user `viewer`; reconnects. A context manager."""
+    """Receives every board's availability as user `viewer`; reconnects. A context manager.
+
+    It also notes the numbers of all events, with a session that outlives its connections.
+    """
 
     def __init__(self, port: int) -> None:
+        self.seqs: defaultdict[str, set[int]] = defaultdict(set)  # by board
         self.changes: list[AvailabilityChange] = []
         self.figures: dict[str, float] = {}  # by topic below $SYS/broker
         self.subscribed = threading.Event()
         self._port = port
-        self._client = Client(CallbackAPIVersion.VERSION2, "availability-monitor", protocol=MQTTv5)
+        self._client = Client(
+            CallbackAPIVersion.VERSION2, "availability-monitor", clean_session=False, protocol=MQTTv311
+        )
         self._client.username_pw_set("viewer", PASSWORD)
         self._client.reconnect_delay_set(1, 1)
-        topics = [(topic, SubscribeOptions(qos=0)) for topic in ("emotion/+/availability", "$SYS/broker/#")]
+        topics = [("emotion/+/availability", 0), ("emotion/+/events", 1), ("$SYS/broker/#", 0)]
         self._client.on_connect = lambda client, *_: client.subscribe(topics)
         self._client.on_subscribe = lambda *_: self.subscribed.set()
         self._client.on_disconnect = lambda *_: self.subscribed.clear()
@@ -135,6 +148,14 @@ class AvailabilityMonitor:
         last = {change.board: change.online for change in list(self.changes)}
         return {board for board, online in last.items() if online}
 
+    def has(self, board: str, last: int) -> bool:
+        """Return whether all events of a board up to a number arrived."""
+        return self.count(board, last) == last
+
+    def count(self, board: str, last: int) -> int:
+        """Return how many of a board's events up to a number arrived."""
+        return sum(seq <= last for seq in list(self.seqs[board]))
+
     def since(self, at_s: float) -> list[AvailabilityChange]:
         """Return the changes after a monotonic time, without retained messages."""
         return [change for change in list(self.changes) if change.at_s > at_s and not change.retained]
@@ -151,4 +172,7 @@ class AvailabilityMonitor:
                 self.figures[message.topic.removeprefix("$SYS/broker/")] = float(first[0])
             return
         board = message.topic.split("/")[1]
+        if message.topic.endswith("/events"):
+            self.seqs[board].add(json.loads(message.payload)["seq"])
+            return
         self.changes.append(AvailabilityChange(time.monotonic(), board, message.payload == b"online", message.retain))

@@ -2,7 +2,8 @@
 
 As a program it runs the boards until it is killed or stopped. It reads commands from standard
 input, one a line: `go` connects all boards at once and prints the result, `figures` prints the
-resources used, `stop` ends the boards cleanly.
+resources used and how many boards are connected, `events` prints the last number of each board and
+how many of its events wait, `stop` ends the boards cleanly.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from device.config.schema import DeviceConfig, load_config
+from device.errors import BrokerError
 from device.host import board
 from device.host.board import memory_mb
 from device.messages import EmotionEvent, ModelInfo, Stage, Throttling, TrackState
@@ -35,6 +37,7 @@ TICK_S = 1.0
 PRESENT_S, ABSENT_S, LABEL_S = 20.0, 100.0, 5.0  # mean times: with a face, without one, of one label
 IDLE_TICKS = 5  # ticks between two messages without a face; half the ticks between two progress reports
 FPS = 15.0
+RESTART_S, MAX_REFUSED = 5.0, 60  # RestartSec of the unit; it tries for ever, we do not
 WORKERS = 10  # threads that connect or close the boards
 SWITCH_S = 0.1  # thread switch interval: with hundreds of threads the default costs too much
 
@@ -48,6 +51,7 @@ class Board:
     """
 
     def __init__(self, config: DeviceConfig, seed: int) -> None:
+        self.id = config.id
         self._config = config
         self._random = random.Random(seed)
         self._track = 0
@@ -55,10 +59,19 @@ class Board:
         self._ticks = 0
         self._publisher: MqttPublisher | None = None
 
-    def connect(self) -> None:
-        """Connect; raises what `MqttPublisher` raises."""
-        self._publisher = MqttPublisher(self._config, MODEL)
+    def connect(self) -> int:
+        """Connect; if refused, try again as systemd does. Returns how often it was refused."""
+        refused = 0
+        while self._publisher is None:
+            try:
+                self._publisher = MqttPublisher(self._config, MODEL)
+            except BrokerError:
+                refused += 1
+                if refused == MAX_REFUSED:
+                    raise
+                time.sleep(RESTART_S)
         self._publisher.report(CameraReport("running"))
+        return refused
 
     def tick(self) -> None:
         """Simulate one second."""
@@ -71,6 +84,16 @@ class Board:
             frames = round(self._ticks * FPS * TICK_S)
             stages = {"total": Stage(p50_ms=20.0, p95_ms=25.0, max_ms=40.0, n=100)}
             self._publisher.report(Progress(fps=FPS, frames=frames, stages=stages, last_frame_s=time.monotonic()))
+
+    @property
+    def connected(self) -> bool:
+        """It has a connection now."""
+        return self._publisher is not None and self._publisher._worker._client.up
+
+    def events(self) -> tuple[int, int]:
+        """The last number on disk, and how many events wait."""
+        assert self._publisher is not None
+        return self._publisher._outbox.last_seq, self._publisher._outbox.depth
 
     def close(self) -> None:
         """Disconnect cleanly."""
@@ -151,7 +174,7 @@ def run_boards(boards: list[Board]) -> None:
     for each in itertools.cycle(boards):
         while (left_s := due_s - time.monotonic()) > -TICK_S:
             readable, _, _ = select.select([sys.stdin], [], [], max(0.0, left_s))
-            if readable and _handle_command(sys.stdin.readline(), -left_s):
+            if readable and _handle_command(sys.stdin.readline(), boards, -left_s):
                 return
             if left_s <= 0:
                 break
@@ -161,10 +184,13 @@ def run_boards(boards: list[Board]) -> None:
         due_s += TICK_S / len(boards)
 
 
-def _handle_command(line: str, late_s: float) -> bool:
+def _handle_command(line: str, boards: list[Board], late_s: float) -> bool:
     """Return whether to stop."""
     if line == "figures\n":
-        print(json.dumps({"memory_mb": memory_mb(), "cpu_s": time.process_time(), "late_s": late_s}), flush=True)
+        used = {"memory_mb": memory_mb(), "cpu_s": time.process_time(), "late_s": late_s}
+        print(json.dumps(used | {"connected": sum(each.connected for each in boards)}), flush=True)
+    if line == "events\n":
+        print(json.dumps({each.id: each.events() for each in boards}), flush=True)
     return line in ("", "stop\n")
 
 
@@ -198,8 +224,9 @@ def main(arguments: list[str]) -> int:
     sys.stdin.readline()
     started_s = time.monotonic()
     with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(Board.connect, boards))
-    print(json.dumps({"connected": len(boards), "seconds": round(time.monotonic() - started_s, 2)}), flush=True)
+        refused = sum(pool.map(Board.connect, boards))
+    seconds = round(time.monotonic() - started_s, 2)
+    print(json.dumps({"connected": len(boards), "seconds": seconds, "refused": refused}), flush=True)
     run_boards(boards)
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(Board.close, boards))

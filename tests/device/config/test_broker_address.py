@@ -17,7 +17,11 @@ from device.errors import ConfigError
         ("hub.lan:many", "host: NAME, port: 1883, tls: false."),
         ("[::1]:1885", "host: ::1, port: 1885, tls: false."),
         ("mqtt://me:hidden@hub.lan", "host: hub.lan, port: 1883, tls: false."),
-        ("ws://hub.lan:9001/mqtt", "a URL for WebSockets"),
+        (
+            "ws://hub.lan:9001/mqtt",
+            "host: hub.lan, port: 9001, tls: false, transport: websockets, path: /mqtt.",
+        ),
+        ("wss://hub.lan", "host: hub.lan, port: 443, tls: true, transport: websockets, path: /."),
     ],
 )
 def test_a_url_is_refused_with_the_right_settings(host: str, settings: str) -> None:

@@ -43,6 +43,7 @@ def test_only_the_newest_retained_message_waits_and_responses_keep_their_order(
     assert sent == ["status 1", "answer 1"]
     for number in range(1, 8):
         client.acknowledged(Acknowledged(line, number, True, ""))
+        client.send_responses()
     assert sent[2:] == ["status 5", "answer 2", "answer 3", "answer 4", "answer 5"]
     assert (client.room, client.settled) == (2, True)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from device.config.schema import load_config
 from device.errors import ConfigError
 from device.messages import EmotionEvent, Health, ModelInfo, ModelName, ModelUpdate, OutboxFigures, Summary, Throttling
+from device.mqtt.connection import packet_bytes
 from device.mqtt.topics import Topics
 from device.publishing import home_assistant
 from device.publishing.reports import CameraReport
@@ -21,7 +24,9 @@ STATUS = build_status(
     CONFIG, ModelInfo(name="compact", version="3", digest="ab", labels=("happy", "sad")), CameraReport("running")
 )
 PAYLOAD = home_assistant.payload(CONFIG, Topics(CONFIG), STATUS)
-ENTITIES: dict[str, dict[str, Any]] = PAYLOAD["cmps"]
+ENTITIES: dict[str, dict[str, Any]] = {
+    name: entity for name, entity in PAYLOAD["cmps"].items() if name not in home_assistant.REMOVED
+}
 
 
 NEW, OLD = (ModelName(name="compact", version=version, digest=8 * version + "...") for version in "32")
@@ -64,8 +69,7 @@ def rendered(entity: str, said: str, which: str = "value_template") -> str:
 
 
 def test_the_message_is_where_home_assistant_looks_and_stays_there() -> None:
-    message = home_assistant.message(CONFIG, Topics(CONFIG), STATUS)
-    assert message is not None
+    (message,) = home_assistant.messages(CONFIG, Topics(CONFIG), STATUS)
     assert (message.topic, message.qos, message.retain) == ("homeassistant/device/Front-Door/config", 1, True)
     assert json.loads(message.payload) == PAYLOAD
     assert home_assistant.birth_topic(CONFIG) == "homeassistant/status"
@@ -73,7 +77,7 @@ def test_the_message_is_where_home_assistant_looks_and_stays_there() -> None:
 
 def test_it_can_be_turned_off() -> None:
     off = load_config(overrides=["device.mqtt.discovery_prefix=null"])
-    assert home_assistant.message(off, Topics(off), STATUS) is None
+    assert home_assistant.messages(off, Topics(off), STATUS) == []
     assert home_assistant.birth_topic(off) is None
 
 
@@ -87,12 +91,63 @@ def test_what_home_assistant_demands_is_there() -> None:
     assert PAYLOAD["availability_topic"] == "emotion/Front-Door/availability"
     assert len({entity["unique_id"] for entity in ENTITIES.values()}) == len(ENTITIES)
     for entity in ENTITIES.values():
-        assert entity["platform"] in ("sensor", "binary_sensor", "event", "button", "update")
-        topic = "command_topic" if entity["platform"] == "button" else "state_topic"
-        assert entity[topic].startswith("emotion/Front-Door/")
+        assert entity["platform"] in ("sensor", "binary_sensor", "event", "switch", "update")
+        assert entity["state_topic"].startswith("emotion/Front-Door/")
         platform, name = entity["default_entity_id"].split(".")
         assert platform == entity["platform"]
         assert name.replace("_", "").isalnum() and name == name.lower()
+
+
+def test_the_buttons_of_earlier_versions_are_removed() -> None:
+    assert {name: PAYLOAD["cmps"][name] for name in ("pause", "resume")} == {
+        name: {"platform": "button"} for name in ("pause", "resume")
+    }
+
+
+@pytest.mark.parametrize("limit", [None, 10_000, 3000, 2048, 1400])
+def test_it_is_divided_where_the_broker_takes_no_packet_as_large(limit: int | None) -> None:
+    parts = home_assistant.messages(CONFIG, Topics(CONFIG), STATUS, limit)
+    assert all(limit is None or packet_bytes(part) <= limit for part in parts)
+    assert (len(parts) == 1) == (limit in (None, 10_000))
+    documents = [json.loads(part.payload) for part in parts]
+    assert [name for document in documents for name in document["cmps"]] == list(PAYLOAD["cmps"])
+    assert all(document | {"cmps": None} == PAYLOAD | {"cmps": None} for document in documents), "one device"
+    assert len({part.topic for part in parts}) == len(parts)
+
+
+def test_the_switch_is_off_while_the_camera_is_paused() -> None:
+    switch = ENTITIES["camera_switch"]
+    for camera, state in (("paused", "OFF"), ("running", "ON"), ("failed", "ON")):
+        said = STATUS.to_json().replace('"camera":"running"', f'"camera":"{camera}"')
+        assert rendered("camera_switch", said) == state
+        assert state in (switch["state_on"], switch["state_off"])
+    assert switch["command_topic"] == "emotion/Front-Door/cmd/request/camera"
+
+
+def test_in_aggregate_mode_nobody_can_be_told_from_too_few() -> None:
+    groups = load_config(overrides=["device.id=hall", "device.privacy.aggregate=true"])
+    names = home_assistant.payload(groups, Topics(groups), STATUS)["cmps"]
+    assert "faces" in names and not {"occupancy", "event"} & set(names)
+
+
+@pytest.mark.parametrize(
+    ("state", "attributes", "age_s", "wanted"),
+    [
+        ("1", {"counts": {"happy": 1}}, 3, {"happy": 1}),  # the same number, and fresh: nothing is stored
+        ("1", {"counts": {"happy": 1}}, 11, {"sad": 1}),
+        ("2", {"counts": {"happy": 2}}, 3, {"sad": 1}),  # another number is stored anyway
+        ("unknown", {}, 3, {"sad": 1}),
+    ],
+)
+def test_attributes_change_with_the_number_of_faces_or_once_in_ten_seconds(
+    state: str, attributes: dict[str, Any], age_s: int, wanted: dict[str, int]
+) -> None:
+    jinja2 = pytest.importorskip("jinja2", reason="jinja2, which Home Assistant's templates are written in, is missing")
+    now = datetime.datetime(2026, 11, 28, tzinfo=datetime.UTC)
+    this = SimpleNamespace(state=state, attributes=attributes, last_updated=now - datetime.timedelta(seconds=age_s))
+    template = jinja2.Environment().from_string(ENTITIES["faces"]["json_attributes_template"])
+    said = {"faces": 1, "counts": {"sad": 1}, "ts": 1.0, "mean_scores": {"sad": 0.9}}
+    assert json.loads(template.render(value_json=said, this=this, now=lambda: now)) == {"counts": wanted}
 
 
 def test_the_event_entity_gets_one_of_its_types() -> None:
@@ -118,6 +173,7 @@ def test_the_most_frequent_expression(counts: dict[str, int], mood: str) -> None
     assert rendered("mood", said) == mood
     assert mood in ENTITIES["mood"]["options"]
     assert rendered("faces", said) == str(sum(counts.values()))
+    assert rendered("occupancy", said) == ("ON" if sum(counts.values()) else "OFF")
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,7 @@ MODEL = ModelInfo(name="compact", version="3", digest="ab", labels=("happy", "sa
 
 def announced() -> dict[str, Any]:
     """The payload as Home Assistant has it after its own check: abbreviations spelt out."""
-    message = home_assistant.message(CONFIG, Topics(CONFIG), build_status(CONFIG, MODEL, CameraReport("running")))
-    assert message is not None
+    (message,) = home_assistant.messages(CONFIG, Topics(CONFIG), build_status(CONFIG, MODEL, CameraReport("running")))
     theirs = importlib.import_module("homeassistant.components.mqtt.discovery")
     payload = theirs._parse_device_payload(None, message.payload, "Front-Door", None)
     assert payload, "the log tells what Home Assistant does not like"
@@ -63,7 +62,8 @@ def test_the_announcement_is_a_device() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    list(home_assistant.payload(CONFIG, Topics(CONFIG), build_status(CONFIG, MODEL, CameraReport("running")))["cmps"]),
+    home_assistant.payload(CONFIG, Topics(CONFIG), build_status(CONFIG, MODEL, CameraReport("running")))["cmps"].keys()
+    - home_assistant.REMOVED.keys(),
 )
 def test_each_entity_is_one_of_its_platform_and_no_key_is_unknown_there(name: str) -> None:
     config = component(announced(), name)
