@@ -219,8 +219,8 @@ class SmootherConfig:
         le=60,
         advanced=True,
     )
-    stay_s: float = setting(8.0, "hmm: mean time an expression lasts", gt=0, le=600, advanced=True)
-    enter: float = setting(0.55, "confidence at which a new label is taken", ge=0, le=1)
+    stay_s: float = setting(4.0, "hmm: mean time an expression lasts", gt=0, le=600, advanced=True)
+    enter: float = setting(0.6, "confidence at which a new label is taken", ge=0, le=1)
     leave: float = setting(0.3, "confidence below which the label becomes unknown", ge=0, le=1)
     dwell_s: float = setting(0.0, "a label is kept at least this long", ge=0, le=60, advanced=True)
     stale_s: float = setting(

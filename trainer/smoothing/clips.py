@@ -91,7 +91,7 @@ class ClipMaker:
 
         Without them the network would take a single odd reading for a new face.
         """
-        chosen = generator.random(clip.labels.shape[1]) < MISREAD / 1.5
+        chosen: NDArray[np.bool_] = np.less(generator.random(clip.labels.shape[1]), MISREAD / 1.5)
         chosen[1:] |= chosen[:-1] & (generator.random(len(chosen) - 1) < 0.5)
         faces = generator.integers(len(self.views.labels), size=int(chosen.sum()))
         clip.scores[0, chosen] = self.views.scores[faces, 0]
