@@ -9,13 +9,14 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from device.cli import check_config, completion, demo, fleet, model, replay, run, selftest
+from device.cli import analyze, check_config, completion, demo, fleet, model, replay, run, selftest
 from device.cli.parser import CommandParser
 from device.errors import EmotionEdgeError
 from device.standard_streams import guarded
 
 COMMANDS = {
     "run": run,
+    "analyze": analyze,
     "selftest": selftest,
     "demo": demo,
     "model": model,

@@ -58,14 +58,21 @@ def play(path: Path, config: CameraConfig) -> Iterator[Still]:
 
 def _clip(path: Path, config: CameraConfig) -> Iterator[Still]:
     """The clip once."""
-    import cv2
-
     if path.is_dir():
         return _folder(path, config.fps)
+    return _picture(path, config) if is_picture(path) else _video(path, config.fps)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a single picture; else it may be a video.
+
+    Raises:
+        SourceError: it does not exist or cannot be read.
+    """
+    import cv2
+
     _check_file(path)
-    if path.suffix.lower() in PICTURES or cv2.haveImageReader(str(path)):
-        return _picture(path, config)
-    return _video(path, config.fps)
+    return path.suffix.lower() in PICTURES or cv2.haveImageReader(str(path))
 
 
 def _check_file(path: Path) -> None:
