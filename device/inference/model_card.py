@@ -94,6 +94,7 @@ class ModelCard:
     licence: str = "Apache-2.0"
     notes: str = ""
     golden: tuple[float, ...] = ()  # the bundled face's logits at conversion; none in an older card
+    failed_gates: tuple[str, ...] = ()  # of `trainer convert --allow-failed-gates`: an experiment
     schema_version: int = SCHEMA_VERSION
 
 

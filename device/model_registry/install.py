@@ -23,7 +23,7 @@ from device.inference.model_card import ModelCard, read_card
 from device.messages import ModelUpdate
 from device.model_registry import minisign
 from device.model_registry.acceptance import Latencies, latency_problem
-from device.model_registry.registry import ModelStore, Record, name_of, open_store
+from device.model_registry.registry import ModelStore, Record, name_of, open_store, require_gates
 
 MAX_BYTES = 100_000_000  # of a file
 POLL_S = 0.3  # between two reads of the record
@@ -116,6 +116,7 @@ def _admit(config: DeviceConfig, store: ModelStore, record: Record, file: ModelF
     path, old = store.path(store.add(file.data)), store.path(record.current)
     try:
         card = read_card(path)
+        require_gates(card, config, path)
         if not options.worse:
             _require_accuracy(card, _card(old), config.model.max_accuracy_drop, file.name)
         if not options.untested:

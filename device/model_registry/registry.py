@@ -24,7 +24,7 @@ from device.host.atomic_file import write_file
 from device.host.paths import state_dir
 from device.inference import model_card
 from device.inference.classifier import BUNDLED, PROFILES
-from device.inference.model_card import read_card
+from device.inference.model_card import ModelCard, read_card
 from device.messages import ModelName, ModelUpdate, UpdateState, to_json
 
 FOLDER, RECORD, LOCK, INSTALLING = "models", "record.json", "lock", "installing"
@@ -221,6 +221,24 @@ def model_path(config: DeviceConfig) -> Path:
     except NoHomeError:  # without a state folder no model can be installed
         return PROFILES[config.model.bundled]
     return store.path(store.record().current)
+
+
+def require_gates(card: ModelCard, config: DeviceConfig, where: object) -> None:
+    """Refuse a model that is an experiment, unless the settings allow it.
+
+    Args:
+        card: its card.
+        config: the settings.
+        where: the file, for the message.
+
+    Raises:
+        ModelError: it failed gates of `trainer convert`.
+    """
+    if card.failed_gates and not config.model.allow_failed_gates:
+        raise ModelError(
+            f"{where}: its card says that it failed {', '.join(card.failed_gates)} when it was converted; train and "
+            "convert it again, or set device.model.allow_failed_gates for an experiment."
+        )
 
 
 def name_of(path: Path, digest: str | None = None) -> ModelName:

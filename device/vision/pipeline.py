@@ -13,7 +13,7 @@ from device.inference.box import Box
 from device.inference.classifier import Classifier, Prediction
 from device.inference.preprocess import crop_face, face_square, to_grey
 from device.messages import UNKNOWN, EmotionEvent, EventType, FaceReads
-from device.model_registry.registry import model_path
+from device.model_registry.registry import model_path, require_gates
 from device.vision.detection import Detector
 from device.vision.detector import open_detector
 from device.vision.face_scheduler import FaceScheduler
@@ -158,11 +158,13 @@ def from_config(config: DeviceConfig, model: Path | None = None) -> Pipeline:
         model: the .tflite; None takes the active one.
 
     Raises:
-        ModelError: a model cannot be loaded, or its card is not supported.
+        ModelError: a model cannot be loaded, its card is not supported, or it failed gates.
         ConfigError: settings contradict each other.
         StateError: the record of the installed models cannot be read.
     """
-    classifier = Classifier(model or model_path(config), config.model.threads)
+    path = model or model_path(config)
+    classifier = Classifier(path, config.model.threads)
+    require_gates(classifier.card, config, path)
     smoother = make_smoother(config.smoother, classifier.labels)
     budget = Budget(config.pipeline)
     return Pipeline(open_detector(config.detector), Tracker(config.tracker), classifier, smoother, budget)
