@@ -14,6 +14,7 @@ from device.config.purposes import GROUPS_ONLY, JURISDICTIONS, PURPOSES
 from device.config.vision_schema import (
     CameraConfig,
     DetectorConfig,
+    FaceCheckConfig,
     ModelConfig,
     PipelineConfig,
     SmootherConfig,
@@ -24,6 +25,7 @@ __all__ = [
     "CameraConfig",
     "DetectorConfig",
     "DeviceConfig",
+    "FaceCheckConfig",
     "FleetConfig",
     "MetricsConfig",
     "ModelConfig",
@@ -198,6 +200,7 @@ class DeviceConfig:
     camera: CameraConfig = section(CameraConfig)
     detector: DetectorConfig = section(DetectorConfig)
     tracker: TrackerConfig = section(TrackerConfig)
+    face_check: FaceCheckConfig = section(FaceCheckConfig)
     model: ModelConfig = section(ModelConfig)
     smoother: SmootherConfig = section(SmootherConfig)
     pipeline: PipelineConfig = section(PipelineConfig)

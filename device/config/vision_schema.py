@@ -55,21 +55,43 @@ class CameraConfig:
 class DetectorConfig:
     """How faces are found."""
 
-    kind: str = setting("blazeface", "which detector", choices=module_names("vision", "detectors"), advanced=True)
+    kind: str = setting(
+        "yunet",
+        "yunet finds faces from 24 px; blazeface costs a third and needs larger ones; haar is OpenCV's",
+        choices=module_names("vision", "detectors"),
+    )
     range: str = setting(
         "near",
         "blazeface: the network for faces within about 2 m (near) or across a room (room)",
         choices=("near", "room"),
+        advanced=True,
     )
     view: str = setting(
         "squares",
         "blazeface: search overlapping squares of the frame, the whole frame (half the time; faces must be larger), "
         "or also small tiles (in turn, over many frames; faces may be far away)",
         choices=("squares", "whole", "tiles"),
+        advanced=True,
     )
-    tile_px: int = setting(192, "side of the smallest tiles, pixels of the frame", ge=64, le=4096, advanced=True)
-    min_score: float = setting(0.5, "a detection below this is not a face (blazeface)", ge=0, le=1, advanced=True)
-    min_face_px: int = setting(24, "smaller faces are ignored, pixels of the frame", ge=1, le=4096, advanced=True)
+    tile_px: int = setting(
+        192, "blazeface: side of the smallest tiles, pixels of the frame", ge=64, le=4096, advanced=True
+    )
+    min_score: float | None = setting(
+        None,
+        "a detection below this is not a face; null is 0.6 for yunet and 0.5 for blazeface",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
+    interval_s: float = setting(
+        0.1,
+        "shortest time between two searches of the frame while every face is followed; optical flow moves the boxes "
+        "in between",
+        ge=0,
+        le=10,
+        advanced=True,
+    )
+    min_face_px: int = setting(20, "smaller faces are ignored, pixels of the frame", ge=1, le=4096, advanced=True)
     max_faces: int = setting(32, "at most this many faces a frame, the largest first", ge=1, le=256, advanced=True)
 
 
@@ -83,6 +105,19 @@ class TrackerConfig:
     )
     lost_s: float = setting(
         1.0, "a track ends when its face was not detected for this long", ge=0, le=60, advanced=True
+    )
+
+
+@dataclass(frozen=True)
+class FaceCheckConfig:
+    """The second look, by a landmark network, at what a detector takes for a face."""
+
+    enabled: bool = setting(
+        True, "a face is reported only after a second network saw one, and a tilted head is turned upright"
+    )
+    min_presence: float = setting(0.5, "mean score of the looks below which it is no face", ge=0, le=1, advanced=True)
+    interval_s: float = setting(
+        1.0, "each face is looked at again after this long, if there is time", ge=0, le=3600, advanced=True
     )
 
 

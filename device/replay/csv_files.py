@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from device.errors import UsageError
 from device.replay.metrics import FrameScores, Segment
@@ -23,8 +25,8 @@ def read_labels(path: Path) -> dict[str, list[tuple[int, Segment]]]:
         UsageError: the file cannot be read, or a line of it is invalid.
     """
     found: dict[str, list[tuple[int, Segment]]] = {}
-    for number, row in _read(path, LABEL_COLUMNS):
-        start_s, end_s = (_number(path, number, row, key) for key in ("start_s", "end_s"))
+    for number, row in read_rows(path, LABEL_COLUMNS):
+        start_s, end_s = (read_number(path, number, row, key) for key in ("start_s", "end_s"))
         segment = Segment(start_s, end_s, row["emotion"])
         before = found.setdefault(row["clip"], [])
         if segment.end_s <= segment.start_s or (before and segment.start_s < before[-1][1].end_s):
@@ -50,10 +52,10 @@ def read_scores(path: Path) -> tuple[tuple[str, ...], list[FrameScores]]:
     """
     frames: list[FrameScores] = []
     names: tuple[str, ...] = ()
-    for number, row in _read(path, ("time_s",)):
+    for number, row in read_rows(path, ("time_s",)):
         names = tuple(name for name in row if name != "time_s")
-        scores = tuple(_number(path, number, row, name) for name in names)
-        frames.append(FrameScores(_number(path, number, row, "time_s"), 1, scores, math.inf))
+        scores = tuple(read_number(path, number, row, name) for name in names)
+        frames.append(FrameScores(read_number(path, number, row, "time_s"), 1, scores, math.inf))
         if not math.isclose(sum(scores), 1.0, abs_tol=0.01):
             raise UsageError(f"{path}, line {number}: the scores sum to {sum(scores):g}; they must sum to 1.")
     if not frames:
@@ -61,32 +63,52 @@ def read_scores(path: Path) -> tuple[tuple[str, ...], list[FrameScores]]:
     return names, frames
 
 
-def _read(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+def read_header(path: Path) -> tuple[str, ...]:
+    """Names of the columns of a CSV file.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    with _open(path) as file:
+        return tuple(csv.DictReader(file).fieldnames or ())
+
+
+def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows of a CSV file with their line numbers.
 
     Raises:
         UsageError: the file cannot be read, a column is missing, or a line has too few or too many
             cells.
     """
+    with _open(path) as file:
+        lines = csv.DictReader(file, restkey="", restval=None)
+        missing = [column for column in columns if column not in (lines.fieldnames or ())]
+        if missing:
+            raise UsageError(f"{path}, line 1: the header has no column {missing[0]}; add it.")
+        for row in lines:
+            if None in row.values() or "" in row:
+                count = len(lines.fieldnames or ())
+                raise UsageError(f"{path}, line {lines.line_num}: this line must have {count} cells, like the header.")
+            yield lines.line_num, row
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[TextIO]:
+    """A CSV file; what goes wrong while it is read becomes one sentence."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            lines = csv.DictReader(file, restkey="", restval=None)
-            missing = [column for column in columns if column not in (lines.fieldnames or ())]
-            if missing:
-                raise UsageError(f"{path}, line 1: the header has no column {missing[0]}; add it.")
-            for row in lines:
-                if None in row.values() or "" in row:
-                    count = len(lines.fieldnames or ())
-                    raise UsageError(
-                        f"{path}, line {lines.line_num}: this line must have {count} cells, like the header."
-                    )
-                yield lines.line_num, row
+            yield file
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a CSV file in UTF-8"
         raise UsageError(f"{path}: the file cannot be read: {reason}.") from error
 
 
-def _number(path: Path, line: int, row: dict[str, str], key: str) -> float:
+def read_number(path: Path, line: int, row: dict[str, str], key: str) -> float:
+    """A cell that holds a number of at least 0.
+
+    Raises:
+        UsageError: it holds something else.
+    """
     try:
         value = float(row[key])
     except ValueError:

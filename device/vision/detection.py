@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.config.schema import DetectorConfig
-from device.inference.box import Box
+from device.inference.box import Box, iou_matrix, overlap_matrix
 from device.vision.tiling import Tile
+
+SAME_FACE_IOU = 0.3  # MediaPipe's min_suppression_threshold
+INSIDE = 0.7  # share of a box inside a better one: a part of the same face, from a tile that cut it
 
 
 class Detection(NamedTuple):
@@ -45,3 +48,28 @@ def keep_largest(detections: list[Detection], config: DetectorConfig) -> list[De
     """The detections of at least `min_face_px`, the largest first, at most `max_faces`."""
     large = [d for d in detections if d.box.mean_side >= config.min_face_px]
     return sorted(large, key=lambda d: (-d.box.area, -d.score, d.box))[: config.max_faces]
+
+
+def merge(found: NDArray[np.float64]) -> list[Detection]:
+    """One detection a face: MediaPipe's weighted non-maximum suppression.
+
+    Boxes that overlap are averaged, weighted by their scores. A box that lies mostly inside a
+    better one is a part of that face and is dropped.
+
+    Args:
+        found: (n, 5): x, y, width, height in pixels, score above 0.
+    """
+    left = found[np.lexsort((*found[:, :4].T, -found[:, 4]))]  # best first; ties have a fixed order too
+    merged = []
+    while len(left):
+        same = iou_matrix(left[:, :4], left[:1, :4])[:, 0] >= SAME_FACE_IOU
+        inside = overlap_matrix(left[:, :4], left[:1, :4])[:, 0] >= INSIDE * left[:, 2] * left[:, 3]
+        box = left[same, 4] @ left[same, :4] / left[same, 4].sum()
+        merged.append(Detection(Box(*map(float, box)), float(left[0, 4])))
+        left = left[~same & ~inside]
+    return merged
+
+
+def accepted(found: NDArray[np.float64], part: Tile) -> NDArray[np.float64]:
+    """The detections of a tile that it is not to leave to another tile."""
+    return found[[part.accepts(Box(*row[:4])) for row in found]] if len(found) else found

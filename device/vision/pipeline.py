@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from device.camera.frame import Frame
 from device.config.schema import DeviceConfig, PipelineConfig
-from device.inference.box import Box
 from device.inference.classifier import Classifier, Prediction
 from device.inference.preprocess import crop_face, face_square, to_grey
 from device.messages import UNKNOWN, EmotionEvent, EventType, FaceReads
 from device.model_registry.registry import model_path, require_gates
 from device.vision.detection import Detector
 from device.vision.detector import open_detector
+from device.vision.face_check import FaceChecker
 from device.vision.face_scheduler import FaceScheduler
+from device.vision.landmarks import LandmarkNetwork
 from device.vision.observation import FaceReading, Observation
 from device.vision.optical_flow import FlowTracker
 from device.vision.smoother import Reading, Smoother, make_smoother
@@ -25,18 +26,22 @@ from device.vision.time_budget import Budget
 from device.vision.timings import StageTimings
 from device.vision.tracker import Track, Tracker
 
+UPRIGHT_DEG = 10.0  # a head that is tilted less is not turned; docs/face-check.md has the measurement
+
 
 class Pipeline:
-    """Runs detector, tracker, classifier and smoother on each frame, within a time budget.
+    """Runs detector, tracker, checker, classifier and smoother on each frame, in a time budget.
 
     A frame searches as many tiles, and classifies as many faces, as the budget allows; the others
     follow on the next frames. At least one tile and one face are done, on two frames if necessary.
 
-    Its `timings` hold the stages detect, track, classify and smooth, and their total; the caller
-    may add capture and publish.
+    Its `timings` hold the stages detect, track, check, classify and smooth, and their total; the
+    caller may add capture and publish.
 
     Args:
         budget: of a frame; None sets no limit.
+        search_interval_s: shortest time between two searches while every face is followed.
+        checker: the judge that the tracker asks; None takes all that is detected for faces.
     """
 
     def __init__(
@@ -46,13 +51,16 @@ class Pipeline:
         classifier: Classifier,
         smoother: Smoother,
         budget: Budget | None = None,
+        search_interval_s: float = 0.0,
+        checker: FaceChecker | None = None,
     ) -> None:
         self.timings = StageTimings()
         self.labels = classifier.labels
         self._budget = budget or Budget(PipelineConfig(budget_ms=None))
-        self._tile_scheduler = TileScheduler(detector, self._budget)
+        self._tile_scheduler = TileScheduler(detector, self._budget, search_interval_s)
         self._flow_tracker = FlowTracker()
         self._tracker = tracker
+        self._checker = checker
         self._classifier = classifier
         self._face_scheduler = FaceScheduler()
         self._smoother = smoother
@@ -65,11 +73,15 @@ class Pipeline:
         self._budget.begin()
         with self.timings.measure("total"):
             with self.timings.measure("detect"):
-                scan = self._detect(frame.image)
+                scan = self._detect(frame)
             with self.timings.measure("track"):
                 grey = to_grey(frame.image)
                 self._flow_tracker.add_frame(grey)
                 update = self._tracker.update(scan.detections, frame.time_s, scan.covers, self._flow_tracker.follow)
+            if self._checker is not None:
+                with self.timings.measure("check"):
+                    self._checker.look(frame.image, update.in_view, frame.time_s)
+                    self._checker.forget(update.dropped)
             with self.timings.measure("classify"):
                 predictions = self._classify(grey, update.live, frame.time_s)
             with self.timings.measure("smooth"), self._budget.spend("smooth"):
@@ -86,10 +98,10 @@ class Pipeline:
         """How often a face was classified in the last seconds; None without a face."""
         return self._face_scheduler.figures()
 
-    def _detect(self, image: NDArray[np.uint8]) -> ScanResult:
+    def _detect(self, frame: Frame) -> ScanResult:
         if self._overdue and not self._budget.affords("detect", leaving="classify"):
             return ScanResult([], [])
-        return self._tile_scheduler.look(image, self._tracker.wanted())
+        return self._tile_scheduler.look(frame.image, self._tracker.wanted(), frame.time_s)
 
     def _classify(self, grey: NDArray[np.uint8], live: list[Track], time_s: float) -> dict[int, Prediction]:
         """Classify the most urgent faces, as many as there is time for; track id -> prediction."""
@@ -99,15 +111,20 @@ class Pipeline:
             if not (self._overdue or self._budget.affords("classify", leaving="smooth")):
                 break
             with self._budget.spend("classify"):
-                predictions[track.id] = self._classify_face(grey, track.box)
+                predictions[track.id] = self._classify_face(grey, track)
             self._overdue = False
         self._overdue = bool(waiting) and not predictions
         return predictions
 
-    def _classify_face(self, grey: NDArray[np.uint8], box: Box) -> Prediction:
-        card = self._classifier.card
-        crop = crop_face(grey, face_square(box, card.crop_margin), card.input.size)
+    def _classify_face(self, grey: NDArray[np.uint8], track: Track) -> Prediction:
+        card, roll_deg = self._classifier.card, self._roll_deg(track)
+        crop = crop_face(grey, face_square(track.box, card.crop_margin, roll_deg), card.input.size, roll_deg)
         return self._classifier.classify(crop[np.newaxis])[0]
+
+    def _roll_deg(self, track: Track) -> float:
+        """By how much the crop of a face is turned; 0 if its head is nearly upright."""
+        roll_deg = self._checker.head(track).roll_deg if self._checker is not None else 0.0
+        return roll_deg if abs(roll_deg) >= UPRIGHT_DEG else 0.0
 
     def _smooth(self, live: list[Track], predictions: dict[int, Prediction], time_s: float) -> list[FaceReading]:
         faces = []
@@ -167,4 +184,7 @@ def from_config(config: DeviceConfig, model: Path | None = None) -> Pipeline:
     require_gates(classifier.card, config, path)
     smoother = make_smoother(config.smoother, classifier.labels)
     budget = Budget(config.pipeline)
-    return Pipeline(open_detector(config.detector), Tracker(config.tracker), classifier, smoother, budget)
+    checker = FaceChecker(LandmarkNetwork(), config.face_check, budget) if config.face_check.enabled else None
+    tracker = Tracker(config.tracker) if checker is None else Tracker(config.tracker, checker.verdict)
+    detector, interval_s = open_detector(config.detector), config.detector.interval_s
+    return Pipeline(detector, tracker, classifier, smoother, budget, interval_s, checker)

@@ -1,7 +1,8 @@
-"""Which tiles are searched: all in turn, on each frame as many as its time allows, at least one."""
+"""When and where a frame is searched: all tiles in turn, as many on a frame as its time allows."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -28,27 +29,34 @@ class ScanResult(NamedTuple):
 
 
 class TileScheduler:
-    """Runs a detector on some tiles of each frame.
+    """Runs a detector on some tiles of a frame, at least one; on some frames on none.
 
     Args:
         detector: finds faces in a tile.
         budget: the time of a frame.
+        interval_s: shortest time between two searches while no place is wanted.
     """
 
-    def __init__(self, detector: Detector, budget: Budget) -> None:
+    def __init__(self, detector: Detector, budget: Budget, interval_s: float = 0.0) -> None:
         self._detector = detector
         self._budget = budget
+        self._interval_s = interval_s
+        self._searched_s = -math.inf  # time of the last frame that was searched
         self._frame = 0
         self._searched_at: dict[Tile, int] = {}  # tile -> number of its last search
         self._searches = 0
 
-    def look(self, image: NDArray[np.uint8], wanted: Sequence[Box]) -> ScanResult:
+    def look(self, image: NDArray[np.uint8], wanted: Sequence[Box], time_s: float = 0.0) -> ScanResult:
         """Find the faces in some tiles of a frame, or in all if there is time.
 
         Args:
             image: see `Detector`.
             wanted: where a face must be confirmed, or was lost.
+            time_s: the frame's time, seconds.
         """
+        if not wanted and 0 <= time_s - self._searched_s < self._interval_s:
+            return ScanResult([], [])
+        self._searched_s = time_s
         height, width = image.shape[:2]
         self._frame += 1
         searched: list[Tile] = []

@@ -1,4 +1,4 @@
-"""The squares in which a frame is searched: a network with a small input needs it in parts."""
+"""The tiles in which a frame is searched: a network with a small input needs it in parts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ TOLERANCE = 1.5  # times the largest: beyond it a box is a false alarm or a part
 
 
 class Tile(NamedTuple):
-    """A square of the frame, and the faces it covers: one not found there is not in view."""
+    """A part of the frame, and the faces it covers: one not found there is not in view."""
 
-    square: Box
+    area: Box
     cell: Box  # of the faces' centres; the cells of one level divide the frame and its surroundings
     from_px: float  # smallest side of such a face
     to_px: float  # its side is below this, pixels of the frame
@@ -55,13 +55,13 @@ def tiles(width: int, height: int, kind: str, tile_px: int) -> list[Tile]:
         around = Box((width - long) / 2, (height - long) / 2, long, long)
         return [Tile(around, _everywhere(around), 0.0, math.inf)]
     if kind == "squares":
-        return list(_level(width, height, short, SQUARES_OVERLAP, 0.0, math.inf))
+        return list(_level(width, height, (short, short), SQUARES_OVERLAP, 0.0, math.inf))
     found: list[Tile] = []
     larger = math.inf
     sides = level_sides(short, tile_px)
     for side, smaller in itertools.zip_longest(sides, sides[1:]):
         smallest = smaller * LARGEST if smaller else 0.0
-        found += _level(width, height, side, TILES_OVERLAP, smallest, larger)
+        found += _level(width, height, (side, side), TILES_OVERLAP, smallest, larger)
         larger = smallest
     return found
 
@@ -74,11 +74,32 @@ def level_sides(short: int, tile_px: int) -> list[float]:
     return [short * (tile_px / short) ** (n / steps) for n in range(steps + 1)]
 
 
-def _level(width: int, height: int, side: float, overlap: float, from_px: float, to_px: float) -> Iterator[Tile]:
-    """Squares of one size that cover the frame, row by row."""
-    for y, cell_y, cell_height in _spans(height, side, overlap):
-        for x, cell_x, cell_width in _spans(width, side, overlap):
-            yield Tile(Box(x, y, side, side), Box(cell_x, cell_y, cell_width, cell_height), from_px, to_px)
+def whole_and_tiles(width: int, height: int, aspect: float, tile_px: float, smallest: float) -> list[Tile]:
+    """The whole frame as one tile, then smaller ones for the faces that are too small in it.
+
+    Args:
+        width: of the frame, pixels.
+        height: of the frame, pixels.
+        aspect: width of a tile by its height.
+        tile_px: width of the smaller tiles, pixels; none if the frame is no larger.
+        smallest: side of the smallest face that is found in a tile, as a share of its width.
+    """
+    long = max(width, height * aspect)
+    around = Box((width - long) / 2, (height - long / aspect) / 2, long, long / aspect)
+    if tile_px >= long:
+        return [Tile(around, _everywhere(around), 0.0, math.inf)]
+    border_px = smallest * long
+    whole = Tile(around, _everywhere(around), border_px, math.inf)
+    return [whole, *_level(width, height, (tile_px, tile_px / aspect), TILES_OVERLAP, 0.0, border_px)]
+
+
+def _level(
+    width: int, height: int, size: tuple[float, float], overlap: float, from_px: float, to_px: float
+) -> Iterator[Tile]:
+    """Tiles of one width and height that cover the frame, row by row."""
+    for y, cell_y, cell_height in _spans(height, size[1], overlap):
+        for x, cell_x, cell_width in _spans(width, size[0], overlap):
+            yield Tile(Box(x, y, *size), Box(cell_x, cell_y, cell_width, cell_height), from_px, to_px)
 
 
 def _spans(length: int, side: float, overlap: float) -> list[tuple[float, float, float]]:
@@ -91,5 +112,5 @@ def _spans(length: int, side: float, overlap: float) -> list[tuple[float, float,
     return [(start, a, b - a) for start, (a, b) in zip(starts, itertools.pairwise(borders), strict=True)]
 
 
-def _everywhere(square: Box) -> Box:
-    return Box(square.x - square.width, square.y - square.height, 3 * square.width, 3 * square.height)
+def _everywhere(area: Box) -> Box:
+    return Box(area.x - area.width, area.y - area.height, 3 * area.width, 3 * area.height)

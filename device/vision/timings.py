@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -24,6 +24,7 @@ class StageTimings:
     def __init__(self, latest: int = LATEST) -> None:
         self._latest = latest
         self._runs: dict[str, deque[float]] = {}
+        self._totals_ms: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -35,14 +36,20 @@ class StageTimings:
     def add(self, stage: str, took_s: float) -> None:
         """Count one run of a stage, seconds."""
         self._runs.setdefault(stage, deque(maxlen=self._latest)).append(took_s * 1000.0)
+        self._totals_ms[stage] += took_s * 1000.0
 
     def reset(self) -> None:
         """Drop every run."""
         self._runs.clear()
+        self._totals_ms.clear()
 
     def stages(self) -> dict[str, Stage]:
         """The figures of each stage that has run."""
         return {stage: _figures(runs) for stage, runs in self._runs.items()}
+
+    def totals_ms(self) -> dict[str, float]:
+        """Time of each stage over all its runs since the last reset, milliseconds."""
+        return dict(self._totals_ms)
 
 
 def _figures(runs: Sequence[float]) -> Stage:

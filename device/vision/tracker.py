@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,18 @@ class Track:
     last_s: float
     frames: int  # on which a detector found it
     missing: bool = False  # not found where it was searched, or lost by the flow, since last found
+    key: int = 0  # its own from the first detection on; the id is given when it is confirmed
+
+
+class Verdict(Enum):
+    """Whether a track is a face."""
+
+    UNDECIDED = "undecided"
+    FACE = "face"
+    OTHER = "other"
+
+
+IsFace = Callable[[Track], Verdict]
 
 
 class TrackUpdate(NamedTuple):
@@ -39,21 +52,29 @@ class TrackUpdate(NamedTuple):
 
     live: list[Track]  # confirmed and seen on this frame, those that just started included
     started: list[Track]  # confirmed by this frame
-    ended: list[Track]  # lost with this frame, as they were when last seen
+    ended: list[Track]  # lost with this frame, or no face any more; as they were when last seen
+    in_view: list[Track]  # seen on this frame and confirmed, or about to be
+    dropped: list[Track]  # gone, the unconfirmed ones too
 
 
 class Tracker:
     """Matches faces by the overlap of their boxes: the IOU tracker (Bochinski et al. 2017).
 
     A lost face is held for `lost_s`. Where a frame was not searched, optical flow moves the box. A
-    track ends only after its place was searched. The result does not depend on the order of a
-    frame's detections.
+    track ends only after its place was searched. What is no face is followed, so that its place is
+    known, but never confirmed. The result does not depend on the order of a frame's detections.
+
+    Args:
+        config: thresholds.
+        is_face: the judge of every track; default: all are faces.
     """
 
-    def __init__(self, config: TrackerConfig) -> None:
+    def __init__(self, config: TrackerConfig, is_face: IsFace = lambda track: Verdict.FACE) -> None:
         self._config = config
+        self._is_face = is_face
         self._tracks: list[Track] = []
         self._next_id = 1
+        self._next_key = 1
 
     def update(
         self,
@@ -70,24 +91,28 @@ class Tracker:
             covers: where the frame was searched; default: everywhere.
             follow: moves the boxes of the other faces; default: cannot.
         """
+        known = {track.id for track in self._tracks}
+        refused = self._unconfirm_others()
         pairs = self._match(detections)
         found = [_found(self._tracks[t], detections[d], time_s) for t, d in pairs.items()]
         taken = set(pairs.values())
         new = sorted(face for d, face in enumerate(detections) if d not in taken)
-        found += [Track(NO_ID, face.box, face.score, time_s, time_s, 1) for face in new]
+        found += [Track(NO_ID, face.box, face.score, time_s, time_s, 1, key=self._new_key()) for face in new]
         seen = [self._confirmed(track) for track in found]
         missed = [track for t, track in enumerate(self._tracks) if t not in pairs]
         lost = [t for t in missed if covers(t.box) and time_s - t.last_s >= self._config.lost_s]
         continued = _continued([track for track in missed if track not in lost], time_s, covers, follow)
-        known = {track.id for track in self._tracks}
         self._tracks = seen + continued
-        live = _confirmed_ones([track for track in self._tracks if track.last_s == time_s])
+        now = [track for track in self._tracks if track.last_s == time_s]
+        live = _confirmed_ones(now)
         started = [track for track in live if track.id not in known]
-        return TrackUpdate(live, started, _confirmed_ones(lost))
+        in_view = [track for track in now if track.frames >= self._config.confirm_frames - 1]
+        return TrackUpdate(live, started, _confirmed_ones(lost) + refused, in_view, lost)
 
     def wanted(self) -> list[Box]:
         """Where a face must be confirmed, or was lost."""
-        return [track.box for track in self._tracks if track.id == NO_ID or track.missing]
+        open_ones = [track for track in self._tracks if track.id == NO_ID or track.missing]
+        return [track.box for track in open_ones if self._is_face(track) is not Verdict.OTHER]
 
     def finish(self) -> list[Track]:
         """End and return every confirmed track, for example when the source ended."""
@@ -112,15 +137,27 @@ class Tracker:
         track, found = self._tracks[pair[0]], detections[pair[1]]
         return (track.id == NO_ID, -iou, track.id, track.box, found)
 
+    def _unconfirm_others(self) -> list[Track]:
+        """Take the id of each track that is no face any more; return them as they were."""
+        refused = [track for track in _confirmed_ones(self._tracks) if self._is_face(track) is Verdict.OTHER]
+        self._tracks = [dataclasses.replace(t, id=NO_ID) if t in refused else t for t in self._tracks]
+        return refused
+
+    def _new_key(self) -> int:
+        self._next_key += 1
+        return self._next_key - 1
+
     def _confirmed(self, track: Track) -> Track:
         if track.id != NO_ID or track.frames < self._config.confirm_frames:
+            return track
+        if self._is_face(track) is not Verdict.FACE:
             return track
         self._next_id += 1
         return dataclasses.replace(track, id=self._next_id - 1)
 
 
 def _found(track: Track, face: Detection, time_s: float) -> Track:
-    return Track(track.id, face.box, face.score, track.first_s, time_s, track.frames + 1)
+    return Track(track.id, face.box, face.score, track.first_s, time_s, track.frames + 1, key=track.key)
 
 
 def _continued(tracks: list[Track], time_s: float, covers: Covers, follow: Follow) -> list[Track]:

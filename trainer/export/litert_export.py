@@ -24,7 +24,7 @@ def to_float_tflite(model: ExpressionNet, size: int) -> bytes:
 
         wrapped = litert_torch.to_channel_last_io(fold_batch_norm(model), args=[0]).eval()
         litert_torch.convert(wrapped, (torch.zeros(1, size, size, 1),)).export(file.name)
-        return _with_short_names(file.read())
+        return with_short_names(file.read())
 
 
 def fold_batch_norm(model: ExpressionNet) -> ExpressionNet:
@@ -43,7 +43,7 @@ def fold_batch_norm(model: ExpressionNet) -> ExpressionNet:
     return folded
 
 
-def _with_short_names(model: bytes) -> bytes:
+def with_short_names(model: bytes) -> bytes:
     """Tensors named by place and operator; the exporter's long names are 5 % of the file."""
     from ai_edge_litert.tools import flatbuffer_utils as flatbuffer
 

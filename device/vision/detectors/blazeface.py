@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.config.schema import DetectorConfig
-from device.inference.box import Box, iou_matrix, overlap_matrix
+from device.inference.box import Box
 from device.inference.litert import load_interpreter
 from device.inference.preprocess import to_bgr
-from device.vision.detection import Detection, DetectorFactory, keep_largest
+from device.vision.detection import Detection, DetectorFactory, accepted, keep_largest, merge
 from device.vision.tiling import Tile, tiles
 
+MIN_SCORE = 0.5
 MODELS = Path(__file__).parents[2] / "models"
 
 
@@ -98,10 +99,6 @@ def _input_tensor(bgr: NDArray[np.uint8], square: Box, pixels: int) -> NDArray[n
     return rgb * np.float32(1 / 127.5) - np.float32(1)
 
 
-SAME_FACE_IOU = 0.3  # MediaPipe's min_suppression_threshold
-INSIDE = 0.7  # share of a box inside a better one: a part of the same face, from a tile that cut it
-
-
 class BlazeFaceDetector:
     """BlazeFace (Bazarevsky et al. 2019, arXiv:1907.05047) as in MediaPipe.
 
@@ -115,6 +112,7 @@ class BlazeFaceDetector:
 
     def __init__(self, config: DetectorConfig) -> None:
         self._config = config
+        self._min_score = MIN_SCORE if config.min_score is None else config.min_score
         self._network = BlazeFace(NETWORKS[config.range])
 
     def tiles(self, width: int, height: int) -> Sequence[Tile]:
@@ -124,38 +122,13 @@ class BlazeFaceDetector:
     def look(self, image: NDArray[np.uint8], parts: Iterable[Tile]) -> list[Detection]:
         """See `Detector`."""
         bgr = to_bgr(image)
-        found = [_accepted(self._network.detect(bgr, part.square, self._config.min_score), part) for part in parts]
+        found = [accepted(self._network.detect(bgr, part.area, self._min_score), part) for part in parts]
         return keep_largest(merge(np.concatenate(found)), self._config) if found else []
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """See `Detector`."""
         height, width = image.shape[:2]
         return self.look(image, self.tiles(width, height))
-
-
-def merge(found: NDArray[np.float64]) -> list[Detection]:
-    """One detection a face: MediaPipe's weighted non-maximum suppression.
-
-    Boxes that overlap are averaged, weighted by their scores. A box that lies mostly inside a
-    better one is a part of that face and is dropped.
-
-    Args:
-        found: (n, 5): x, y, width, height in pixels, score above 0.
-    """
-    left = found[np.lexsort((*found[:, :4].T, -found[:, 4]))]  # best first; ties have a fixed order too
-    merged = []
-    while len(left):
-        same = iou_matrix(left[:, :4], left[:1, :4])[:, 0] >= SAME_FACE_IOU
-        inside = overlap_matrix(left[:, :4], left[:1, :4])[:, 0] >= INSIDE * left[:, 2] * left[:, 3]
-        box = left[same, 4] @ left[same, :4] / left[same, 4].sum()
-        merged.append(Detection(Box(*map(float, box)), float(left[0, 4])))
-        left = left[~same & ~inside]
-    return merged
-
-
-def _accepted(found: NDArray[np.float64], part: Tile) -> NDArray[np.float64]:
-    """The detections of a tile that it is not to leave to another tile."""
-    return found[[part.accepts(Box(*row[:4])) for row in found]] if len(found) else found
 
 
 DETECTOR: DetectorFactory = BlazeFaceDetector

@@ -1,4 +1,4 @@
-"""Both detectors find the faces of real pictures, frame them alike, and find no others."""
+"""The detectors find the faces of real pictures, frame them alike, and find no others."""
 
 from __future__ import annotations
 
@@ -18,17 +18,23 @@ from hypothesis import strategies as st
 from device.config.schema import DetectorConfig
 from device.inference.box import Box
 from device.vision import detectors
-from device.vision.detection import Detector
+from device.vision.detection import Detector, merge
 from device.vision.detector import open_detector
-from device.vision.detectors.blazeface import NETWORKS, anchors, merge
+from device.vision.detectors import yunet as yunet_module
+from device.vision.detectors.blazeface import NETWORKS, anchors
 from tests.support.clips import Image, portrait, scene
 
 FACE = Box(178, 81, 94, 94)  # of the portrait, as BlazeFace frames it
 
 
 @pytest.fixture(scope="module")
-def blazeface() -> Detector:
+def yunet() -> Detector:
     return open_detector(DetectorConfig())
+
+
+@pytest.fixture(scope="module")
+def blazeface() -> Detector:
+    return open_detector(DetectorConfig(kind="blazeface"))
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +44,19 @@ def haar() -> Detector:
 
 @pytest.fixture(scope="module")
 def room() -> Detector:
-    return open_detector(DetectorConfig(range="room", view="tiles"))
+    return open_detector(DetectorConfig(kind="blazeface", range="room", view="tiles"))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_vendored_files_are_those_in_notice(name: str) -> None:
+@pytest.fixture(params=["yunet", "blazeface"])
+def network(request: pytest.FixtureRequest) -> Detector:
+    """Each detector that is a network."""
+    detector: Detector = request.getfixturevalue(request.param)
+    return detector
+
+
+@pytest.mark.parametrize("file", [yunet_module.MODEL, *(spec.file for spec in NETWORKS.values())])
+def test_the_vendored_files_are_those_in_notice(file: Path) -> None:
     notice = (Path(__file__).parents[3] / "NOTICE").read_text(encoding="utf-8")
-    file = NETWORKS[name].file
     assert f"device/models/{file.name}" in notice
     assert hashlib.sha256(file.read_bytes()).hexdigest() in notice
 
@@ -55,9 +67,16 @@ def test_blazeface_finds_the_portrait(blazeface: Detector) -> None:
     assert found.box.iou(FACE) > 0.9
 
 
+def test_yunet_frames_a_face_as_blazeface_does(yunet: Detector) -> None:
+    (found,) = yunet.detect(portrait())
+    assert found.score == pytest.approx(0.93, abs=0.02)
+    assert found.box.iou(FACE) > 0.8
+    assert found.box.mean_side == pytest.approx(FACE.mean_side, rel=0.1)
+
+
 def test_the_room_network_frames_a_face_as_the_near_one_does() -> None:
     for view in ("squares", "whole"):
-        (found,) = open_detector(DetectorConfig(range="room", view=view)).detect(portrait())
+        (found,) = open_detector(DetectorConfig(kind="blazeface", range="room", view=view)).detect(portrait())
         assert found.box.iou(FACE) > 0.75
         assert found.box.mean_side == pytest.approx(FACE.mean_side, rel=0.1)
 
@@ -78,40 +97,40 @@ VARIANTS: dict[str, Callable[[Image], Image]] = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_any_colour_format_and_memory_layout_works(blazeface: Detector, haar: Detector, variant: str) -> None:
+def test_any_colour_format_and_memory_layout_works(network: Detector, haar: Detector, variant: str) -> None:
     image = VARIANTS[variant](portrait())
-    for detector in (blazeface, haar):
+    for detector in (network, haar):
         (found,) = detector.detect(image)
         assert found.box.iou(FACE) > 0.7
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (2, 3, 4), (1, 3000, 3), (3000, 1), (480, 640, 3)])
-def test_nothing_is_found_on_a_plain_frame(blazeface: Detector, haar: Detector, shape: tuple[int, ...]) -> None:
-    for detector in (blazeface, haar):
+def test_nothing_is_found_on_a_plain_frame(network: Detector, haar: Detector, shape: tuple[int, ...]) -> None:
+    for detector in (network, haar):
         assert detector.detect(np.full(shape, 90, np.uint8)) == []
 
 
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (1280, 720)])
-def test_a_face_is_found_once_wherever_it_is(blazeface: Detector, width: int, height: int) -> None:
-    """Also where the squares overlap, and where one cuts it."""
+def test_a_face_is_found_once_wherever_it_is(network: Detector, width: int, height: int) -> None:
+    """Also where the tiles overlap, and where one cuts it."""
     side = height // 3
     for x in range(0, width - side + 1, side // 4):
         y = (height - side) // 2
-        (found,) = blazeface.detect(scene([(x, y, side)], width, height))
+        (found,) = network.detect(scene([(x, y, side)], width, height))
         assert found.box.x + found.box.width / 2 == pytest.approx(x + 0.52 * side, abs=0.12 * side)
 
 
 EIGHT = [(160 * column, 20 + 220 * row, 150) for row in range(2) for column in range(4)]
 
 
-def test_eight_faces_are_found(blazeface: Detector) -> None:
-    assert len(blazeface.detect(scene(EIGHT))) == 8
+def test_eight_faces_are_found(network: Detector) -> None:
+    assert len(network.detect(scene(EIGHT))) == 8
 
 
 def test_squares_find_smaller_faces_than_the_whole(blazeface: Detector) -> None:
     image = scene([(250, 150, 130)])
     assert len(blazeface.detect(image)) == 1
-    assert open_detector(DetectorConfig(view="whole")).detect(image) == []
+    assert open_detector(DetectorConfig(kind="blazeface", view="whole")).detect(image) == []
 
 
 def test_small_and_surplus_faces_are_dropped() -> None:
@@ -122,8 +141,24 @@ def test_small_and_surplus_faces_are_dropped() -> None:
         assert found.box.x < 260
 
 
-def test_a_higher_threshold_finds_no_more(blazeface: Detector) -> None:
-    assert open_detector(DetectorConfig(min_score=0.95)).detect(portrait()) == []
+@pytest.mark.parametrize("kind", ["yunet", "blazeface"])
+def test_a_higher_threshold_finds_no_more(kind: str) -> None:
+    assert open_detector(DetectorConfig(kind=kind, min_score=0.95)).detect(portrait()) == []
+
+
+def test_yunet_finds_faces_of_24_px_in_frames_of_any_size(yunet: Detector) -> None:
+    """A face takes about .41 of the pasted head's side."""
+    for width, height in ((640, 480), (480, 640), (1280, 720), (1920, 1080), (320, 240)):
+        heads = [(width // 5 * n, height // 5 * n, 64) for n in range(4)]
+        found = yunet.detect(scene(heads, width, height))
+        assert len(found) == 4, (width, height)
+        assert all(20 <= detection.box.mean_side <= 32 for detection in found)
+
+
+def test_yunet_searches_tiles_only_where_the_smallest_face_is_too_small_in_the_whole(yunet: Detector) -> None:
+    assert len(yunet.tiles(640, 480)) == 1
+    assert len(yunet.tiles(1920, 1080)) > 1
+    assert len(open_detector(DetectorConfig(min_face_px=60)).tiles(1920, 1080)) == 1
 
 
 def test_tiles_find_the_small_faces_of_a_room_and_the_large_one_once(room: Detector) -> None:
@@ -135,7 +170,8 @@ def test_tiles_find_the_small_faces_of_a_room_and_the_large_one_once(room: Detec
     for n, (x, y, side) in enumerate(small):
         (box,) = [f.box for f in found if x <= f.box.x + f.box.width / 2 <= x + side]
         assert y <= box.y + box.height / 2 <= y + side, n
-    assert [f for f in open_detector(DetectorConfig()).detect(image) if f.box.mean_side < 60] == []
+    squares = open_detector(DetectorConfig(kind="blazeface"))
+    assert [f for f in squares.detect(image) if f.box.mean_side < 60] == []
 
 
 def test_look_finds_only_the_faces_of_its_tiles(room: Detector) -> None:
@@ -158,7 +194,7 @@ def test_every_module_is_a_detector_and_a_choice_of_the_setting() -> None:
     (kind,) = [field for field in dataclasses.fields(DetectorConfig) if field.name == "kind"]
     modules = [module.name for module in pkgutil.iter_modules(detectors.__path__)]
     assert tuple(sorted(modules)) == kind.metadata["choices"]
-    assert {"blazeface", "haar"} <= set(modules)
+    assert {"blazeface", "haar", "yunet"} <= set(modules)
     assert all(importlib.import_module(f"{detectors.__name__}.{name}").DETECTOR for name in modules)
 
 

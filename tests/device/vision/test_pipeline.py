@@ -86,7 +86,7 @@ def test_frames_of_any_shape_are_accepted(pipeline: Pipeline, shape: tuple[int, 
 def test_every_stage_is_timed(pipeline: Pipeline) -> None:
     play(pipeline, [scene([(100, 100, 250)])] * 6)
     stages = pipeline.timings.stages()
-    assert set(stages) == {"detect", "track", "classify", "smooth", "total"}
+    assert set(stages) == {"detect", "track", "check", "classify", "smooth", "total"}
     assert all(stage.n == 6 and 0 <= stage.p50_ms <= stage.p95_ms <= stage.max_ms for stage in stages.values())
 
 

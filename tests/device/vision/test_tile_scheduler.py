@@ -34,7 +34,7 @@ class Slow:
         found = []
         for part in parts:
             self._clock.now_s += LOOK_S
-            found.append(Detection(part.square, 0.9))
+            found.append(Detection(part.area, 0.9))
         return found
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
@@ -50,7 +50,7 @@ def watch(budget_ms: float | None, frames: int, wanted: list[Box] | None = None)
     for _ in range(frames):
         budget.begin()
         scan = tile_scheduler.look(FRAME, wanted or [])
-        assert [found.box for found in scan.detections] == [part.square for part in scan.parts]
+        assert [found.box for found in scan.detections] == [part.area for part in scan.parts]
         seen.append(scan.parts)
     return seen
 

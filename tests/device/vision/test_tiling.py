@@ -18,8 +18,8 @@ kinds = st.sampled_from(["squares", "whole", "tiles"])
 @given(sizes, sizes, kinds, st.integers(150, 4096))
 def test_every_level_covers_the_whole_frame(width: int, height: int, kind: str, tile_px: int) -> None:
     parts = tiles(width, height, kind, tile_px)
-    for side in {part.square.width for part in parts}:
-        squares = [part.square for part in parts if part.square.width == side]
+    for side in {part.area.width for part in parts}:
+        squares = [part.area for part in parts if part.area.width == side]
         assert min(s.x for s in squares) <= 1e-9
         assert min(s.y for s in squares) <= 1e-9
         assert max(s.x + s.width for s in squares) >= width - 1e-6
@@ -33,7 +33,7 @@ def test_one_tile_covers_a_face_and_shows_most_of_it(
     centre_x, centre_y = min(x, 0.999) * width, y * height
     box = Box(centre_x - side / 2, centre_y - side / 2, side, side)
     (part,) = [part for part in tiles(width, height, kind, tile_px) if part.covers(box)]
-    square = part.square
+    square = part.area
     assert square.x - 1e-6 <= centre_x <= square.x + square.width + 1e-6
     assert square.y - 1e-6 <= centre_y <= square.y + square.height + 1e-6
     if kind == "tiles" and side < 0.25 * square.width:  # a quarter of it is what two neighbours share
@@ -42,7 +42,7 @@ def test_one_tile_covers_a_face_and_shows_most_of_it(
 
 
 def test_the_squares_of_a_camera_overlap_by_half() -> None:
-    starts = [part.square.x for part in tiles(1280, 720, "squares", 192)]
+    starts = [part.area.x for part in tiles(1280, 720, "squares", 192)]
     assert starts == [0, 280, 560]
     assert [part.cell.x for part in tiles(640, 480, "squares", 192)] == [-640, 320]
 
@@ -52,14 +52,14 @@ def test_the_levels_of_a_room() -> None:
     assert level_sides(480, 480) == level_sides(480, 4000) == [480.0]
     parts = tiles(1920, 1080, "tiles", 192)
     assert len(parts) == 151
-    assert (parts[0].square.width, parts[0].to_px) == (1080, math.inf)
-    assert (parts[-1].square.width, parts[-1].from_px) == (192, 0)
+    assert (parts[0].area.width, parts[0].to_px) == (1080, math.inf)
+    assert (parts[-1].area.width, parts[-1].from_px) == (192, 0)
     assert parts[-1].to_px == pytest.approx(192 * LARGEST)
 
 
 def test_a_long_frame_is_searched_as_a_whole() -> None:
     (part,) = tiles(3100, 1000, "tiles", 192)
-    assert part.square == Box(0, -1050, 3100, 3100)
+    assert part.area == Box(0, -1050, 3100, 3100)
     assert len(tiles(int(1000 * MAX_ASPECT), 1000, "squares", 192)) == 5
 
 

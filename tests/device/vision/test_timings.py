@@ -15,8 +15,9 @@ def test_figures_are_of_the_latest_runs() -> None:
     assert (figures.n, figures.max_ms) == (100, pytest.approx(999))
     assert figures.p50_ms == pytest.approx(949.5)
     assert figures.p95_ms == pytest.approx(994.05)
+    assert timings.totals_ms() == {"detect": pytest.approx(499_500)}, "of all runs, not only the latest"
     timings.reset()
-    assert timings.stages() == {}
+    assert timings.stages() == timings.totals_ms() == {}
 
 
 def test_a_run_that_fails_is_not_timed() -> None:

@@ -118,7 +118,8 @@ def test_a_face_that_cannot_be_followed_is_not_live_and_ends_only_after_a_search
     tracker = Tracker(CONFIG)
     start_s = known(tracker)
     for n in range(50):
-        assert tracker.update([], start_s + n * FRAME_S, nowhere) == ([], [], [])
+        update = tracker.update([], start_s + n * FRAME_S, nowhere)
+        assert (update.live, update.started, update.ended) == ([], [], [])
     assert tracker.wanted() == [face().box]
     (ended,) = tracker.update([], start_s + 5.0).ended
     assert (ended.id, ended.last_s) == (1, pytest.approx(0.2))

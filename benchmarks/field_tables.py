@@ -1,0 +1,121 @@
+"""The figures of benchmarks/field.py as tables, in text and in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Found = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A line for each figure, a column for each configuration."""
+
+    title: str
+    columns: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]  # a name, then a cell a column
+
+    def text(self) -> str:
+        """For a terminal."""
+        rows = [("", *self.columns), *self.lines]
+        widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+        lines = [
+            row[0].ljust(widths[0]) + "".join("  " + cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))
+            for row in rows
+        ]
+        return "\n".join([self.title, *lines])
+
+    def markdown(self) -> str:
+        """For a document, without the title."""
+        rows = [("", *self.columns), ("---",) * (len(self.columns) + 1), *self.lines]
+        return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def tables(result: Found) -> list[Table]:
+    """Detection, what is heard, clips, milliseconds."""
+    rows = result["rows"]
+    compared = {name: row["photos"] for name, row in rows.items()}
+    if "skipped" not in result["fer"]:
+        compared["fer"] = result["fer"]
+    n = f"{result['n']} photos, {result['photos']}"
+    return [
+        Table(f"Faces found in the whole frame ({n})", tuple(compared), tuple(_detection(compared))),
+        Table(f"Followed and heard after 3 s ({n})", tuple(compared), tuple(_heard(compared))),
+        Table("Clips", ("expected", *rows), tuple(_clips(rows))),
+        Table("Mean milliseconds a frame", tuple(rows), tuple(_times(rows))),
+    ]
+
+
+def _detection(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
+    first = next(iter(rows.values()))["detection"]
+    for band, counts in first["bands"].items():
+        shares = (row["detection"]["bands"][band] for row in rows.values())
+        yield f"{band} px ({counts['faces']})", *(_of(each["found"], each["faces"]) for each in shares)
+    yield "false alarms", *(str(row["detection"]["false_alarms"]) for row in rows.values())
+
+
+def _heard(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
+    chains = [row["chain"] for row in rows.values()]
+    faces, clear = chains[0]["faces"], chains[0]["clear"]
+    lines: dict[str, Callable[[Found], str]] = {
+        f"faces followed ({faces})": lambda chain: _of(chain["followed"], chain["faces"]),
+        "tracks a person": lambda chain: _number(chain["tracks_per_person"]),
+        "tracks of no face": lambda chain: str(chain["false_tracks"]),
+        "of these, with a label": lambda chain: str(chain["false_labels"]),
+        "events of photos without a face": lambda chain: str(chain["events_on_empty"]),
+        f"right ({clear} clear faces)": lambda chain: _percent(chain["right"]),
+        "wrong": lambda chain: _percent(chain["wrong"]),
+        "unknown": lambda chain: _percent(chain["unknown"]),
+        "never followed": lambda chain: _percent(chain["never_followed"]),
+        "right, of those followed": lambda chain: _percent(chain["right_of_followed"]),
+        "first label, p50": lambda chain: _seconds(chain["first_label_p50_s"]),
+        "first label, p95": lambda chain: _seconds(chain["first_label_p95_s"]),
+        "label changes a minute": lambda chain: _number(chain["changes_per_minute"]),
+    }
+    for name, cell in lines.items():
+        yield name, *(cell(chain) for chain in chains)
+
+
+def _clips(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
+    for n, first in enumerate(next(iter(rows.values()))["clips"]["clips"]):
+        expected = _tracks(first["expected_tracks"], [first["expected_emotion"]] if first["expected_emotion"] else [])
+        scores = [row["clips"]["clips"][n] for row in rows.values()]
+        yield first["clip"], expected, *(_tracks(score["tracks"], score["each"]) for score in scores)
+        yield "- time by label", "", *(_shares(score["shares"]) for score in scores)
+        yield "- label changes", "", *(str(score["changes"]) for score in scores)
+        yield "- first label", "", *(_seconds(score["first_label_s"]) for score in scores)
+        yield "- events", "0" if not first["expected_tracks"] else "", *(str(score["events"]) for score in scores)
+
+
+def _times(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
+    for what in ("photos", "clips"):
+        yield f"finding and checking, {what}", *(f"{row['finding_ms'][what]:.2f}" for row in rows.values())
+        ratios = (row["finding_times_version_1"][what] for row in rows.values())
+        yield "- times version 1", *(f"{ratio:.2f}" for ratio in ratios)
+        yield f"all stages, {what}", *(f"{row[what]['mean_ms']['total']:.2f}" for row in rows.values())
+
+
+def _tracks(count: int, labels: list[str]) -> str:
+    return f"{count} tracks" + (f": {', '.join(labels)}" if labels else "")
+
+
+def _shares(shares: dict[str, float]) -> str:
+    return ", ".join(f"{label} {share:.0%}" for label, share in shares.items()) or "-"
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part} ({part / whole:.1%})" if whole else "-"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} s"

@@ -1,0 +1,106 @@
+"""Scores the whole chain, from the frame to what a subscriber hears, on photos or clips."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from device.config.schema import DeviceConfig
+from device.replay.chain_report import ClipReport, PhotoReport
+from device.replay.clips import play_clip
+from device.replay.photo_metrics import chain_metrics, detection_metrics
+from device.replay.photos import detect_photo, open_photo, play_photo
+from device.replay.truth import check_emotions, chosen, is_of_clips, read_clips, read_photos
+from device.vision.detector import open_detector
+from device.vision.pipeline import Pipeline, from_config
+
+Advance = Callable[[int, int], None]  # called after each photo or clip: how many are done, of how many
+
+
+def score_chain(
+    config: DeviceConfig,
+    truth: Path,
+    folder: Path,
+    *,
+    which: str = "all",
+    detection_only: bool = False,
+    advance: Advance = lambda done, all: None,
+) -> PhotoReport | ClipReport:
+    """Play the photos or the clips of a truth file through the pipeline, without waiting.
+
+    Each gets a pipeline of its own, so that none depends on the one before. The time budget is
+    that of the settings: the result varies a little with the load of the machine, unless
+    `pipeline.budget_ms` is null.
+
+    Args:
+        config: the pipeline; `camera` has the size of a frame, the rate, and for how long a photo
+            is shown (`picture_s`).
+        truth: see `read_photos` and `read_clips`; its columns say which of them it is.
+        folder: where the photos or clips are.
+        which: photos with odd numbers, even ones, or all.
+        detection_only: of photos: only search each whole frame once.
+        advance: is told of the progress.
+
+    Raises:
+        UsageError: the truth file is invalid, or does not fit the model.
+        SourceError: a photo or clip cannot be read.
+        ModelError: a network cannot be loaded.
+    """
+    if is_of_clips(truth):
+        return _clips(config, truth, folder, advance)
+    return _photos(config, truth, folder, which, detection_only, advance)
+
+
+def _photos(
+    config: DeviceConfig, truth: Path, folder: Path, which: str, detection_only: bool, advance: Advance
+) -> PhotoReport:
+    photos = chosen(read_photos(truth), which)
+    detector, stages, scores = open_detector(config.detector), StageTotals(), []
+    for n, photo in enumerate(photos, 1):
+        opened = open_photo(folder, photo, config.camera)
+        if detection_only:
+            scores.append(detect_photo(opened, detector))
+        else:
+            pipeline = from_config(config)
+            check_emotions((face.emotion for face in photo.faces), pipeline.labels)
+            scores.append(play_photo(opened, detector, pipeline, config.camera))
+            stages.add(pipeline)
+        advance(n, len(photos))
+    return PhotoReport(
+        which=which,
+        camera=config.camera,
+        budget_ms=config.pipeline.budget_ms,
+        detection=detection_metrics(scores),
+        chain=None if detection_only else chain_metrics(scores),
+        mean_ms=stages.mean_ms(),
+        scores=tuple(scores),
+    )
+
+
+def _clips(config: DeviceConfig, truth: Path, folder: Path, advance: Advance) -> ClipReport:
+    clips, stages, scores = read_clips(truth), StageTotals(), []
+    for n, clip in enumerate(clips, 1):
+        pipeline = from_config(config)
+        check_emotions([clip.emotion], pipeline.labels)
+        scores.append(play_clip(folder, clip, pipeline, config.camera))
+        stages.add(pipeline)
+        advance(n, len(clips))
+    return ClipReport(budget_ms=config.pipeline.budget_ms, mean_ms=stages.mean_ms(), scores=tuple(scores))
+
+
+class StageTotals:
+    """Times of the stages of several pipelines together."""
+
+    def __init__(self) -> None:
+        self._frames = 0
+        self._totals_ms: Counter[str] = Counter()
+
+    def add(self, pipeline: Pipeline) -> None:
+        """Add all that a pipeline did."""
+        self._frames += pipeline.timings.stages()["total"].n
+        self._totals_ms.update(pipeline.timings.totals_ms())
+
+    def mean_ms(self) -> dict[str, float]:
+        """Milliseconds a frame, by stage."""
+        return {stage: took_ms / self._frames for stage, took_ms in self._totals_ms.items()}
