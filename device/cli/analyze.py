@@ -28,10 +28,10 @@ once for what it shows. A folder is searched with the folders in it.
 device.purpose and device.jurisdiction must be set, as for `device run`."""
 EPILOG = """\
 examples:
-  device analyze holiday.jpg --set device.purpose=test --set device.jurisdiction=eu
+  device analyze photo.jpg --set device.purpose=test --set device.jurisdiction=eu
+and with both set in config.yaml:
   device analyze clips/ --csv faces.csv             a table for a spreadsheet
-  device analyze lesson.mp4 --json | jq '.[] | select(.emotion == "happy")'
-  device analyze crowd.jpg --set device.detector.view=tiles     small faces too"""
+  device analyze clip.mp4 --json | jq '.[] | select(.emotion == "happy")'"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -31,6 +31,10 @@ and publishes every change over MQTT. No picture is stored or sent."""
 EPILOG = """\
 to start with:
   device demo                           a bundled picture, to a broker and back
+  device check-config --print > config.yaml       settings to start with
+
+with device.purpose and device.jurisdiction set in config.yaml:
+  device analyze photos/ --csv faces.csv          a table of faces
   device run --source clip.mp4          a video's events, as JSON lines
   device run --set device.mqtt.host=localhost     camera events, to a broker
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
 import time
@@ -16,6 +17,7 @@ from device.mqtt.topics import HEALTH, STATUS, Message, Topics, device_id
 from device.outbox.outbox import Outbox
 from device.publishing.reports import CameraReport, ConfigReport, ModelReport, Progress, Report
 
+GROUP_S = 10.0  # between two messages that too few faces are in view, or enough again
 STARTED_S = time.monotonic()  # this module is imported when the process starts
 
 
@@ -40,6 +42,8 @@ class StatusReporter:
         self._config_error: str | None = None
         self._update = update
         self._progress: Progress | None = None
+        self._below_min_group = True if usage_policy.aggregate(config) else None
+        self._group_due_s = 0.0  # monotonic seconds
         self.health_due_s = 0.0  # monotonic seconds
 
     def take(self, report: Report) -> Message | None:
@@ -62,9 +66,21 @@ class StatusReporter:
                 self._update = update
         return self.status_message(self.status())
 
+    def group(self, below_min_group: bool | None, now_s: float) -> Message | None:
+        """Take in whether too few faces are in view.
+
+        Returns:
+            the new status message; None if nothing changed, or the last change was just now.
+        """
+        if below_min_group == self._below_min_group or now_s < self._group_due_s:
+            return None
+        self._below_min_group, self._group_due_s = below_min_group, now_s + GROUP_S
+        return self.status_message(self.status())
+
     def status(self) -> Status:
         """The status of this moment."""
-        return build_status(self._config, self._model, self._camera, self._config_error, self._update)
+        found = build_status(self._config, self._model, self._camera, self._config_error, self._update)
+        return dataclasses.replace(found, below_min_group=self._below_min_group)
 
     def health(self, reconnects: int) -> Health | None:
         """The health of this moment; None before the first progress. Thread-safe."""

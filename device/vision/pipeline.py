@@ -67,6 +67,7 @@ class Pipeline:
         self._overdue = False  # faces waited on the frame before, and none was classified
         self._readings: dict[int, Reading] = {}  # the last one of each track that has started
         self._timestamp = 0.0
+        self._media_s: float | None = None
 
     def process(self, frame: Frame) -> Observation:
         """Process one frame; frames must come in the order of their times."""
@@ -86,7 +87,7 @@ class Pipeline:
                 predictions = self._classify(grey, update.live, frame.time_s)
             with self.timings.measure("smooth"), self._budget.spend("smooth"):
                 faces = self._smooth(update.live, predictions, frame.time_s)
-                self._timestamp = frame.timestamp
+                self._timestamp, self._media_s = frame.timestamp, frame.media_s
                 events = self._ended(update.ended) + self._changed(faces)
         return Observation(frame, self.labels, faces, events)
 
@@ -160,6 +161,7 @@ class Pipeline:
             type=kind,
             track=track.id,
             ts=self._timestamp,
+            media_s=self._media_s,
             emotion=reading.emotion,
             confidence=reading.confidence,
             scores=dict(zip(self.labels, reading.scores, strict=True)),

@@ -48,7 +48,7 @@ GOLDEN: list[tuple[Any, str]] = [
         EVENT,
         '{"id":"0f8fad5bd9cb469fa16570867728950e","seq":17,"type":"update","track":3,"ts":1795305600.123,'
         '"emotion":"happy","confidence":0.6,"scores":{"happy":0.6,"sad":0.3333,"neutral":0.0},"previous":"neutral",'
-        '"box":[10,21,100,120],"replayed":false}',
+        '"box":[10,21,100,120],"media_s":null,"replayed":false}',
     ),
     (
         TrackState(track=3, ts=2.0, emotion="unknown", confidence=0.25, scores={"happy": 0.25}, box=Box(-1.2, 0, 5, 5)),
@@ -106,7 +106,8 @@ GOLDEN: list[tuple[Any, str]] = [
         '{"ts":2.0,"device":"porch","version":"0.1.0","python":"3.11.2","platform":"Linux","board":null,'
         '"model":{"name":"compact","version":"1","digest":"ab","labels":["happy","sad"]},"config_digest":"cd",'
         '"camera":"stalled","camera_error":"picamera2://0: no frame for 10 s.",'
-        '"purpose":"art","purpose_note":null,"jurisdiction":"eu","aggregate":false,"config_error":null,"model_update":null}',
+        '"purpose":"art","purpose_note":null,"jurisdiction":"eu","aggregate":false,"below_min_group":null,'
+        '"config_error":null,"model_update":null}',
     ),
     (
         Answer(status="ok", data={"camera": "paused", "n": 0.5}, error=None, transaction="7f"),

@@ -29,12 +29,34 @@ class Still(NamedTuple):
 
 
 def open_frames(address: str, config: CameraConfig, pause: Pause) -> Generator[RawFrame, None, None]:
-    """See `Source`; the address is a path. In real time, unless `fast`."""
+    """See `Source`; the address is a path. In real time, unless `fast`.
+
+    With `fast` the timestamps are those of a file that ended just now, so that none is in the
+    future.
+    """
+    path = Path(address).expanduser()
     began_s, began = time.monotonic(), time.time()
-    for image, media_s in play(Path(address).expanduser(), config):
+    if config.fast:
+        began -= _length_s(path, config)
+    for image, media_s in play(path, config):
         if not config.fast:
             pause(max(0.0, began_s + media_s - time.monotonic()))
-        yield RawFrame(image, media_s, began + media_s)
+        yield RawFrame(image, media_s, min(began + media_s, time.time()))
+
+
+def _length_s(path: Path, config: CameraConfig) -> float:
+    """How long a file or folder is played, about; 0 where that is not known without reading it."""
+    import cv2
+
+    if path.is_dir():
+        return sum(1 for _ in path.iterdir()) / config.fps
+    if is_picture(path):
+        return config.picture_s
+    silence_opencv_logs()
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    frames, fps = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return frames / fps if frames > 0 and 0 < fps <= MAX_FPS else 0.0
 
 
 def play(path: Path, config: CameraConfig) -> Iterator[Still]:

@@ -57,7 +57,7 @@ def test_a_file_that_cannot_be_read_costs_a_sentence_and_not_the_others(tmp_path
     ("arguments", "code", "words"),
     [
         (["absent.jpg", *DECLARED], 1, "no such file"),
-        (["here.jpg"], 2, "device.purpose is not set"),
+        (["here.jpg"], 2, "device.purpose and device.jurisdiction are not set"),
         (["here.jpg", "--csv", "here.jpg", *DECLARED], 2, "one of the files to read"),
         (["here.jpg", "--csv", "absent/out.csv", *DECLARED], 1, "cannot be written"),
     ],
