@@ -5,7 +5,8 @@
 
 Compares the defaults with those of version 1 and with every --config. All take turns on the same
 photos and frames in the same process, so the ratio of their milliseconds is valid on a busy machine
-too; the milliseconds are not. `finding` is the time for all stages that find and check faces.
+too; the milliseconds are not. `finding` is the time of the stages that find and check faces,
+`following` of these and the tracker with its optical flow.
 PyPI's `fer` is measured beside them where it is installed, or with --fer, which fetches its wheel.
 FOLDER has truth.csv, photos/ and clips/ (docs/field.md). No file is written.
 """
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +33,8 @@ from benchmarks.field_tables import tables
 from device.camera.camera import open_camera
 from device.config.schema import CameraConfig, DeviceConfig, PipelineConfig, load_config
 from device.errors import EmotionEdgeError
-from device.replay.chain import StageTotals
-from device.replay.chain_report import ClipReport, PhotoReport
+from device.replay.chain import StageTotals, new_pipeline
+from device.replay.chain_report import PhotoReport
 from device.replay.clips import ClipScore, score_clip
 from device.replay.heard import Subscriber
 from device.replay.matching import match
@@ -40,7 +42,6 @@ from device.replay.photo_metrics import chain_metrics, detection_metrics
 from device.replay.photos import FaceScore, Photo, PhotoScore, open_photo, play_photo
 from device.replay.truth import ClipTruth, chosen, read_clips, read_photos
 from device.vision.detector import open_detector
-from device.vision.pipeline import from_config
 
 CLIPS = Path(__file__).with_name("field_clips.csv")  # what the clips show
 BEFORE, DEFAULT = "version 1", "default"
@@ -49,6 +50,9 @@ VERSION_1 = (  # written out, because defaults change
     "detector.range=near",
     "detector.view=squares",
     "detector.min_score=0.5",
+    "detector.interval_s=0",
+    "detector.min_face_px=24",
+    "face_check.enabled=false",
     "smoother.kind=hmm",
     "smoother.time_constant_s=1.0",
     "smoother.stay_s=3.0",
@@ -57,6 +61,7 @@ VERSION_1 = (  # written out, because defaults change
     "smoother.dwell_s=0.5",
 )
 NOT_FINDING = ("track", "classify", "smooth", "total")  # every other stage finds or checks faces
+PHOTOS, FINDING, FOLLOWING = "photos", "finding", "following"
 SKIPPED = "fer is not installed, so it is not measured; --fer fetches its wheel."
 
 
@@ -67,8 +72,7 @@ class Row:
     config: DeviceConfig
     photos: list[PhotoScore] = field(default_factory=list)
     clips: list[ClipScore] = field(default_factory=list)
-    photo_times: StageTotals = field(default_factory=StageTotals)
-    clip_times: StageTotals = field(default_factory=StageTotals)
+    times: defaultdict[str, StageTotals] = field(default_factory=lambda: defaultdict(StageTotals))  # PHOTOS, or a clip
 
 
 def main() -> int:
@@ -123,9 +127,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         _play_clip(rows, args.folder / "clips", clip)
     _show("")
     found = {name: _report(row, args.photos, camera) for name, row in rows.items()}
-    before = found[BEFORE]["finding_ms"]
     for each in found.values():
-        each["finding_times_version_1"] = {key: each["finding_ms"][key] / before[key] for key in before}
+        for what, ms in each["mean_ms"].items():
+            before = found[BEFORE]["mean_ms"][what]
+            each["times_version_1"][what] = {key: ms[key] / before[key] for key in (FINDING, FOLLOWING)}
     fer_found = {"skipped": SKIPPED} if fer is None else _fer_report(fer_scores, 1000 * fer_s / len(truths))
     return {"machine": cpu_name(), "photos": args.photos, "n": len(truths), "rows": found, "fer": fer_found}
 
@@ -149,14 +154,14 @@ def _config(settings: list[str], no_budget: bool) -> DeviceConfig:
 def _play(rows: dict[str, Row], photo: Photo, turn: int) -> None:
     """One photo through every row; each time another one begins."""
     for row in _in_turn(rows, turn):
-        pipeline = from_config(row.config)
+        pipeline = new_pipeline(row.config)
         row.photos.append(play_photo(photo, open_detector(row.config.detector), pipeline, CameraConfig()))
-        row.photo_times.add(pipeline)
+        row.times[PHOTOS].add(pipeline, row.photos[-1].frames)
 
 
 def _play_clip(rows: dict[str, Row], folder: Path, truth: ClipTruth) -> None:
     """One clip through every row, frame by frame."""
-    pipelines = {id(row): from_config(row.config) for row in rows.values()}
+    pipelines = {id(row): new_pipeline(row.config) for row in rows.values()}
     subscribers = {id(row): Subscriber() for row in rows.values()}
     last_s = 0.0
     with open_camera(CameraConfig(source=str(folder / truth.clip), fast=True)) as frames:
@@ -167,7 +172,7 @@ def _play_clip(rows: dict[str, Row], folder: Path, truth: ClipTruth) -> None:
     for row in rows.values():
         subscribers[id(row)].finish()
         row.clips.append(score_clip(truth, subscribers[id(row)], last_s))
-        row.clip_times.add(pipelines[id(row)])
+        row.times[truth.clip].add(pipelines[id(row)], row.clips[-1].frames)
 
 
 def _in_turn(rows: dict[str, Row], turn: int) -> list[Row]:
@@ -176,23 +181,29 @@ def _in_turn(rows: dict[str, Row], turn: int) -> list[Row]:
 
 
 def _report(row: Row, which: str, camera: CameraConfig) -> dict[str, Any]:
-    budget_ms = row.config.pipeline.budget_ms
     photos = PhotoReport(
         which=which,
         camera=camera,
-        budget_ms=budget_ms,
+        budget_ms=row.config.pipeline.budget_ms,
         detection=detection_metrics(row.photos),
         chain=chain_metrics(row.photos),
-        mean_ms=row.photo_times.mean_ms(),
+        mean_ms=row.times[PHOTOS].mean_ms(),
         scores=tuple(row.photos),
     )
-    clips = ClipReport(budget_ms=budget_ms, mean_ms=row.clip_times.mean_ms(), scores=tuple(row.clips))
-    finding_ms = {"photos": _finding(photos.mean_ms), "clips": _finding(clips.mean_ms)}
-    return {"photos": photos.as_dict(), "clips": clips.as_dict(), "finding_ms": finding_ms}
+    return {
+        "photos": photos.as_dict(),
+        "clips": [dataclasses.asdict(score) for score in row.clips],
+        "mean_ms": {what: _costs(times) for what, times in row.times.items()},
+        "times_version_1": {},
+    }
 
 
-def _finding(mean_ms: dict[str, float]) -> float:
-    return sum(took for stage, took in mean_ms.items() if stage not in NOT_FINDING)
+def _costs(times: StageTotals) -> dict[str, float]:
+    """Mean milliseconds a frame, and the number of frames."""
+    mean_ms = times.mean_ms()
+    finding = sum(took for stage, took in mean_ms.items() if stage not in NOT_FINDING)
+    total = mean_ms["total"]
+    return {FINDING: finding, FOLLOWING: finding + mean_ms["track"], "total": total, "frames": times.frames}
 
 
 def _fer_network(given: str | None, folder: Path) -> Path | None:

@@ -44,7 +44,7 @@ def tables(result: Found) -> list[Table]:
         Table(f"Faces found in the whole frame ({n})", tuple(compared), tuple(_detection(compared))),
         Table(f"Followed and heard after 3 s ({n})", tuple(compared), tuple(_heard(compared))),
         Table("Clips", ("expected", *rows), tuple(_clips(rows))),
-        Table("Mean milliseconds a frame", tuple(rows), tuple(_times(rows))),
+        Table("Mean milliseconds a frame, and times those of version 1", tuple(rows), tuple(_times(rows))),
     ]
 
 
@@ -64,7 +64,7 @@ def _heard(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
         "tracks a person": lambda chain: _number(chain["tracks_per_person"]),
         "tracks of no face": lambda chain: str(chain["false_tracks"]),
         "of these, with a label": lambda chain: str(chain["false_labels"]),
-        "events of photos without a face": lambda chain: str(chain["events_on_empty"]),
+        f"events of {chains[0]['empty_photos']} photos without a face": lambda chain: str(chain["events_on_empty"]),
         f"right ({clear} clear faces)": lambda chain: _percent(chain["right"]),
         "wrong": lambda chain: _percent(chain["wrong"]),
         "unknown": lambda chain: _percent(chain["unknown"]),
@@ -79,9 +79,9 @@ def _heard(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
 
 
 def _clips(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
-    for n, first in enumerate(next(iter(rows.values()))["clips"]["clips"]):
+    for n, first in enumerate(next(iter(rows.values()))["clips"]):
         expected = _tracks(first["expected_tracks"], [first["expected_emotion"]] if first["expected_emotion"] else [])
-        scores = [row["clips"]["clips"][n] for row in rows.values()]
+        scores = [row["clips"][n] for row in rows.values()]
         yield first["clip"], expected, *(_tracks(score["tracks"], score["each"]) for score in scores)
         yield "- time by label", "", *(_shares(score["shares"]) for score in scores)
         yield "- label changes", "", *(str(score["changes"]) for score in scores)
@@ -90,15 +90,18 @@ def _clips(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
 
 
 def _times(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
-    for what in ("photos", "clips"):
-        yield f"finding and checking, {what}", *(f"{row['finding_ms'][what]:.2f}" for row in rows.values())
-        ratios = (row["finding_times_version_1"][what] for row in rows.values())
-        yield "- times version 1", *(f"{ratio:.2f}" for ratio in ratios)
-        yield f"all stages, {what}", *(f"{row[what]['mean_ms']['total']:.2f}" for row in rows.values())
+    for what, first in next(iter(rows.values()))["mean_ms"].items():
+        for key, name in (
+            ("finding", f"{what}: finding and checking ({first['frames']} frames)"),
+            ("following", "- with following"),
+        ):
+            cells = ((row["mean_ms"][what][key], row["times_version_1"][what][key]) for row in rows.values())
+            yield name, *(f"{ms:.2f} ({times:.2f} times)" for ms, times in cells)
+        yield "- all stages", *(f"{row['mean_ms'][what]['total']:.2f}" for row in rows.values())
 
 
 def _tracks(count: int, labels: list[str]) -> str:
-    return f"{count} tracks" + (f": {', '.join(labels)}" if labels else "")
+    return f"{count} track{'s' if count != 1 else ''}" + (f": {', '.join(labels)}" if labels else "")
 
 
 def _shares(shares: dict[str, float]) -> str:

@@ -11,7 +11,6 @@ faces in place of the portrait's face. No file is written.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 import time
@@ -38,10 +37,9 @@ BODY = Box(110, 10, 231, 250)  # around it
 SIZES = (24, 32, 48, 64, 96, 120, 160, 240)  # side of FER2013's crop in the picture, pixels
 PEOPLE, COLUMNS = 30, 10
 SETTINGS = {
-    "near squares": DetectorConfig(),
-    "room squares": DetectorConfig(range="room"),
-    "near tiles": DetectorConfig(view="tiles"),
-    "room tiles": DetectorConfig(range="room", view="tiles"),
+    "yunet": DetectorConfig(),
+    "blazeface near squares": DetectorConfig(kind="blazeface", min_face_px=12, max_faces=256),
+    "blazeface room tiles": DetectorConfig(kind="blazeface", range="room", view="tiles", min_face_px=12, max_faces=256),
 }
 PORTRAIT_PX = WIDTH // COLUMNS - 24  # width of each
 FOLLOWED = (15, 30)  # frames without detection
@@ -74,7 +72,7 @@ def crowd(frames: int) -> dict[str, Any]:
     rows = {}
     for name, budget_ms, count in (("budget", PipelineConfig().budget_ms, frames), ("no budget", None, frames // 10)):
         pipeline_config = PipelineConfig(budget_ms=budget_ms)
-        pipeline = from_config(DeviceConfig(detector=SETTINGS["room tiles"], pipeline=pipeline_config))
+        pipeline = from_config(DeviceConfig(pipeline=pipeline_config))
         seen = 0
         warm_up = WARM_UP if budget_ms is not None else 5
         for index, image in enumerate(islice(cycle(clip), warm_up + count)):
@@ -129,7 +127,7 @@ def follow() -> dict[str, Any]:
 
 def recall(faces: Grey, pictures: int) -> dict[str, Any]:
     """Recall, false alarms per frame, milliseconds per frame: setting -> size -> figures."""
-    detectors = {name: open_detector(_all_sizes(config)) for name, config in SETTINGS.items()}
+    detectors = {name: open_detector(config) for name, config in SETTINGS.items()}
     rows: dict[str, Any] = {name: {} for name in SETTINGS}
     for size in SIZES:
         scenes = [
@@ -214,10 +212,6 @@ def _background(seed: int) -> Grey:
     return np.clip(clouds.astype(int) + generator.integers(-6, 7, clouds.shape), 0, 255).astype(np.uint8)
 
 
-def _all_sizes(config: DetectorConfig) -> DetectorConfig:
-    return dataclasses.replace(config, min_face_px=12, max_faces=256)
-
-
 def _centred(found: Detection, truth: Box) -> bool:
     x, y = found.box.x + found.box.width / 2, found.box.y + found.box.height / 2
     return truth.x <= x <= truth.x + truth.width and truth.y <= y <= truth.y + truth.height
@@ -225,7 +219,7 @@ def _centred(found: Detection, truth: Box) -> bool:
 
 def as_text(results: dict[str, Any]) -> str:
     """Both measurements as tables."""
-    lines = [f"{PEOPLE} people at {WIDTH}x{HEIGHT}, room tiles"]
+    lines = [f"{PEOPLE} people at {WIDTH}x{HEIGHT}, default settings"]
     for name, row in results["crowd"].items():
         times = "  ".join(f"{key} {row[f'{key}_ms']:7.1f} ms" for key in ("p50", "p95", "max"))
         lines.append(f"{name:<10} {times}  faces a frame {row['faces_a_frame']:4.1f}  n {row['n']}")

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
+ADDRESS = re.compile(
+    r"((?:rtsps?|https?)://)(?:\S*@)?([^\s?]*)(?:\?\S*?(?=[.:;,]?(?:\s|$)))?", re.IGNORECASE
+)  # scheme, user and password, host and path, query
+
+
+def without_secrets(text: str) -> str:
+    """The text with addresses that show neither a user, a password nor a query."""
+    return ADDRESS.sub(r"\1\2", text)
+
 
 class EmotionEdgeError(Exception):
     """Base of every error that is shown to the user without a traceback."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """The sentence, without the secrets that an address may hold."""
+        return without_secrets(super().__str__())
 
 
 class UsageError(EmotionEdgeError):

@@ -6,53 +6,20 @@ docs/events.md from it. The class names are keys of the schema.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import numbers
 import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from device.message_json import JsonMessage, documented, to_json
+
+__all__ = ["JsonMessage", "documented", "to_json"]
 
 UNKNOWN = "unknown"  # the label of a face whose expression is not certain enough
 
 EventType = Literal["start", "update", "end"]
 UpdateState = Literal["trial", "accepted", "rolled_back", "refused"]
 CameraState = Literal["starting", "running", "stalled", "frozen", "failed", "paused", "ended", "stopped"]
-
-
-def documented(
-    doc: str,
-    *,
-    digits: int = 4,
-    ge: float | None = None,
-    le: float | None = None,
-    default: Any = dataclasses.MISSING,
-    default_factory: Any = dataclasses.MISSING,
-    optional: bool = False,
-    counter: bool = False,
-) -> Any:
-    """Declare one field of a message.
-
-    Args:
-        doc: the meaning; it becomes the description in the schema and the help of the metric.
-        digits: decimals of a float in the JSON.
-        ge, le: lower and upper bound, included.
-        default, default_factory: as of `dataclasses.field`.
-        optional: a received message may omit the field.
-        counter: the figure only grows; its metric is then a counter, else a gauge.
-    """
-    metadata = {"doc": doc, "digits": digits, "ge": ge, "le": le, "optional": optional, "counter": counter}
-    if default_factory is not dataclasses.MISSING:
-        return dataclasses.field(default_factory=default_factory, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-class JsonMessage:
-    """Base of the dataclasses that are published as JSON."""
-
-    def to_json(self) -> str:
-        """Serialize the message as one line of JSON."""
-        return to_json(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +145,12 @@ class Health(JsonMessage):
     fps: float | None = documented(
         "frames processed per second, recently; null before the first second", digits=2, ge=0
     )
+    camera_fps: float | None = documented(
+        "frames per second that the source delivers, processed or not, recently; null before the first second",
+        digits=2,
+        ge=0,
+        default=None,
+    )
     frames: int = documented("frames processed since the process started", ge=0, counter=True)
     skipped: int = documented("frames that the device had no time to process", ge=0, counter=True)
     last_frame_age_s: float | None = documented(
@@ -231,6 +204,19 @@ class ModelUpdate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CameraMode:
+    """What a live camera delivers."""
+
+    source: str = documented("its address, without user, password and query")
+    width: int = documented("width of the frames in pixels, after `camera.rotate`", ge=1)
+    height: int = documented("height of the frames in pixels, after `camera.rotate`", ge=1)
+    pixel_format: str | None = documented("FourCC such as MJPG or YUYV; null if unknown")
+    fps: float | None = documented(
+        "frames per second, measured once after the opening; null until then", digits=2, ge=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status(JsonMessage):
     """The device, its software, its model and its camera."""
 
@@ -244,6 +230,12 @@ class Status(JsonMessage):
     config_digest: str = documented("sha256 of the active settings; equal settings have equal digests")
     camera: CameraState = documented("state of the camera; docs/events.md explains each value")
     camera_error: str | None = documented("what is wrong with the camera, one sentence; null if nothing is")
+    camera_mode: CameraMode | None = documented(
+        "what a live camera delivers; null before its first frame, and for a file", default=None
+    )
+    camera_warning: str | None = documented(
+        "what it delivers differently from what the settings ask for; null if nothing", default=None
+    )
     purpose: str | None = documented("purpose of the classification: one of the words of docs/privacy.md")
     purpose_note: str | None = documented(
         "description of the purpose in the operator's own words; null if there is none"
@@ -278,22 +270,3 @@ class Answer(JsonMessage):
     data: dict[str, Any] | None = documented("result of the command; null if it has none")
     error: str | None = documented("what went wrong, one sentence; null if nothing did")
     transaction: str | None = documented("copied from the request; null if it had none that is valid")
-
-
-def to_json(message: Any) -> str:
-    """Serialize a message as one line of JSON, each float with the decimals its field declares."""
-    return json.dumps(_plain(message, 4), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def _plain(value: Any, digits: int) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name), f.metadata["digits"]) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {key: _plain(item, digits) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item, digits) for item in value]
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, numbers.Integral):  # also numpy's, which json cannot serialize
-        return int(value)
-    return round(float(value), digits or None)

@@ -30,7 +30,8 @@ DESCRIPTION = """Makes the network that the device runs.
 
   trainer distill --data fer2013.csv && trainer convert
 
-trains a teacher, distils it into the student, and writes an int8 .tflite with its model card for the device."""
+trains a teacher, distils it into the student, and writes an int8 .tflite with its model card for the device.
+Documentation: https://github.com/emotion-edge/emotion-edge/blob/main/docs/training.md"""
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:

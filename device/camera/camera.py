@@ -6,11 +6,12 @@ import time
 from types import TracebackType
 from typing import Self
 
+from device.camera.discovery import choose_camera
 from device.camera.frame import Frame, RawFrame
 from device.camera.reader import FrameReader, LatestFrameReader, SequentialReader
 from device.camera.sources.registry import find_source, open_source
 from device.config.schema import CameraConfig
-from device.errors import FrozenError
+from device.errors import FrozenError, without_secrets
 
 SLICE_S = 0.5  # no wait is longer, because a signal just before a wait does not end it
 
@@ -26,6 +27,8 @@ class Camera:
     """
 
     def __init__(self, config: CameraConfig) -> None:
+        config = choose_camera(config)
+        self.source = without_secrets(config.source)  # the camera that was chosen if it was `auto`
         source = find_source(config)
         self.live = source.live  # False: it ends by itself
         self.skipped = 0  # in all
@@ -56,7 +59,8 @@ class Camera:
         self.skipped += skipped
         self._index += skipped + 1
         media_s = raw.time_s if self._in_file else None
-        return Frame(raw.image, self._index, raw.time_s, raw.timestamp, skipped, raw.still_s, media_s)
+        shown = (raw.time_s, raw.timestamp, skipped, raw.still_s, raw.pixel_format, media_s)
+        return Frame(raw.image, self._index, *shown)
 
     def close(self) -> None:
         """Free the source; harmless when repeated."""

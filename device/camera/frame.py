@@ -16,6 +16,7 @@ class RawFrame(NamedTuple):
     time_s: float  # monotonic, or a file's media time
     timestamp: float  # UNIX seconds
     still_s: float = 0.0  # for how long no pixel has changed; 0 where that is not measured
+    pixel_format: str = ""  # in which the camera sent it, a FourCC; empty if unknown
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,4 +29,5 @@ class Frame:
     timestamp: float  # UNIX seconds; of a file: as if it were played now, or with --fast had just ended
     skipped: int = 0  # frames that were dropped since the last one
     still_s: float = 0.0  # for how long no pixel has changed, of a live camera
+    pixel_format: str = ""  # in which the camera sent it, a FourCC; empty if unknown
     media_s: float | None = None  # of a file: time since its start

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from typing import Protocol
 
 from device.camera import worker
@@ -26,7 +27,7 @@ EXIT_S = 2.0  # a worker that has not ended after this time is killed
 KILL_S = 5.0  # a process that still runs so long after SIGKILL hangs in the kernel
 MAX_MESSAGE = 4096  # bytes
 BOOT = (  # the worker finds modules where the agent does
-    "import json, sys; spec = json.loads(sys.argv[1]); sys.path[:] = spec.pop('path'); "
+    "import json, sys; spec = json.load(sys.stdin); sys.path[:] = spec.pop('path'); "
     "from device.camera.worker import main; main(**spec)"
 )
 
@@ -133,7 +134,7 @@ class LatestFrameReader:
             case worker.END:
                 self._ended = True
             case worker.FAILURE:
-                self._failure = SourceError(message[1:].decode())
+                self._failure = SourceError(message[1:].decode(errors="surrogateescape"))
             case b"":
                 self._failure = SourceError(f"{self._config.source}: {_exit_message(self._process)}")
 
@@ -168,13 +169,17 @@ def _start(config: CameraConfig, link: int, slots: list[int]) -> subprocess.Pope
         "link": link,
         "slots": slots,
     }
-    return subprocess.Popen(
-        [sys.executable, "-P", "-c", BOOT, json.dumps(spec)],
-        stdin=subprocess.DEVNULL,
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", BOOT],
+        stdin=subprocess.PIPE,  # anybody may read a command line
         stdout=subprocess.DEVNULL,  # the agent's stdout carries events
         pass_fds=(link, *slots),
         start_new_session=True,
     )
+    assert process.stdin is not None
+    with suppress(BrokenPipeError), process.stdin as stdin:  # it has ended: reported by its socket
+        stdin.write(json.dumps(spec).encode())
+    return process
 
 
 def end_process(process: subprocess.Popen[bytes], wait_s: float, source: str) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 
 from device.camera.frame import RawFrame
 
-HEADER = struct.Struct("=Q3d3I")  # number, time_s, timestamp, still_s, height, width, channels (0: grey)
+# number, time_s, timestamp, still_s, pixel format, height, width, channels (0: grey)
+HEADER = struct.Struct("=Q3d4s3I")
 NUMBER = struct.Struct("=Q")  # the first of them
 PIXELS_AT = 64  # where the pixels begin
 
@@ -47,7 +48,7 @@ class SharedFrame:
         with self._lock(fcntl.LOCK_EX) as locked:
             if locked:
                 # Number 0 makes it unreadable, even if this process is killed now.
-                HEADER.pack_into(memory, 0, 0, *frame[1:], *_three(shape))
+                HEADER.pack_into(memory, 0, 0, *frame[1:4], frame.pixel_format.encode(), *_three(shape))
                 np.ndarray(shape, np.uint8, memory, PIXELS_AT)[...] = frame.image
                 NUMBER.pack_into(memory, 0, number)
             return locked
@@ -98,10 +99,10 @@ def _three(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def _unpack(memory: mmap.mmap) -> tuple[int, RawFrame] | None:
-    number, time_s, timestamp, still_s, height, width, channels = HEADER.unpack_from(memory)
+    number, time_s, timestamp, still_s, pixel_format, height, width, channels = HEADER.unpack_from(memory)
     shape = (height, width, channels) if channels else (height, width)
     size = height * width * max(1, channels)
     if number == 0 or size == 0 or len(memory) < PIXELS_AT + size:
         return None
     image = np.frombuffer(memory, np.uint8, size, PIXELS_AT).reshape(shape).copy()
-    return number, RawFrame(image, time_s, timestamp, still_s)
+    return number, RawFrame(image, time_s, timestamp, still_s, pixel_format.rstrip(b"\0").decode())

@@ -8,11 +8,13 @@ import random
 import time
 
 from device.camera.camera import SLICE_S, Camera
+from device.camera.discovery import choose_camera
 from device.camera.frame import Frame
 from device.camera.sources.registry import find_source
+from device.camera.stream_check import StreamCheck
 from device.config.schema import CameraConfig
-from device.errors import FrozenError, SourceError, StalledError
-from device.messages import CameraState
+from device.errors import FrozenError, SourceError, StalledError, without_secrets
+from device.messages import CameraMode, CameraState
 
 JITTER = 0.25  # share by which a wait grows at random, so that many cameras do not start at once
 STATES: dict[type[SourceError], CameraState] = {StalledError: "stalled", FrozenError: "frozen"}  # others: failed
@@ -31,12 +33,24 @@ class CameraSupervisor:
         self.error: str | None = None  # one sentence; None while the camera works
         self.skipped = 0  # frames in all that came while the agent was busy
         self.openings = 0
-        self._config = config
+        self._asked = config
+        self._config = config  # with the camera that was chosen
+        self._check: StreamCheck | None = None
         self._camera: Camera | None = None
         self._began_s: float | None = None  # when it was first opened
         self._opened_s = self._due_s = 0.0  # when it was last opened, and when it may be again
         self._attempts = 0  # openings since the last frame
         self._index = -1  # of that frame
+
+    @property
+    def mode(self) -> CameraMode | None:
+        """What a live camera gives; None before its first frame, and of a file."""
+        return None if self._check is None else self._check.mode
+
+    @property
+    def warning(self) -> str | None:
+        """What it gives differently from what was asked, in sentences; None if nothing."""
+        return None if self._check is None else self._check.warning
 
     def step(self) -> Frame | None:
         """The next frame; None if none came within a fraction of a second: see `state`.
@@ -81,7 +95,24 @@ class CameraSupervisor:
         self._due_s = self._opened_s + _wait_s(self._config, self._attempts)
         self._attempts += 1
         self.openings += 1
-        self._camera = Camera(self._config)
+        if self._choose():
+            self._camera = Camera(self._config)
+        return self._camera is not None
+
+    def _choose(self) -> bool:
+        """Choose the camera; one that had been there may be missing now."""
+        try:
+            before, self._config = self._config, choose_camera(self._asked)
+        except SourceError as error:
+            self._handle_fault(error)
+            return False
+        if self._check is None or self._config.source != before.source:
+            source = find_source(self._config)
+            self._check = StreamCheck(self._config, source.adjustable) if source.live else None
+            if (note := source.note(self._config)) is not None:
+                log.info("%s", note)
+        if self._check is not None:
+            self._check.restart()
         return True
 
     def _take(self, camera: Camera) -> Frame | None:
@@ -91,9 +122,11 @@ class CameraSupervisor:
         if frame is None or (self.state == "frozen" and not (frame.index > 0 and frame.still_s == 0)):
             return None
         if self.error is not None:
-            log.info("%s: the camera works again", self._config.source)
+            log.info("%s: the camera works again", without_secrets(self._config.source))
         self.state, self.error = "running", None
         self._attempts, self._due_s = 0, self._opened_s + self._config.reopen_min_s
+        if self._check is not None:
+            self._check.add(frame)
         return self._renumbered(frame)
 
     def _renumbered(self, frame: Frame) -> Frame:

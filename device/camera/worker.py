@@ -25,7 +25,7 @@ from device.camera.freeze import with_still_time
 from device.camera.shared_memory import SharedFrame
 from device.camera.sources.registry import find_source, import_library, open_source
 from device.config.schema import CameraConfig
-from device.errors import SourceError
+from device.errors import SourceError, without_secrets
 
 HELLO, FRAME, END, FAILURE = b"h", b"f", b"e", b"x"  # the first byte of each message
 PR_SET_PDEATHSIG = 1
@@ -74,13 +74,15 @@ class Server:
         except (ClosedError, BrokenPipeError, ConnectionResetError):
             raise
         except SourceError as error:
-            return FAILURE + str(error).encode()
+            return FAILURE + str(error).encode(errors="surrogateescape")
         except Exception as error:  # bindings of drivers raise any type
-            return FAILURE + f"{self._config.source}: the camera failed: {type(error).__name__}: {error}.".encode()
+            text = without_secrets(f"{self._config.source}: the camera failed: {type(error).__name__}: {error}.")
+            return FAILURE + text.encode(errors="surrogateescape")
 
     def _frames(self) -> Generator[RawFrame, None, None]:
         frames = open_source(self._config, self._pause)
-        return with_still_time(frames) if find_source(self._config).live else frames
+        source = find_source(self._config)
+        return with_still_time(frames) if source.live and source.noisy else frames
 
     def _pass_on(self, number: int, frame: RawFrame) -> None:
         _check(frame.image, self._config.source)

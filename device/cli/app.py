@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from device.cli import analyze, check_config, completion, demo, fleet, model, replay, run, selftest
+from device.cli import analyze, cameras, check_config, completion, demo, fleet, model, replay, run, selftest, snapshot
 from device.cli.parser import CommandParser
 from device.errors import EmotionEdgeError
 from device.standard_streams import guarded
@@ -17,6 +17,8 @@ from device.standard_streams import guarded
 COMMANDS = {
     "run": run,
     "analyze": analyze,
+    "cameras": cameras,
+    "snapshot": snapshot,
     "selftest": selftest,
     "demo": demo,
     "model": model,
@@ -39,7 +41,9 @@ with device.purpose and device.jurisdiction set in config.yaml:
   device run --set device.mqtt.host=localhost     camera events, to a broker
 
 exit codes:
-  0 good   1 the check failed or the work could not be done   2 wrong usage"""
+  0 good   1 the check failed or the work could not be done   2 wrong usage
+
+documentation: https://github.com/emotion-edge/emotion-edge/tree/main/docs"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

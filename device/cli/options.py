@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from device.errors import without_secrets
 
 if TYPE_CHECKING:
     from device.config.schema import DeviceConfig
@@ -48,5 +51,20 @@ def load_settings(args: argparse.Namespace) -> DeviceConfig:
     from device.config.schema import load_config
 
     config = load_config(config_path(args), args.set)
-    camera = {key: getattr(args, key) for key in ("source", "fast", "loop") if getattr(args, key, None)}
-    return dataclasses.replace(config, camera=dataclasses.replace(config.camera, **camera))
+    changed = {key: getattr(args, key) for key in ("source", "fast", "loop") if getattr(args, key, None)}
+    camera = dataclasses.replace(config.camera, **changed)
+    return dataclasses.replace(config, camera=dataclasses.replace(camera, source=_public(camera.source)))
+
+
+def _public(source: str) -> str:
+    """The source without a user and password; says so if it had one."""
+    from device.config.source_address import without_user
+
+    public = without_user(source)
+    if public != source:
+        print(
+            f"device: {without_secrets(public)}: the user and password in the camera's address are not used, because "
+            "everybody sees an address; write them into files and set device.camera.username_file and password_file.",
+            file=sys.stderr,
+        )
+    return public

@@ -43,7 +43,8 @@ examples:
   device replay --labels clips/labels.csv --set device.smoother.enter=0.7
   device replay --truth truth.csv photos --photos odd
   device replay --truth truth.csv photos --set device.pipeline.budget_ms=null
-The last one gives the same result on a busy machine too."""
+The time budget counts processor time, so a busy machine changes little. The
+last example has no budget and gives exactly the same result every time."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,9 +14,11 @@ Ctrl-C or SIGTERM ends it cleanly, with an `end` event for every face in view.
 device.purpose and device.jurisdiction must be set, in config.yaml or with
 --set; docs/privacy.md explains their values."""
 EPILOG = """\
-sources:
+sources (`device cameras` lists the cameras that are there):
+  auto                  the first camera, if device.camera.source is not set
   picamera2://0         a Raspberry Pi camera (apt install python3-picamera2)
-  v4l2:///dev/video0    a USB camera
+  /dev/video0           a USB camera; /dev/v4l/by-id/... stays the same
+  rtsp://HOST/PATH  http://HOST/PATH    a network camera (H.264, MJPEG)
   clip.mp4 face.jpg frames/     a video, a picture, or a folder of pictures
 
 examples:

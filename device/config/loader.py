@@ -34,7 +34,7 @@ def setting(
     gt: float | None = None,
     le: float | None = None,
     lt: float | None = None,
-    choices: Sequence[str] | None = None,
+    choices: Sequence[str] | Sequence[int] | None = None,
     advanced: bool = False,
 ) -> Any:
     """Declare one setting.
@@ -287,11 +287,11 @@ def allowed(hint: Any, field: dataclasses.Field[Any]) -> str:
     """What a setting may be, in words: "a whole number at least 1 and at most 65535"."""
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     args = [a for a in typing.get_args(hint) if a not in (type(None), Ellipsis)]
-    word = words.get(args[0] if args else hint, "a value")
+    word = words.get(args[0] if args else hint, "a list" if args else "a value")
     if typing.get_origin(hint) is tuple:
         word = f"a list, each item {word}"
     if field.metadata["choices"] is not None:
-        word = "one of " + ", ".join(field.metadata["choices"])
+        word = "one of " + ", ".join(map(str, field.metadata["choices"]))
     signs = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
     limits = " and ".join(f"{signs[k]} {_plain(v)}" for k, v in field.metadata["bounds"].items())
     null = " (or null)" if type(None) in typing.get_args(hint) else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from device.config.broker_address import check_host
 from device.config.loader import load, section, setting, to_dict
 from device.config.purposes import GROUPS_ONLY, JURISDICTIONS, PURPOSES
+from device.config.regions import check_regions
 from device.config.vision_schema import (
     CameraConfig,
     DetectorConfig,
@@ -217,10 +218,12 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Devi
     """Read the `device` section of a config file; None takes the defaults.
 
     Raises:
-        ConfigError: see `device.config.loader.load`; or the broker's host is a URL.
+        ConfigError: see `device.config.loader.load`; or the broker's host is a URL, or an area to
+            ignore is none.
     """
     config = load(DeviceConfig, "device", path, overrides)
     check_host(config.mqtt.host)
+    check_regions(config.detector.ignore)
     return config
 
 

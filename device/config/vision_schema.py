@@ -12,11 +12,34 @@ class CameraConfig:
     """Where frames come from."""
 
     source: str = setting(
-        "picamera2://0", "picamera2://N, v4l2:///dev/videoN, or the path of a video, picture or folder"
+        "auto", "auto (the first camera), or a URI such as picamera2://0, or the path of a file or folder"
     )
-    width: int = setting(640, "of the frames of a live camera, pixels", ge=64, le=4096)
-    height: int = setting(480, "of the frames of a live camera, pixels", ge=64, le=4096)
-    fps: float = setting(15.0, "frames a second of a live camera, and of a folder of pictures", gt=0, le=120)
+    width: int = setting(640, "of the frames to ask a live camera for, pixels", ge=64, le=4096)
+    height: int = setting(480, "of the frames to ask a live camera for, pixels", ge=64, le=4096)
+    fps: float = setting(
+        15.0,
+        "frames a second, also of folders and raw streams",
+        gt=0,
+        le=120,
+    )
+    pixel_format: str = setting(
+        "auto",
+        "of a V4L2 camera; auto: MJPG where YUYV is slower than fps",
+        choices=("auto", "MJPG", "YUYV"),
+    )
+    rotate: int = setting(0, "turn the frames clockwise by this angle, degrees", choices=(0, 90, 180, 270))
+    flip: str | None = setting(
+        None, "then mirror the frames in this direction", choices=("horizontal", "vertical"), advanced=True
+    )
+    username_file: str | None = setting(
+        None,
+        "network camera: file whose first line is the user name; null takes systemd's credential camera-username, "
+        "if there is one",
+        advanced=True,
+    )
+    password_file: str | None = setting(
+        None, "the same for the password, and the credential camera-password", advanced=True
+    )
     fast: bool = setting(False, "play files as fast as possible instead of in real time", advanced=True)
     loop: bool = setting(False, "play a file again when it ends", advanced=True)
     picture_s: float = setting(3.0, "a single picture is shown for this long", gt=0, le=3600, advanced=True)
@@ -72,6 +95,9 @@ class DetectorConfig:
         "or also small tiles (in turn, over many frames; faces may be far away)",
         choices=("squares", "whole", "tiles"),
         advanced=True,
+    )
+    ignore: tuple[tuple[tuple[float, float], ...], ...] = setting(
+        (), "areas left out: corners [x, y] of each, as shares of the frame"
     )
     tile_px: int = setting(
         192, "blazeface: side of the smallest tiles, pixels of the frame", ge=64, le=4096, advanced=True

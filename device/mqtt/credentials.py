@@ -6,12 +6,11 @@ Secrets come from files or from systemd, never from the config.
 from __future__ import annotations
 
 import dataclasses
-import os
 import ssl
-from pathlib import Path
 
 from device.config.schema import MqttConfig
 from device.errors import ConfigError
+from device.host.credentials import credential, first_line
 
 
 def user(config: MqttConfig) -> tuple[str | None, str | None]:
@@ -20,8 +19,8 @@ def user(config: MqttConfig) -> tuple[str | None, str | None]:
     Raises:
         ConfigError: a file cannot be read, or there is a password without a user name.
     """
-    name = _first_line("username", config.username_file)
-    password = _first_line("password", config.password_file)
+    name = first_line("device.mqtt.username_file", config.username_file, "mqtt-username")
+    password = first_line("device.mqtt.password_file", config.password_file, "mqtt-password")
     if name is None and password is not None:
         raise ConfigError("device.mqtt: there is a password but no user name; set username_file too.")
     return name, password
@@ -57,17 +56,10 @@ def _with_credentials(config: MqttConfig) -> MqttConfig:
     """The config with systemd's credentials for the files that are not set."""
     return dataclasses.replace(
         config,
-        ca_file=config.ca_file or _credential("ca"),
-        cert_file=config.cert_file or _credential("cert"),
-        key_file=config.key_file or _credential("key"),
+        ca_file=config.ca_file or credential("mqtt-ca"),
+        cert_file=config.cert_file or credential("mqtt-cert"),
+        key_file=config.key_file or credential("mqtt-key"),
     )
-
-
-def _credential(what: str) -> str | None:
-    """The path of systemd's credential `mqtt-<what>`, if there is one."""
-    given = os.environ.get("CREDENTIALS_DIRECTORY")
-    path = Path(given, f"mqtt-{what}") if given else None
-    return str(path) if path is not None and path.exists() else None
 
 
 def _check_together(config: MqttConfig) -> None:
@@ -76,19 +68,6 @@ def _check_together(config: MqttConfig) -> None:
     for key in ("ca_file", "cert_file"):
         if getattr(config, key) is not None and not config.tls:
             raise ConfigError(f"device.mqtt.{key} is set, but device.mqtt.tls is false; set it, or remove {key}.")
-
-
-def _first_line(what: str, file: str | None) -> str | None:
-    """First line of the file in the config, else of systemd's credential `mqtt-<what>`."""
-    named = file if file is not None else _credential(what)
-    if named is None:
-        return None
-    path = Path(named).expanduser()
-    try:
-        return (path.read_text(encoding="utf-8-sig").splitlines() or [""])[0]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"device.mqtt.{what}_file: {path} cannot be read: {reason}.") from error
 
 
 def _reason(error: OSError) -> str:

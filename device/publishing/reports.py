@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from device.messages import CameraState, FaceReads, ModelUpdate, Stage
+from device.messages import CameraMode, CameraState, FaceReads, ModelUpdate, Stage
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Progress:
 
     Attributes:
         fps: frames a second, over the last seconds; None before there is an interval.
+        camera_fps: frames a second that the source delivers, processed or not.
         frames: frames processed since the session began.
         skipped: frames that the camera delivered and nobody processed.
         stages: timings by stage.
@@ -23,6 +24,7 @@ class Progress:
     """
 
     fps: float | None = None
+    camera_fps: float | None = None
     frames: int = 0
     skipped: int = 0
     stages: dict[str, Stage] | None = None
@@ -33,10 +35,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class CameraReport:
-    """The state of the camera from now on, and what is wrong with it."""
+    """The state of the camera from now on, what is wrong with it, and what it delivers."""
 
     state: CameraState
     error: str | None = None
+    mode: CameraMode | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ class ClipScore:
 
     clip: str
     seconds: float
+    frames: int
     expected_tracks: int
     tracks: int
     expected_emotion: str | None
@@ -65,6 +66,7 @@ def score_clip(truth: ClipTruth, subscriber: Subscriber, seconds: float) -> Clip
     return ClipScore(
         clip=truth.clip,
         seconds=seconds,
+        frames=subscriber.frames,
         expected_tracks=truth.tracks,
         tracks=len(tracks),
         expected_emotion=truth.emotion,

@@ -45,6 +45,7 @@ class Subscriber:
     def __init__(self) -> None:
         self.tracks: dict[int, HeardTrack] = {}
         self.events = 0
+        self.frames = 0
         self._last_s: float | None = None
         self._step_s = 0.0
 
@@ -56,6 +57,7 @@ class Subscriber:
             self._hold()
         self._last_s = time_s
         self.events += len(observation.events)
+        self.frames += 1
         for event in observation.events:
             if event.type == "start":
                 self.tracks[event.track] = HeardTrack(event.track, time_s, UNKNOWN)

@@ -48,6 +48,7 @@ class PhotoScore:
     false_tracks: int = 0  # that started on no face
     false_labels: int = 0  # of these, that ever had a label
     events: int = 0
+    frames: int = 0  # that were played
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def play_photo(photo: Photo, detector: Detector, pipeline: Pipeline, camera: Cam
         false_tracks=len(false),
         false_labels=sum(track.first_label_s is not None for track in false),
         events=subscriber.events,
+        frames=subscriber.frames,
     )
 
 

@@ -141,10 +141,11 @@ def check_camera(context: Context) -> str:
     config = context.config.camera
     with open_camera(config) as camera:
         frames = list(itertools.islice(camera, FRAMES))
+        source = camera.source
     if not frames:
-        raise SourceError(f"{config.source}: no frame received.")
+        raise SourceError(f"{source}: no frame received.")
     height, width = frames[-1].image.shape[:2]
-    return f"{config.source}: {len(frames)} frames, {width}x{height}"
+    return f"{source}: {len(frames)} frames, {width}x{height}"
 
 
 @check("mqtt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -23,11 +24,14 @@ from device.service.pause import Pause
 from device.service.prometheus import serving
 from device.service.signals import Signals
 from device.service.systemd import Notifier
+from device.vision.face_check import LOOKS
 from device.vision.observation import Observation
 from device.vision.pipeline import Pipeline
 
 REPORT_S = 1.0  # between two reports of progress; the publisher decides when to send them
 WITHOUT_FRAMES: tuple[CameraState, ...] = ("stalled", "frozen", "failed", "paused")
+
+log = logging.getLogger(__name__)
 
 Watch = Callable[[Observation], None]
 
@@ -72,6 +76,8 @@ class Session:
         self._state = SessionState.STARTING
         self._camera_report = CameraReport("starting")  # the last one sent
         self._frame_rate = FrameRate()
+        self._camera_rate = FrameRate()
+        self._has_events = False
         self._last_frame_s: float | None = None  # monotonic seconds when one was finished
         self._report_due_s = 0.0
 
@@ -112,7 +118,22 @@ class Session:
             if signals.stop or self._reload_config(signals) or self.replaced:
                 return "stopped"
             self._step(camera)
+        self._explain_short_film()
         return "ended"
+
+    def _explain_short_film(self) -> None:
+        """Say why there is no event if no face could be confirmed."""
+        frames, needed = self._frame_rate.frames, self._config.tracker.confirm_frames
+        if self._config.face_check.enabled:
+            needed = max(needed, LOOKS)
+        if frames < needed and not self._has_events:
+            log.warning(
+                "%s: it has %d frames, but a face is reported after %d (device.tracker.confirm_frames, "
+                "device.face_check), so there is no event",
+                self._config.camera.source,
+                frames,
+                needed,
+            )
 
     def _command_handler(self, camera: CameraSupervisor) -> CommandHandler | None:
         if self._remote is None:
@@ -149,6 +170,7 @@ class Session:
         observation = self._pipeline.process(frame)
         with timings.measure("publish"):
             self._publisher.publish(observation.events, observation.states())
+        self._has_events |= bool(observation.events)
         if self._watch is not None:
             self._watch(observation)
         self._frame_rate.frames += 1
@@ -191,7 +213,7 @@ class Session:
 
     def _report_camera(self, camera: CameraSupervisor) -> None:
         """Report the camera's state if it has changed."""
-        report = CameraReport(camera.state, camera.error)
+        report = CameraReport(camera.state, camera.error, camera.mode, camera.warning)
         if report == self._camera_report:
             return
         self._camera_report = report
@@ -205,9 +227,11 @@ class Session:
             return
         self._report_due_s = now_s + REPORT_S
         fps, frames = self._frame_rate.mark(now_s), self._frame_rate.frames
+        self._camera_rate.frames = frames + camera.skipped
         groups_only = usage_policy.aggregate(self._config)  # then figures of single faces stay here
         progress = Progress(
             fps=fps,
+            camera_fps=self._camera_rate.mark(now_s),
             frames=frames,
             skipped=camera.skipped,
             stages=self._pipeline.timings.stages(),

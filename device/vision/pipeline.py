@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,13 @@ from device.vision.detection import Detector
 from device.vision.detector import open_detector
 from device.vision.face_check import FaceChecker
 from device.vision.face_scheduler import FaceScheduler
+from device.vision.ignore_regions import Regions, outside
 from device.vision.landmarks import LandmarkNetwork
 from device.vision.observation import FaceReading, Observation
 from device.vision.optical_flow import FlowTracker
 from device.vision.smoother import Reading, Smoother, make_smoother
 from device.vision.tile_scheduler import ScanResult, TileScheduler
-from device.vision.time_budget import Budget
+from device.vision.time_budget import Budget, Clock
 from device.vision.timings import StageTimings
 from device.vision.tracker import Track, Tracker
 
@@ -42,6 +44,7 @@ class Pipeline:
         budget: of a frame; None sets no limit.
         search_interval_s: shortest time between two searches while every face is followed.
         checker: the judge that the tracker asks; None takes all that is detected for faces.
+        ignore: areas of the frame without faces.
     """
 
     def __init__(
@@ -53,12 +56,14 @@ class Pipeline:
         budget: Budget | None = None,
         search_interval_s: float = 0.0,
         checker: FaceChecker | None = None,
+        ignore: Regions = (),
     ) -> None:
         self.timings = StageTimings()
         self.labels = classifier.labels
         self._budget = budget or Budget(PipelineConfig(budget_ms=None))
         self._tile_scheduler = TileScheduler(detector, self._budget, search_interval_s)
         self._flow_tracker = FlowTracker()
+        self._ignore = ignore
         self._tracker = tracker
         self._checker = checker
         self._classifier = classifier
@@ -102,7 +107,8 @@ class Pipeline:
     def _detect(self, frame: Frame) -> ScanResult:
         if self._overdue and not self._budget.affords("detect", leaving="classify"):
             return ScanResult([], [])
-        return self._tile_scheduler.look(frame.image, self._tracker.wanted(), frame.time_s)
+        scan = self._tile_scheduler.look(frame.image, self._tracker.wanted(), frame.time_s)
+        return scan._replace(detections=outside(scan.detections, self._ignore, frame.image.shape))
 
     def _classify(self, grey: NDArray[np.uint8], live: list[Track], time_s: float) -> dict[int, Prediction]:
         """Classify the most urgent faces, as many as there is time for; track id -> prediction."""
@@ -170,11 +176,12 @@ class Pipeline:
         )
 
 
-def from_config(config: DeviceConfig, model: Path | None = None) -> Pipeline:
+def from_config(config: DeviceConfig, model: Path | None = None, clock: Clock = time.perf_counter) -> Pipeline:
     """The pipeline that the settings describe.
 
     Args:
         model: the .tflite; None takes the active one.
+        clock: of the time budget.
 
     Raises:
         ModelError: a model cannot be loaded, its card is not supported, or it failed gates.
@@ -185,8 +192,8 @@ def from_config(config: DeviceConfig, model: Path | None = None) -> Pipeline:
     classifier = Classifier(path, config.model.threads)
     require_gates(classifier.card, config, path)
     smoother = make_smoother(config.smoother, classifier.labels)
-    budget = Budget(config.pipeline)
+    budget = Budget(config.pipeline, clock)
     checker = FaceChecker(LandmarkNetwork(), config.face_check, budget) if config.face_check.enabled else None
     tracker = Tracker(config.tracker) if checker is None else Tracker(config.tracker, checker.verdict)
     detector, interval_s = open_detector(config.detector), config.detector.interval_s
-    return Pipeline(detector, tracker, classifier, smoother, budget, interval_s, checker)
+    return Pipeline(detector, tracker, classifier, smoother, budget, interval_s, checker, config.detector.ignore)

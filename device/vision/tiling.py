@@ -82,7 +82,8 @@ def whole_and_tiles(width: int, height: int, aspect: float, tile_px: float, smal
         height: of the frame, pixels.
         aspect: width of a tile by its height.
         tile_px: width of the smaller tiles, pixels; none if the frame is no larger.
-        smallest: side of the smallest face that is found in a tile, as a share of its width.
+        smallest: side of the smallest face that is surely found in the whole, as a share of its
+            width; a smaller one is not missed before the smaller tiles are searched.
     """
     long = max(width, height * aspect)
     around = Box((width - long) / 2, (height - long / aspect) / 2, long, long / aspect)

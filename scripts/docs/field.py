@@ -41,7 +41,7 @@ def _parts(result: dict[str, Any], options: str) -> Iterator[str]:
     yield MEASURED.format(
         n=result["n"],
         which=result["photos"],
-        clips=len(first["clips"]["clips"]),
+        clips=len(first["clips"]),
         machine=result["machine"],
         options=options,
     )

@@ -13,6 +13,7 @@ import pytest
 from device.inference.box import Box
 from device.messages import (
     Answer,
+    CameraMode,
     EmotionEvent,
     FaceReads,
     Health,
@@ -67,6 +68,7 @@ GOLDEN: list[tuple[Any, str]] = [
             ts=2.0,
             uptime_s=61.04,
             fps=14.987,
+            camera_fps=15.004,
             frames=900,
             skipped=4,
             last_frame_age_s=0.04,
@@ -79,7 +81,7 @@ GOLDEN: list[tuple[Any, str]] = [
             outbox=OutboxFigures(depth=1, bytes=412, dropped=0, oldest_age_s=0.26),
             reconnects=0,
         ),
-        '{"ts":2.0,"uptime_s":61.0,"fps":14.99,"frames":900,"skipped":4,"last_frame_age_s":0.0,'
+        '{"ts":2.0,"uptime_s":61.0,"fps":14.99,"camera_fps":15.0,"frames":900,"skipped":4,"last_frame_age_s":0.0,'
         '"camera_reopenings":1,"stages":{"detect":{"p50_ms":1.0,"p95_ms":2.0,"max_ms":3.142,"n":900}},'
         '"face_reads":{"rate_hz":3.46,"longest_wait_s":0.4},"temperature_c":48.3,'
         '"throttling":{"now":[],"since_boot":["under-voltage"]},"memory_mb":98.8,'
@@ -97,6 +99,7 @@ GOLDEN: list[tuple[Any, str]] = [
             config_digest="cd",
             camera="stalled",
             camera_error="picamera2://0: no frame for 10 s.",
+            camera_mode=CameraMode(source="picamera2://0", width=640, height=480, pixel_format=None, fps=14.971),
             purpose="art",
             purpose_note=None,
             jurisdiction="eu",
@@ -106,6 +109,8 @@ GOLDEN: list[tuple[Any, str]] = [
         '{"ts":2.0,"device":"porch","version":"0.1.0","python":"3.11.2","platform":"Linux","board":null,'
         '"model":{"name":"compact","version":"1","digest":"ab","labels":["happy","sad"]},"config_digest":"cd",'
         '"camera":"stalled","camera_error":"picamera2://0: no frame for 10 s.",'
+        '"camera_mode":{"source":"picamera2://0","width":640,"height":480,"pixel_format":null,"fps":14.97},'
+        '"camera_warning":null,'
         '"purpose":"art","purpose_note":null,"jurisdiction":"eu","aggregate":false,"below_min_group":null,'
         '"config_error":null,"model_update":null}',
     ),

@@ -71,7 +71,16 @@ def test_the_unit_and_the_role_mean_the_same_places() -> None:
     home, etc = variables["emotion_device_home"], variables["emotion_device_etc"]
     assert f"ExecStart={home}/venv/bin/device run --config {etc}/config.yaml\n" in UNIT
     wrapper = (ROLE / "files" / "emotion-device").read_text()
-    assert f'{home}/venv/bin/device "$command" "$@" --config {etc}/config.yaml' in wrapper
+    assert f'{home}/venv/bin/device "$command" "$@" --config "{etc}/$settings.yaml"' in wrapper
+
+
+def test_the_unit_of_more_cameras_differs_in_names_only() -> None:
+    more = (ROOT / "systemd" / "emotion-device@.service").read_text()
+    pairs = zip(UNIT.partition("[Unit]")[2].splitlines(), more.partition("[Unit]")[2].splitlines(), strict=True)
+    changed = {theirs for ours, theirs in pairs if ours != theirs}
+    keys = {line.partition("=")[0] for line in changed}
+    assert keys == {"Description", "ExecStart", "User", "StateDirectory", "LoadCredential"}
+    assert all("%i" in line for line in changed)
 
 
 def test_the_unit_takes_the_secrets_that_the_role_writes() -> None:
@@ -81,9 +90,9 @@ def test_the_unit_takes_the_secrets_that_the_role_writes() -> None:
 
 
 def test_the_device_looks_for_the_secrets_that_the_unit_gives() -> None:
-    source = (ROOT / "device" / "mqtt" / "credentials.py").read_text()
-    asked = set(re.findall(r'_(?:first_line|credential)\("(\w+)"', source))
-    assert {f"mqtt-{name}" for name in asked} == set(re.findall(r"^LoadCredential=([\w-]+)", UNIT, flags=re.MULTILINE))
+    modules = (ROOT / "device" / "mqtt" / "credentials.py", ROOT / "device" / "camera" / "network.py")
+    asked = {name for file in modules for name in re.findall(r'"((?:mqtt|camera)-\w+)"\)', file.read_text())}
+    assert asked == set(re.findall(r"^LoadCredential=([\w-]+)", UNIT, flags=re.MULTILINE))
 
 
 def test_the_example_is_a_config_that_the_device_takes(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ MODEL = Path(__file__).parents[2] / "models" / "face-yunet.tflite"
 WIDTH, HEIGHT = 480, 384  # of the network's input, pixels
 STRIDES = (8, 16, 32)
 MIN_SCORE = 0.6
-MIN_NETWORK_PX = 14  # faces of this side are still found, pixels of the network's input
+FOUND_PX = 14  # faces of this side are found in most pictures, pixels of the network's input
+SURE_PX = 24  # and of this side in all; smaller ones are searched in smaller tiles too, if there are any
 
 # From its boxes (mean of width and height) to the framing of BlazeFace's near network, for which
 # the crop margin of a card is measured. The near network's box has .92 of the side and its centre
@@ -49,8 +50,8 @@ class YuNetDetector:
 
     def tiles(self, width: int, height: int) -> Sequence[Tile]:
         """See `Detector`."""
-        smallest = MIN_NETWORK_PX / WIDTH
-        return whole_and_tiles(width, height, WIDTH / HEIGHT, self._config.min_face_px / smallest, smallest)
+        tile_px = self._config.min_face_px * WIDTH / FOUND_PX
+        return whole_and_tiles(width, height, WIDTH / HEIGHT, tile_px, SURE_PX / WIDTH)
 
     def look(self, image: NDArray[np.uint8], parts: Iterable[Tile]) -> list[Detection]:
         """See `Detector`."""

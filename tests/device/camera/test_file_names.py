@@ -1,25 +1,49 @@
-"""A file name that is not UTF-8 is refused; OpenCV would crash on it."""
+"""Files whose names are not UTF-8, on which OpenCV crashes, are read like all others."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+import cv2
 import pytest
 
-from device.camera.sources.media_file import play
-from device.config import CameraConfig
-from device.errors import SourceError
+from tests.support.cameras import error_of, frames_of
+from tests.support.clips import number_of, numbered, write_clip
+
+NAMES = (b"gr\xf6\xdfe", b"f\xff\xfe")
 
 
-@pytest.mark.parametrize(
-    ("name", "as_folder"), [(b"gr\xf6\xdfe.png", False), (b"gr\xf6\xdfe.png", True), (b"f\xf6.mp4", False)]
-)
-def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path, name: bytes, as_folder: bool) -> None:
-    path = tmp_path / os.fsdecode(name)
+def renamed(path: Path, name: bytes) -> Path:
+    """The file under a name that is not UTF-8."""
+    odd = path.with_name(os.fsdecode(name) + path.suffix)
     try:
-        path.write_bytes(b"x")
+        return path.rename(odd)
     except OSError:
         pytest.skip("the file system allows only UTF-8 names")
-    with pytest.raises(SourceError, match="not UTF-8; rename"):
-        next(iter(play(tmp_path if as_folder else path, CameraConfig())))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_is_read(tmp_path: Path, name: bytes) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), numbered(7))
+    assert number_of(frames_of(renamed(tmp_path / "a.png", name))[0].image) == 7
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_video_is_played(tmp_path: Path, fast: bool) -> None:
+    clip = renamed(write_clip(tmp_path / "a.avi", map(numbered, range(4)), fps=10), NAMES[0])
+    frames = frames_of(clip, fast=fast)
+    assert number_of(frames[-1].image) == 3
+
+
+def test_a_folder_of_them_is_played(tmp_path: Path) -> None:
+    for n, name in enumerate(NAMES):
+        cv2.imwrite(str(tmp_path / "a.png"), numbered(n))
+        renamed(tmp_path / "a.png", name)
+    assert sorted(number_of(frame.image) for frame in frames_of(tmp_path)) == [0, 1]
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_damaged_one_is_refused_in_a_sentence(tmp_path: Path, fast: bool) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"words" * 99)
+    assert "damaged or cut short" in error_of(renamed(tmp_path / "a.mp4", NAMES[0]), fast=fast)

@@ -65,7 +65,7 @@ def test_an_empty_slot_has_no_frame() -> None:
 def test_a_wrong_header_is_rejected(header: tuple[int, ...]) -> None:
     slot = SharedFrame.create()
     slot.write(1, frame(4, 5, 3))
-    os.pwrite(slot.descriptor, HEADER.pack(*header), 0)
+    os.pwrite(slot.descriptor, HEADER.pack(*header[:4], b"", *header[4:]), 0)
     assert slot.read() is None
     slot.close()
 
@@ -101,6 +101,6 @@ def test_a_locked_slot_is_skipped_and_a_kill_frees_the_lock() -> None:
 def test_a_frame_whose_writer_was_killed_is_not_read() -> None:
     slot = SharedFrame.create()
     slot.write(1, frame(4, 5))
-    os.pwrite(slot.descriptor, HEADER.pack(0, 0, 0, 0, 4, 5, 0), 0)  # the state that a killed writer leaves
+    os.pwrite(slot.descriptor, HEADER.pack(0, 0, 0, 0, b"", 4, 5, 0), 0)  # the state that a killed writer leaves
     assert slot.read() is None
     slot.close()

@@ -21,7 +21,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(tmp_path / "bench", monkeypatch)
 
 
-@pytest.mark.parametrize("scheme", ["rtsp", "http", "registry", "media_file", ""])
+@pytest.mark.parametrize("scheme", ["rtmp", "ftp", "registry", "media_file", ""])
 def test_an_unknown_scheme_is_an_error_that_lists_the_known_ones(scheme: str) -> None:
     text = error_of(f"{scheme}://camera/1")
     assert all(example in text for example in ("picamera2://0", "v4l2:///dev/video0", "or the path"))
@@ -48,12 +48,22 @@ def test_a_new_module_is_a_new_source(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "new_kind.py").write_text(NEW_SOURCE)
     monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path)])
     assert list(open_source(CameraConfig(source="new_kind://garden/1"), lambda _: None)) == ["garden/1"]
-    assert "new_kind://0, picamera2://0, v4l2:///dev/video0" in error_of("unknown://0")
+    assert "new_kind://0, picamera2://0, " in error_of("unknown://0")
 
 
 def test_a_fault_makes_a_file_a_live_camera() -> None:
     assert not find_source(CameraConfig(source="clip.mp4")).live
     assert find_source(CameraConfig(source="clip.mp4", fault="stall")).live
+
+
+@pytest.mark.parametrize("path", ["/dev/video0", "/dev/v4l/by-id/usb-ACME_Camera-video-index0"])
+def test_a_bare_path_of_a_camera_is_v4l2(path: str) -> None:
+    assert find_source(CameraConfig(source=path)) is find_source(CameraConfig(source=f"v4l2://{path}"))
+    assert find_source(CameraConfig(source=path)).live
+
+
+def test_a_bare_path_of_an_absent_camera_is_a_sentence() -> None:
+    assert "/dev/video987: there is no such camera" in error_of("/dev/video987")
 
 
 def test_absent_v4l2_camera(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_slow_camera_is_not_reopened(clip: Path) -> None:
 def test_a_camera_that_is_frozen_again_after_reopening_stays_frozen(clip: Path) -> None:
     with closing(CameraSupervisor(config(clip, fault="repeat", frozen_s=0.5))) as camera:
         seen(camera, "running", "frozen")
-        camera._config = dataclasses.replace(camera._config, fault_frame=1)  # as if covered: always the same frame
+        camera._asked = dataclasses.replace(camera._asked, fault_frame=1)  # as if covered: always the same frame
         frames = [frame for _, frame in itertools.islice(states(camera), 60)]
         assert camera.openings >= 2
         assert (camera.state, set(frames)) == ("frozen", {None})

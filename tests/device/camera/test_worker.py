@@ -141,6 +141,9 @@ class Unreliable:
         self._reads = itertools.count()
         self._bad = bad
 
+    def get(self, key: int) -> float:
+        return float(cv2.VideoWriter.fourcc(*"MJPG")) if key == cv2.CAP_PROP_FOURCC else 0.0
+
     def read(self) -> tuple[bool, Any]:
         n = next(self._reads)
         return (False, None) if n in self._bad else (True, numbered(n % 20))
@@ -160,6 +163,7 @@ def test_a_few_broken_frames_are_skipped_and_many_are_an_error(
         for frame in open_source(CameraConfig(source="v4l2:///dev/video0"), lambda _: None):
             given.append(frame)
     assert len(given) == frames
+    assert {frame.pixel_format for frame in given} == {"MJPG"}
     assert capture.released
 
 

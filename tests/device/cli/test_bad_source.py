@@ -9,8 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.broker import free_port
+from tests.support.clips import scene
 from tests.support.command import DECLARED, device, refusal
 from tests.support.files import bare, noise, write_picture
+
+HEIC = b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + b"\0" * 500
 
 
 def a_folder(path: Path, *names: str) -> Path:
@@ -31,7 +35,10 @@ SOURCES: dict[str, tuple[Callable[[Path], Path | str], str]] = {
     "folder with a bad picture": (lambda f: a_folder(f / "d", "a.png"), "the picture cannot be decoded"),
     "no such v4l2 device": (lambda f: "v4l2:///dev/video987", "there is no such camera"),
     "a device as a file": (lambda f: "/dev/null", "this is no file"),
-    "unknown scheme": (lambda f: "rtsp://host/stream", "this source is not known"),
+    "unknown scheme": (lambda f: "rtmp://host/stream", "this source is not known"),
+    "a network camera that is not there": (lambda f: f"rtsp://127.0.0.1:{free_port()}/s", "cannot be reached"),
+    "a camera by its path that is not there": (lambda f: "/dev/video987", "there is no such camera"),
+    "a photo of a phone": (lambda f: bare(f / "a.heic", HEIC), "save it as JPEG or PNG"),
     "no picamera2 or no camera": (lambda f: "picamera2://0", "picamera2://0: "),
 }
 
@@ -43,6 +50,19 @@ def test_a_wrong_source(tmp_path: Path, model: str, name: str) -> None:
     done = device("run", *DECLARED, "--fast", "--source", source, "--set", model, cwd=tmp_path)
     assert sentence in refusal(done, 1)
     assert done.stdout == ""
+
+
+def test_a_film_with_too_few_frames_for_a_face_says_so(tmp_path: Path, model: str) -> None:
+    (tmp_path / "film").mkdir()
+    for n in range(2):
+        write_picture(tmp_path / "film" / f"{n}.png", scene([(200, 120, 200)]))
+    done = device("run", *DECLARED, "--fast", "--source", "film", "--set", model, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "film: it has 2 frames, but a face is reported after 3 (device.tracker.confirm_frames, " in done.stderr
+    once = ("--set", "device.tracker.confirm_frames=1", "--set", "device.face_check.enabled=false", "--set", model)
+    done = device("run", *DECLARED, "--fast", "--source", "film", *once, cwd=tmp_path)
+    assert "confirm_frames" not in done.stderr
+    assert '"start"' in done.stdout
 
 
 ODD = {

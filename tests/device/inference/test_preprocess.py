@@ -112,3 +112,43 @@ def test_quantising_saturates_and_else_errs_by_half_a_step(values: np.ndarray, s
     least, most = (-128 - zero_point) * scale, (127 - zero_point) * scale
     assert np.abs(back - np.clip(values, least, most)).max() <= 0.5 * scale * 1.001 + 1e-4
     assert back.dtype == np.float32
+
+
+# ---- a tilted head
+
+
+def tilted_face(degrees: float) -> tuple[np.ndarray, np.ndarray]:
+    """A smooth picture, and the same turned clockwise about its middle."""
+    rough = np.random.default_rng(0).integers(0, 256, (15, 15), dtype=np.uint8)
+    upright = cv2.resize(rough, (300, 300), interpolation=cv2.INTER_CUBIC)
+    turn = cv2.getRotationMatrix2D((149.5, 149.5), -degrees, 1.0)
+    return upright, cv2.warpAffine(upright, turn, (300, 300))
+
+
+@pytest.mark.parametrize("degrees", [-60, -25, 12, 30, 90])
+@pytest.mark.parametrize("side", [30, 50, 80])
+def test_the_crop_of_a_tilted_head_is_that_of_the_upright_one(degrees: float, side: int) -> None:
+    upright, tilted = tilted_face(degrees)
+    box, margin = Box(150 - side / 2, 150 - side / 2, side, side), CropMargin(scale=1.2, up=0.2)
+    wanted = crop_face(upright, face_square(box, margin), 48).astype(int)
+    got = crop_face(tilted, face_square(box, margin, degrees), 48, degrees).astype(int)
+    assert np.abs(got - wanted).mean() < 4  # interpolation only; unturned crops differ by 15 and more
+    assert np.abs(crop_face(tilted, face_square(box, margin), 48) - wanted).mean() > 15
+
+
+def test_no_roll_changes_no_bit() -> None:
+    upright, _ = tilted_face(0)
+    box, margin = Box(101.3, 88.8, 70.2, 71), CropMargin(scale=1.2, up=0.2)
+    assert face_square(box, margin, 0.0) == face_square(box, margin)
+    square = face_square(box, margin)
+    assert np.array_equal(crop_face(upright, square, 48, 0.0), crop_face(upright, square, 48))
+
+
+@given(greys, places, st.integers(8, 64), st.floats(-180, 180))
+def test_a_turned_crop_is_made_of_the_frames_pixels_too(
+    grey: np.ndarray, square: Box, size: int, roll_deg: float
+) -> None:
+    face = crop_face(grey, square, size, roll_deg)
+    assert (face.shape, face.dtype) == ((size, size), np.uint8)
+    assert grey.min() <= face.min()
+    assert face.max() <= grey.max()

@@ -64,7 +64,7 @@ TWO = heard([("start", 1, UNKNOWN), ("start", 2, "sad")], [("update", 1, "happy"
 
 def test_a_clip_is_scored() -> None:
     score = score_clip(ClipTruth("a.mp4", 2, "sad"), TWO, 2.0)
-    assert (score.tracks, score.events, score.changes, score.each) == (2, 4, 1, ("happy", "sad"))
+    assert (score.tracks, score.events, score.changes, score.each, score.frames) == (2, 4, 1, ("happy", "sad"), 4)
     assert score.shares == pytest.approx({"sad": 2.5 / 4, "happy": 1.0 / 4, UNKNOWN: 0.5 / 4})
     assert list(score.shares) == ["sad", "happy", UNKNOWN]
     assert score.first_label_s == 0.5

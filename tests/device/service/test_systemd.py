@@ -16,6 +16,7 @@ from device.config.schema import DeviceConfig
 from device.service.systemd import Notifier
 
 UNIT = Path(__file__).parents[3] / "systemd" / "emotion-device.service"
+UNITS = {"emotion-device.service": UNIT, "emotion-device@door.service": UNIT.with_name("emotion-device@.service")}
 ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
 EXPOSURE_TENTHS = 14
@@ -80,9 +81,10 @@ def test_outside_systemd_and_without_its_socket_nothing_happens(tmp_path: Path) 
 
 
 @needs_systemd
-def test_the_unit_is_valid(tmp_path: Path) -> None:
-    unit = tmp_path / UNIT.name  # with a program that is there, for systemd asks for one
-    unit.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text(), flags=re.MULTILINE))
+@pytest.mark.parametrize("name", UNITS)
+def test_the_unit_is_valid(tmp_path: Path, name: str) -> None:
+    unit = tmp_path / name  # with a program that is there, for systemd asks for one
+    unit.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNITS[name].read_text(), flags=re.MULTILINE))
     shutil.copytree(f"{UNIT}.d", f"{unit}.d")
     verify = [str(ANALYZE), "--man=no", "--recursive-errors=yes", "verify", str(unit)]
     done = subprocess.run(verify, capture_output=True, text=True)
@@ -90,8 +92,10 @@ def test_the_unit_is_valid(tmp_path: Path) -> None:
 
 
 @needs_systemd
-def test_the_unit_is_hardened() -> None:
-    measure = [str(ANALYZE), "--no-pager", "security", "--offline=true", f"--threshold={EXPOSURE_TENTHS}", str(UNIT)]
+@pytest.mark.parametrize("name", UNITS)
+def test_the_unit_is_hardened(tmp_path: Path, name: str) -> None:
+    unit = str(shutil.copy(UNITS[name], tmp_path / name))
+    measure = [str(ANALYZE), "--no-pager", "security", "--offline=true", f"--threshold={EXPOSURE_TENTHS}", unit]
     done = subprocess.run(measure, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout.splitlines()[-1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -11,16 +12,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from device.config.schema import PipelineConfig, SmootherConfig, TrackerConfig
+from device.config.schema import DeviceConfig, ModelConfig, PipelineConfig, SmootherConfig, TrackerConfig
 from device.inference.box import Box
 from device.inference.classifier import Classifier, Prediction
 from device.messages import UNKNOWN
 from device.vision.detection import Detection
-from device.vision.pipeline import Pipeline
+from device.vision.pipeline import Pipeline, from_config
 from device.vision.smoother import make_smoother
 from device.vision.time_budget import Budget
 from device.vision.tracker import Tracker
-from tests.support.clips import portrait
+from tests.support.clips import portrait, scene
 from tests.support.clock import Clock
 from tests.support.scripted_detector import FPS, ScriptedDetector, frames_from, play
 from tests.support.tiny_models import LABELS, write_tiny
@@ -137,3 +138,16 @@ def test_faces_too_small_to_classify_take_no_time(model: Path) -> None:
     assert {face.reading.emotion for face in observations[-1].faces} == {UNKNOWN}
     assert len(observations[-1].faces) == 30
     assert pipeline.face_reads() is None
+
+
+def test_the_budget_counts_the_time_of_the_given_clock(model: Path) -> None:
+    """One that jumps a second at each reading leaves time for one tile of two, or for one face."""
+    picture = scene([(60, 100, 200), (380, 100, 200)], width=640, height=480)
+    seen = []
+    for step_s in (0.0, 1.0):
+        pipeline = from_config(
+            DeviceConfig(model=ModelConfig(path=str(model))), clock=partial(next, itertools.count(0.0, step_s))
+        )
+        frames = [len(pipeline.process(frame).faces) for frame in frames_from([picture] * 3)]
+        seen.append(frames)
+    assert seen[0] == [0, 0, 2] and seen[1] == [0, 0, 0]

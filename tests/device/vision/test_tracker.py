@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from device.config.schema import TrackerConfig
 from device.inference.box import Box
 from device.vision.detection import Detection
-from device.vision.tracker import Tracker, TrackUpdate
+from device.vision.tracker import Tracker, TrackUpdate, Verdict
 
 CONFIG = TrackerConfig(min_iou=0.3, confirm_frames=3, lost_s=1.0)
 FRAME_S = 0.1
@@ -243,3 +243,38 @@ def test_the_order_of_detections_does_not_matter(config: TrackerConfig, clip: li
     shuffler = random.Random(seed)
     shuffled = [shuffler.sample(found, len(found)) for found in clip]
     assert follow(Tracker(config), shuffled) == follow(Tracker(config), clip)
+
+
+# ---- the judge of what is a face
+
+
+def test_what_is_undecided_waits_and_what_is_refused_uses_no_id() -> None:
+    verdicts = {1: Verdict.UNDECIDED}
+    tracker = Tracker(CONFIG, lambda track: verdicts.get(track.key, Verdict.FACE))
+    updates = follow(tracker, [[face(), face(x=300)]] * 5)
+    assert {track.box.x: track.id for track in updates[-1].live} == {300: 1}
+    assert [len(update.in_view) for update in updates] == [0, 2, 2, 2, 2]
+    assert [box.x for box in tracker.wanted()] == [100]
+    verdicts[1] = Verdict.OTHER
+    assert tracker.wanted() == []  # no hurry to see it again
+    updates = follow(tracker, [[face(), face(x=300)]] * 5, 0.5)
+    assert [[track.id for track in update.live] for update in updates] == [[1]] * 5
+    verdicts[1] = Verdict.FACE
+    update = tracker.update([face(), face(x=300)], 1.0)
+    assert [track.id for track in update.started] == [2]
+
+
+def test_a_face_that_is_one_no_more_ends_once_and_may_start_anew() -> None:
+    verdict = [Verdict.FACE]
+    tracker = Tracker(CONFIG, lambda track: verdict[0])
+    follow(tracker, [[face()]] * 5)
+    verdict[0] = Verdict.OTHER
+    updates = follow(tracker, [[face()]] * 20, 0.5)
+    assert [[track.id for track in update.ended] for update in updates] == [[1], *[[]] * 19]
+    assert not any(update.live for update in updates)
+    verdict[0] = Verdict.FACE
+    update = tracker.update([face()], 2.5)
+    assert [track.id for track in update.started] == [2]
+    assert update.dropped == []
+    dropped = [track.key for update in follow(tracker, [[]] * 20, 2.6) for track in update.dropped]
+    assert dropped == [1]
