@@ -15,8 +15,11 @@ from device.config import usage_policy
 from device.config.schema import CameraConfig, DeviceConfig, PipelineConfig, SmootherConfig, TrackerConfig, load_config
 from device.errors import ConfigError
 from device.messages import UNKNOWN
+from device.vision.face_check import MAX_BURST
 from device.vision.observation import FaceReading, Observation
 from device.vision.pipeline import from_config
+
+SHOWN = MAX_BURST + 1  # frames of a photo: until the second look has decided, and turned a tilted head
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ class Analyzer:
 
     def _read_photo(self, camera: CameraConfig) -> Iterator[FaceRow]:
         with open_camera(camera) as frames:
-            seen = self._photos.process(next(frames))
+            for frame in frames:
+                seen = self._photos.process(frame)  # the last one counts
         self._photos.finish()
         from_the_left = sorted(seen.faces, key=lambda face: face.track.box)
         for number, face in enumerate(from_the_left, 1):
@@ -87,10 +91,10 @@ class Analyzer:
             yield dataclasses.replace(row, emotion=UNKNOWN) if small else row
 
     def _camera(self, path: Path) -> CameraConfig:
-        """The file as a camera that gives every frame, and a photo once."""
-        once_s = 1.0 / self._config.camera.fps
+        """The file as a camera that gives every frame, and a photo as often as it is looked at."""
+        shown_s = SHOWN / self._config.camera.fps
         return dataclasses.replace(
-            self._config.camera, source=str(path), fast=True, loop=False, picture_s=once_s, fault=None
+            self._config.camera, source=str(path), fast=True, loop=False, picture_s=shown_s, fault=None
         )
 
 

@@ -15,7 +15,7 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#|mailto:)([^)\s]+)\)")
 
 
 def absolute(text: str) -> str:
-    """The text with every relative link and picture made absolute; those in the page itself stay."""
+    """The text with every relative link and picture made absolute; those to # stay."""
     return LINK.sub(lambda found: f"{found[1]}[{found[2]}]({PICTURES if found[1] else PAGES}{found[3]})", text)
 
 
