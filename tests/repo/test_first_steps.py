@@ -1,4 +1,4 @@
-"""Four new users, each in a clone and with a wheel in an empty folder: no traceback, no silent end."""
+"""Four new users, in a clone and with a wheel in an empty folder: no traceback, no silence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LAW = ("--set", "device.purpose=test", "--set", "device.jurisdiction=elsewhere")
 Done = subprocess.CompletedProcess[str]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
 class User:
