@@ -30,9 +30,7 @@ class EmotionEvent(JsonMessage):
 
     id: str = documented("unique id of the event, 32 hexadecimal digits", default_factory=lambda: uuid.uuid4().hex)
     seq: int | None = documented(
-        "sequence number, one higher with each event, also across restarts; never null in a published event",
-        ge=1,
-        default=None,
+        "one higher with each event, also across restarts; never null in a published event", ge=1, default=None
     )
     type: EventType = documented("start: a face was confirmed; update: its expression changed; end: it left")
     track: int = documented("id of the face; ids are not reused while the device runs", ge=1)
@@ -46,6 +44,7 @@ class EmotionEvent(JsonMessage):
         digits=0,
         default=None,
     )
+    media_s: float | None = documented("time in the file; null for a camera", digits=3, ge=0, default=None)
     replayed: bool = documented(
         "true if the event was recorded before the connection that delivers it was established", default=False
     )
@@ -172,9 +171,7 @@ class Health(JsonMessage):
     face_reads: FaceReads | None = documented(
         "how often each face is classified; null if no face was classified twice recently", default=None
     )
-    temperature_c: float | None = documented(
-        "temperature of the processor in °C; null if the board does not report it", digits=1
-    )
+    temperature_c: float | None = documented("of the processor in °C; null if the board does not report it", digits=1)
     throttling: Throttling | None = documented("throttling by the firmware; null if the board does not report it")
     memory_mb: float | None = documented(
         "resident memory of the process in 10^6 bytes; null if unknown", digits=1, ge=0
@@ -256,6 +253,9 @@ class Status(JsonMessage):
     )
     jurisdiction: str | None = documented("applicable law: eu or elsewhere")
     aggregate: bool = documented("true if the device publishes only summaries of groups")
+    below_min_group: bool | None = documented(
+        "true while too few faces for a summary are in view, or none; null if `aggregate` is false", default=None
+    )
     config_error: str | None = documented("why reloaded settings are not active; null if they are")
     model_update: ModelUpdate | None = documented(
         "result of the last model update; null if there was none", default=None

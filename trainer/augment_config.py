@@ -27,14 +27,14 @@ class AugmentConfig:
 
     flip: float = augmentation(0.5, "probability of mirroring", off=0, ge=0, le=1, advanced=True)
     rotate_deg: float = augmentation(12.0, "largest rotation either way, degrees", off=0, ge=0, le=180)
-    scale: float = augmentation(0.15, "largest change of size either way, as a share", off=0, ge=0, lt=1)
+    scale: float = augmentation(0.12, "largest change of size either way, as a share", off=0, ge=0, lt=1)
     crop: float = augmentation(
         0.0, "probability of cutting out a square and resizing it to the whole", off=0, ge=0, le=1, advanced=True
     )
     crop_area: float = augmentation(
         0.64, "smallest such square, as a share of the face", off=0.64, gt=0, le=1, advanced=True
     )
-    shift: float = augmentation(0.1, "largest shift either way, as a share of the side", off=0, ge=0, le=1)
+    shift: float = augmentation(0.08, "largest shift either way, as a share of the side", off=0, ge=0, le=1)
     brightness: float = augmentation(
         0.2, "largest offset either way, of the range 0 to 1", off=0, ge=0, le=1, advanced=True
     )
@@ -49,8 +49,8 @@ class AugmentConfig:
         le=1,
         advanced=True,
     )
-    erase: float = augmentation(0.5, "probability of erasing a rectangle", off=0, ge=0, le=1)
-    erase_area: float = augmentation(0.2, "largest erased share of the face", off=0.2, gt=0, le=1, advanced=True)
+    erase: float = augmentation(0.3, "probability of erasing a rectangle", off=0, ge=0, le=1)
+    erase_area: float = augmentation(0.15, "largest erased share of the face", off=0.2, gt=0, le=1, advanced=True)
 
     @classmethod
     def only(cls, **used: float) -> Self:

@@ -16,6 +16,7 @@ from device.standard_streams import guarded
 from trainer.config import TrainConfig, load_config
 
 DEFAULT_CONFIG = Path("config.yaml")
+RECIPES = Path(__file__).with_name("recipes")
 SUBCOMMANDS = {
     "data": "describe a data set: counts, duplicates, blanks, a contact sheet",
     "teacher": "train a teacher",
@@ -30,13 +31,21 @@ DESCRIPTION = """Makes the network that the device runs.
 
   trainer distill --data fer2013.csv && trainer convert
 
-trains a teacher, distils it into the student, and writes an int8 .tflite with its model card for the device."""
+trains a teacher, distils it into the student, and writes an int8 .tflite with its model card for the device.
+Documentation: https://github.com/emotion-edge/emotion-edge/blob/main/docs/training.md"""
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """The command line; only the module of `command` is imported, for its options."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", type=Path, metavar="F", help="config file (default: ./config.yaml if it exists)")
+    source = common.add_mutually_exclusive_group()
+    source.add_argument("--config", type=Path, metavar="F", help="config file (default: ./config.yaml if it exists)")
+    source.add_argument(
+        "--recipe",
+        choices=recipes(),
+        metavar="NAME",
+        help=f"settings that come with the trainer: {', '.join(recipes())}",
+    )
     common.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help="override a setting"
     )
@@ -45,6 +54,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "trainer", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in SUBCOMMANDS.items():
         sub = commands.add_parser(
@@ -100,9 +110,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _config(args: argparse.Namespace) -> TrainConfig:
     path = args.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
+    if args.recipe is not None:
+        path = RECIPES / f"{args.recipe}.yaml"
     config = load_config(path, args.overrides)
     named = {key: value for key, value in (("data", args.data), ("runs", args.runs)) if value is not None}
     return replace(config, **named)
+
+
+def recipes() -> list[str]:
+    """The names of the recipes."""
+    return sorted(file.stem for file in RECIPES.glob("*.yaml"))
+
+
+class _Version(argparse.Action):
+    """`--version`; the version is looked up only when it is asked for, because that takes time."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"emotion-edge {version('emotion-edge')}")
+        parser.exit()
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

@@ -71,9 +71,9 @@ class TeacherConfig:
         "architecture",
         choices=("se_resnet34", "resnet34", "se_resnet18", "resnet18", "vgg11", "vgg13", "vgg16", "vgg19"),
     )
-    width: float = setting(1.0, "channels as a share of the original's", gt=0, le=4)
+    width: float = setting(0.5, "channels as a share of the original's", gt=0, le=4)
     stem_stride: int = setting(
-        1, "stride of the first convolution; 2 is about four times cheaper", ge=1, le=2, advanced=True
+        2, "stride of the first convolution; 2 is about four times cheaper", ge=1, le=2, advanced=True
     )
     dropout: float = setting(0.2, "dropout before the head", ge=0, lt=1, advanced=True)
     teachers: tuple[str, ...] = setting(
@@ -81,7 +81,7 @@ class TeacherConfig:
         "run folders, checkpoints or .tflite files of its own teachers; empty: labels only",
         advanced=True,
     )
-    fit: FitConfig = section(FitConfig)
+    fit: FitConfig = section(FitConfig, epochs=17, warmup_epochs=1.0, votes_weight=0.3)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class StudentConfig:
     """The student's network and its training."""
 
     channels: tuple[int, int, int] = setting((32, 64, 128), "channels of the three residual blocks", ge=8, le=1024)
-    tail: int = setting(96, "hidden channels of one more residual block at 6x6; 0 leaves it out", ge=0, le=1024)
+    tail: int = setting(104, "hidden channels of one more residual block at 6x6; 0 leaves it out", ge=0, le=1024)
     stem_stride: int = setting(
         1, "stride of the first convolution; 2 is about four times cheaper", ge=1, le=2, advanced=True
     )
@@ -100,8 +100,8 @@ class StudentConfig:
         choices=("none", "acb"),
         advanced=True,
     )
-    dropout: float = setting(0.1, "dropout before the head", ge=0, lt=1, advanced=True)
-    fit: FitConfig = section(FitConfig)
+    dropout: float = setting(0.0, "dropout before the head", ge=0, lt=1, advanced=True)
+    fit: FitConfig = section(FitConfig, epochs=46, weight_decay=3e-4, warmup_epochs=1.0, votes_weight=0.3)
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class DistillConfig:
         advanced=True,
     )
     kl_weight: float = setting(
-        0.9, "share of the loss that is KL to the teachers; the rest is cross-entropy", ge=0, le=1
+        0.4, "share of the loss that is KL to the teachers; the rest is cross-entropy", ge=0, le=1
     )
     dist_weight: float = setting(
         0.0,
@@ -249,9 +249,18 @@ class TrainConfig:
     without_twins: bool = setting(
         False, "leave out Training faces whose exact pixels are in a test split too", advanced=True
     )
-    accelerator: str = setting("auto", "where to train", choices=("auto", "cpu", "cuda"))
+    accelerator: str = setting(
+        "auto",
+        "where to train: auto is cuda where there is one, else cpu; mps is Apple's",
+        choices=("auto", "cpu", "cuda", "mps"),
+    )
     threads: int | None = setting(None, "CPU threads; null takes every core", ge=1, le=1024, advanced=True)
-    bf16: bool = setting(True, "bfloat16 autocast", advanced=True)
+    bf16: str = setting(
+        "auto",
+        "bfloat16 autocast; auto: where the processor computes in it, which is slow elsewhere",
+        choices=("auto", "true", "false"),
+        advanced=True,
+    )
     compile: bool = setting(False, "torch.compile the network; worth it on long runs", advanced=True)
     checkpoint_s: float = setting(
         0.0,

@@ -29,9 +29,11 @@ class Camera:
     def __init__(self, config: CameraConfig) -> None:
         config = choose_camera(config)
         self.source = without_secrets(config.source)  # the camera that was chosen if it was `auto`
-        self.live = find_source(config).live  # False: it ends by itself
+        source = find_source(config)
+        self.live = source.live  # False: it ends by itself
         self.skipped = 0  # in all
         self._config = config
+        self._in_file = source.media_time and not source.live
         self._index = -1
         every_frame = config.fast and not self.live
         self._reader: FrameReader = (
@@ -56,7 +58,9 @@ class Camera:
         self._reject_frozen(raw)
         self.skipped += skipped
         self._index += skipped + 1
-        return Frame(raw.image, self._index, raw.time_s, raw.timestamp, skipped, raw.still_s, raw.pixel_format)
+        media_s = raw.time_s if self._in_file else None
+        shown = (raw.time_s, raw.timestamp, skipped, raw.still_s, raw.pixel_format, media_s)
+        return Frame(raw.image, self._index, *shown)
 
     def close(self) -> None:
         """Free the source; harmless when repeated."""

@@ -9,7 +9,20 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from device.cli import cameras, check_config, completion, demo, fleet, forget, model, replay, run, selftest, snapshot
+from device.cli import (
+    analyze,
+    cameras,
+    check_config,
+    completion,
+    demo,
+    fleet,
+    forget,
+    model,
+    replay,
+    run,
+    selftest,
+    snapshot,
+)
 from device.cli.parser import CommandParser
 from device.errors import EmotionEdgeError
 from device.plain_text import shown
@@ -17,6 +30,7 @@ from device.standard_streams import guarded
 
 COMMANDS = {
     "run": run,
+    "analyze": analyze,
     "cameras": cameras,
     "snapshot": snapshot,
     "selftest": selftest,
@@ -34,11 +48,17 @@ and publishes every change over MQTT. No picture is stored or sent."""
 EPILOG = """\
 to start with:
   device demo                           a bundled picture, to a broker and back
+  device check-config --print > config.yaml       settings to start with
+
+with device.purpose and device.jurisdiction set in config.yaml:
+  device analyze photos/ --csv faces.csv          a table of faces
   device run --source clip.mp4          a video's events, as JSON lines
   device run --set device.mqtt.host=localhost     camera events, to a broker
 
 exit codes:
-  0 good   1 the check failed or the work could not be done   2 wrong usage"""
+  0 good   1 the check failed or the work could not be done   2 wrong usage
+
+documentation: https://github.com/emotion-edge/emotion-edge/tree/main/docs"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import TYPE_CHECKING
 
 from device.cli.options import add_config_options, add_json_option, config_path, load_settings
@@ -14,11 +15,15 @@ if TYPE_CHECKING:
 HELP = "check a config, print the settings in force"
 DESCRIPTION = """\
 Loads a config as `device run` would, and prints what is wrong with it (file,
-line, key, what is allowed) or which settings differ from the defaults."""
+line, key, what is allowed) or which settings differ from the defaults.
+Exit code 0: `device run` accepts it. 2: a setting is wrong, or
+device.purpose or device.jurisdiction is missing. With --print and --all, these
+two may be missing, because the output is also a file to start with."""
 EPILOG = """\
 examples:
-  device check-config --config mine.yaml
-  device check-config --print > config.yaml     a file to start with
+  device check-config --print > mine.yaml       a file to start with
+  device check-config --config mine.yaml --set device.purpose=test \\
+      --set device.jurisdiction=eu              as if both were in the file
   device check-config --all | less              every setting, with its meaning"""
 
 
@@ -35,12 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the settings in force; print them first where that is asked for."""
+    from device.config import usage_policy
     from device.config.yaml_writer import render
 
     config = load_settings(args)
     as_yaml = (args.print or args.all) and not args.json
-    if as_yaml:  # before the checks: the text is also a file to start with
+    if as_yaml:
         print(render({"device": config}, advanced=args.all), end="")
+        if (missing := usage_policy.missing_settings(config)) is not None:
+            print(f"device: note: {missing}.", file=sys.stderr)
+            return 0
     check(config)
     if not as_yaml:
         _print_changes(config, str(config_path(args) or "built-in defaults"), args.json)
@@ -66,6 +75,7 @@ def check(config: DeviceConfig) -> None:
 
 
 def _print_changes(config: DeviceConfig, where: str, as_json: bool) -> None:
+    from device.config import usage_policy
     from device.config.loader import to_dict
     from device.config.yaml_writer import changes
 
@@ -77,3 +87,5 @@ def _print_changes(config: DeviceConfig, where: str, as_json: bool) -> None:
     print(f"{where}: good; changed from the defaults: {len(changed) or 'nothing'}")
     for key, (value, default) in changed.items():
         print(f"  {key}: {value!r} (default {default!r})")
+    if (note := usage_policy.note(config)) is not None:
+        print(f"note: {note}.")

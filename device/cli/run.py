@@ -22,8 +22,10 @@ sources (`device cameras` lists the cameras that are there):
   clip.mp4 face.jpg frames/     a video, a picture, or a folder of pictures
 
 examples:
-  device run --source v4l2:///dev/video0 --set device.mqtt.host=broker.local
-  device run --source clip.mp4 --fast | jq .emotion"""
+  device run --source clip.mp4 --fast --set device.purpose=test \\
+      --set device.jurisdiction=eu | jq .emotion
+and with both set in config.yaml:
+  device run --source v4l2:///dev/video0 --set device.mqtt.host=broker.local"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

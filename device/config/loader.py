@@ -59,9 +59,9 @@ def module_names(*room: str) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")))
 
 
-def section(cls: type[T], advanced: bool = False) -> T:
-    """Declare a nested group of settings; all settings of an advanced one are advanced."""
-    return dataclasses.field(default_factory=cls, metadata={"advanced": advanced})
+def section(cls: type[T], advanced: bool = False, **defaults: Any) -> T:
+    """Declare a group of settings, all advanced if it is; `defaults` replace those of its class."""
+    return dataclasses.field(default_factory=lambda: cls(**defaults), metadata={"advanced": advanced})
 
 
 def load(cls: type[T], name: str, path: Path | None = None, overrides: Iterable[str] = ()) -> T:
@@ -81,7 +81,7 @@ def load(cls: type[T], name: str, path: Path | None = None, overrides: Iterable[
     if node is not None:
         for key, value in _pairs(node, str(path)):
             if key.value == name:
-                config = _build(cls, value, name, str(path))
+                config = _build(config, value, name, str(path))
             elif key.value not in SECTIONS:
                 raise ConfigError(_unknown(key.value, SECTIONS, _where(str(path), key)))
     for text in overrides:
@@ -107,7 +107,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 def from_dict(cls: type[T], values: dict[str, Any], name: str, where: str) -> T:
     """Build settings from the values of `to_dict`, for example those of a checkpoint."""
-    return _build(cls, yaml.compose(yaml.safe_dump(values)), name, where)
+    return _build(cls(), typing.cast(yaml.Node, yaml.compose(yaml.safe_dump(values))), name, where)
 
 
 def _listify(value: Any) -> Any:
@@ -148,21 +148,21 @@ def _pairs(node: yaml.Node, source: str) -> list[tuple[yaml.Node, yaml.Node]]:
     raise ConfigError(f"{_where(source, node)}: settings (key: value) are expected here.")
 
 
-def _build(cls: type[T], node: yaml.Node | None, prefix: str, source: str) -> T:
+def _build(default: T, node: yaml.Node, prefix: str, source: str) -> T:
     """One dataclass from one YAML mapping; what the mapping leaves out keeps its default."""
-    fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, cls))}
-    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, default))}
+    hints = typing.get_type_hints(type(default))
     values: dict[str, Any] = {}
-    for key, value in _pairs(node, source) if node is not None else []:
+    for key, value in _pairs(node, source):
         full = f"{prefix}.{key.value}"
         if key.value not in fields:
             raise ConfigError(_unknown(full, fields, _where(source, key)))
         hint = hints[key.value]
         if dataclasses.is_dataclass(hint):
-            values[key.value] = _build(typing.cast(Any, hint), value, full, source)
+            values[key.value] = _build(getattr(default, key.value), value, full, source)
         else:
             values[key.value] = read_value(fields[key.value], hint, value, full, _where(source, value))
-    return cls(**values)
+    return typing.cast(T, dataclasses.replace(typing.cast(Any, default), **values))
 
 
 def _override(config: T, text: str, name: str) -> T:

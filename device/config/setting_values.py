@@ -38,6 +38,8 @@ def read_value(field: dataclasses.Field[Any], hint: Any, node: yaml.Node, full: 
         raw = yaml.SafeLoader("").construct_document(node)
     except Exception as error:  # an unknown !tag, the 45th of May, `!!int ''`: PyYAML raises any type
         raise ConfigError(f"{where}: {full} cannot be read, but must be {allowed(hint, field)}.") from error
+    if isinstance(raw, bool) and "true" in (field.metadata["choices"] or ()):
+        raw = str(raw).lower()  # a word beside others, not YAML's truth value
     value = _typed(hint, raw)
     if value is _WRONG:
         raise ConfigError(f"{where}: {full} is {quoted(raw)}, but must be {allowed(hint, field)}.")

@@ -18,15 +18,9 @@ def check(config: DeviceConfig) -> None:
     Raises:
         ConfigError: purpose or jurisdiction are not set, or prohibited together.
     """
-    for name, value, words in (
-        ("purpose", config.purpose, tuple(PURPOSES)),
-        ("jurisdiction", config.jurisdiction, JURISDICTIONS),
-    ):
-        if value is None:
-            raise ConfigError(
-                f"device.{name} is not set; write it into config.yaml or add --set device.{name}=..., "
-                f"one of {', '.join(words)} (docs/privacy.md explains them)."
-            )
+    missing = missing_settings(config)
+    if missing:
+        raise ConfigError(f"{missing}.")
     prohibited = config.purpose is not None and PURPOSES[config.purpose].prohibited_in_eu
     if config.jurisdiction == "eu" and prohibited and not _has_exception(config):
         raise ConfigError(
@@ -36,11 +30,39 @@ def check(config: DeviceConfig) -> None:
         )
 
 
+def missing_settings(config: DeviceConfig) -> str | None:
+    """Which of purpose and jurisdiction are not set, and what to do; None if both are."""
+    words = {"purpose": (config.purpose, tuple(PURPOSES)), "jurisdiction": (config.jurisdiction, JURISDICTIONS)}
+    unset = [name for name, (value, _) in words.items() if value is None]
+    if not unset:
+        return None
+    keys = " and ".join(f"device.{name}" for name in unset)
+    options = " ".join(f"--set device.{name}=..." for name in unset)
+    values = "; ".join(f"{name} is one of {', '.join(words[name][1])}" for name in unset)
+    return (
+        f"{keys} {'is' if len(unset) == 1 else 'are'} not set; write {'it' if len(unset) == 1 else 'them'} into "
+        f"config.yaml or add {options}; {values} (docs/privacy.md explains them)"
+    )
+
+
 def aggregate(config: DeviceConfig) -> bool:
     """Whether the device publishes summaries of groups and nothing else."""
     if config.privacy.aggregate is not None:
         return config.privacy.aggregate
     return config.purpose is not None and PURPOSES[config.purpose].groups_only
+
+
+def note(config: DeviceConfig) -> str | None:
+    """What a user must know who waits for the events of one face; None where there are some."""
+    if not aggregate(config):
+        return None
+    why = (
+        f"device.purpose is {config.purpose}" if config.privacy.aggregate is None else "device.privacy.aggregate is set"
+    )
+    return (
+        f"{why}: only summaries of groups are published; with fewer than {config.privacy.min_group} faces in view "
+        "(device.privacy.min_group) there is no output"
+    )
 
 
 def _has_exception(config: DeviceConfig) -> bool:

@@ -174,6 +174,9 @@ class ModelConfig:
         "public keys of minisign, the line that begins with RW; if set, a model must be signed with one of them",
         advanced=True,
     )
+    allow_failed_gates: bool = setting(
+        False, "run a model although its card says that it failed gates of `trainer convert`", advanced=True
+    )
     max_accuracy_drop: float = setting(
         0.01,
         "largest accuracy, by their cards, that a new model may lose against the model in force",

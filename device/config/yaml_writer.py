@@ -30,24 +30,24 @@ def _section(name: str, config: Any, advanced: bool) -> Iterator[str]:
     """A top-level key and everything under it, with an empty line after."""
     yield from _comment(summary(type(config)), "")
     yield f"{name}:"
-    yield from _body(config, "  ", advanced)
+    yield from _body(config, type(config)(), "  ", advanced)
     yield ""
 
 
-def _body(config: Any, indent: str, advanced: bool, main: bool = True) -> Iterator[str]:
+def _body(config: Any, default: Any, indent: str, advanced: bool, main: bool = True) -> Iterator[str]:
     """The lines of a group; `main` is False below an advanced one."""
     hints = typing.get_type_hints(type(config))
     for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
+        value, usual = getattr(config, field.name), getattr(default, field.name)
         shown = main and not field.metadata["advanced"]
         if dataclasses.is_dataclass(value):
-            lines = list(_body(value, indent + "  ", advanced, shown))
+            lines = list(_body(value, usual, indent + "  ", advanced, shown))
             if lines:
                 yield ""
                 yield from _comment(summary(type(value)), indent)
                 yield f"{indent}{field.name}:"
                 yield from lines
-        elif shown or advanced or value != field.default:
+        elif shown or advanced or value != usual:
             yield from _comment(_meaning(field, hints[field.name]), indent)
             yield f"{indent}{field.name}: {scalar(value)}"
 
@@ -74,13 +74,20 @@ def scalar(value: Any) -> str:
     return yaml.safe_dump(plain, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
 
 
-def changes(config: Any, name: str) -> dict[str, tuple[Any, Any]]:
-    """The settings that differ from the defaults: full key -> (value, default)."""
+def changes(config: Any, name: str, default: Any = None) -> dict[str, tuple[Any, Any]]:
+    """The settings that differ from the defaults: full key -> (value, default).
+
+    Args:
+        config: the settings.
+        name: of their group.
+        default: what to compare with; None takes the defaults of the group's class.
+    """
     found: dict[str, tuple[Any, Any]] = {}
+    default = type(config)() if default is None else default
     for field in dataclasses.fields(config):
-        key, value = f"{name}.{field.name}", getattr(config, field.name)
+        key, value, usual = f"{name}.{field.name}", getattr(config, field.name), getattr(default, field.name)
         if dataclasses.is_dataclass(value):
-            found |= changes(value, key)
-        elif value != field.default:
-            found[key] = (value, field.default)
+            found |= changes(value, key, usual)
+        elif value != usual:
+            found[key] = (value, usual)
     return found

@@ -73,4 +73,5 @@ class ModelCard:
     golden: tuple[float, ...] = ()  # the bundled face's logits at conversion; none in an older card
     golden_labels: tuple[str, ...] = ()  # the labels that these logits belong to; none in an older card
     golden_probes: tuple[tuple[float, ...], ...] = ()  # the same for `golden.PROBES`
+    failed_gates: tuple[str, ...] = ()  # of `trainer convert --allow-failed-gates`: an experiment
     schema_version: int = SCHEMA_VERSION

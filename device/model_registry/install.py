@@ -24,7 +24,7 @@ from device.inference.model_card import ModelCard, read_card
 from device.messages import ModelUpdate
 from device.model_registry import minisign
 from device.model_registry.acceptance import Latencies, latency_problem
-from device.model_registry.registry import ModelStore, Record, name_of, open_store
+from device.model_registry.registry import ModelStore, Record, name_of, open_store, require_gates
 from device.plain_text import shown
 
 MAX_BYTES = MAX_FILE  # of a file
@@ -119,6 +119,7 @@ def _admit(config: DeviceConfig, store: ModelStore, record: Record, file: ModelF
     path, old = store.path(store.add(file.data)), store.path(record.current)
     try:
         card = read_card(path)
+        require_gates(card, config, path)
         if not options.worse:
             _require_accuracy(card, _card(old), config.model.max_accuracy_drop, file.name)
         if not options.untested:

@@ -23,12 +23,12 @@ from device.host.paths import state_dir
 from device.inference import model_card
 from device.inference.card_archive import MAX_FILE
 from device.inference.classifier import BUNDLED, PROFILES
-from device.inference.model_card import read_card
+from device.inference.model_card import ModelCard, read_card
 from device.messages import ModelName, ModelUpdate, UpdateState
 from device.model_registry.record import MAX_REASON, Record, read_record, record_json
 from device.plain_text import shown
 
-__all__ = ["ModelStore", "Record", "model_path", "name_of", "open_store"]
+__all__ = ["ModelStore", "Record", "model_path", "name_of", "open_store", "require_gates"]
 
 FOLDER, RECORD, LOCK, INSTALLING = "models", "record.json", "lock", "installing"
 
@@ -217,6 +217,24 @@ def model_path(config: DeviceConfig) -> Path:
     except NoHomeError:  # without a state folder no model can be installed
         return PROFILES[config.model.bundled]
     return store.path(store.record().current)
+
+
+def require_gates(card: ModelCard, config: DeviceConfig, where: object) -> None:
+    """Refuse a model that is an experiment, unless the settings allow it.
+
+    Args:
+        card: its card.
+        config: the settings.
+        where: the file, for the message.
+
+    Raises:
+        ModelError: it failed gates of `trainer convert`.
+    """
+    if card.failed_gates and not config.model.allow_failed_gates:
+        raise ModelError(
+            f"{where}: its card says that it failed {', '.join(card.failed_gates)} when it was converted; train and "
+            "convert it again, or set device.model.allow_failed_gates for an experiment."
+        )
 
 
 def name_of(path: Path, digest: str | None = None) -> ModelName:

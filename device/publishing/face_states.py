@@ -30,6 +30,11 @@ class FaceStatePublisher:
         self._published: dict[int, tuple[str, float]] = {}  # track -> last published emotion, and when
         self._summary_due_s = 0.0
 
+    @property
+    def below_min_group(self) -> bool | None:
+        """Whether too few faces for a summary are in view; None where that is no condition."""
+        return None
+
     def observe(self, faces: Sequence[TrackState], ended: Collection[int], now_s: float) -> list[Message]:
         """Take in one frame.
 
@@ -112,6 +117,11 @@ class AggregatePublisher(FaceStatePublisher):
         self._min_group = min_group
         self._summary_topic = topics.of(SUMMARY)
 
+    @property
+    def below_min_group(self) -> bool:
+        """Whether too few faces for a summary are in view, or none."""
+        return len(self._faces) < self._min_group
+
     def observe(self, faces: Sequence[TrackState], ended: Collection[int], now_s: float) -> list[Message]:
         """Take in one frame; see `FaceStatePublisher`."""
         return self._permitted(super().observe(faces, ended, now_s))
@@ -121,7 +131,7 @@ class AggregatePublisher(FaceStatePublisher):
         return self._permitted(super().announce(now_s))
 
     def _permitted(self, messages: list[Message]) -> list[Message]:
-        if len(self._faces) < self._min_group:
+        if self.below_min_group:
             return []
         return [message for message in messages if message.topic == self._summary_topic]
 

@@ -133,6 +133,8 @@ class MqttWorker:
             case FrameResult(at_s, faces, ended):
                 self._event_sender.pump()
                 self._publish(*self._face_states.observe(faces, ended, at_s))
+                if (status := self._status.group(self._face_states.below_min_group, at_s)) is not None:
+                    self._publish(status)
             case Progress() | CameraReport() | ConfigReport() | ModelReport():
                 if (status := self._status.take(item)) is not None:
                     self._publish(status)

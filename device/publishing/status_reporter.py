@@ -18,6 +18,7 @@ from device.outbox.outbox import Outbox
 from device.publishing.reports import CameraReport, ConfigReport, ModelReport, Progress, Report
 
 SNAPSHOT_S = 1.0  # as long, the response to `status` is the same
+GROUP_S = 10.0  # between two messages that too few faces are in view, or enough again
 STARTED_S = time.monotonic()  # this module is imported when the process starts
 
 
@@ -43,6 +44,8 @@ class StatusReporter:
         self._update = update
         self._progress: Progress | None = None
         self._snapshot: tuple[float, dict[str, Any]] | None = None  # until when, monotonic seconds
+        self._below_min_group = True if usage_policy.aggregate(config) else None
+        self._group_due_s = 0.0  # monotonic seconds
         self.health_due_s = 0.0  # monotonic seconds
 
     def take(self, report: Report) -> Message | None:
@@ -66,9 +69,21 @@ class StatusReporter:
         self._snapshot = None
         return self.status_message(self.status())
 
+    def group(self, below_min_group: bool | None, now_s: float) -> Message | None:
+        """Take in whether too few faces are in view.
+
+        Returns:
+            the new status message; None if nothing changed, or the last change was just now.
+        """
+        if below_min_group == self._below_min_group or now_s < self._group_due_s:
+            return None
+        self._below_min_group, self._group_due_s = below_min_group, now_s + GROUP_S
+        return self.status_message(self.status())
+
     def status(self) -> Status:
         """The status of this moment."""
-        return build_status(self._config, self._model, self._camera, self._config_error, self._update)
+        found = build_status(self._config, self._model, self._camera, self._config_error, self._update)
+        return dataclasses.replace(found, below_min_group=self._below_min_group)
 
     def health(self, reconnects: int) -> Health | None:
         """The health of this moment; None before the first progress. Thread-safe."""

@@ -29,7 +29,7 @@ from device.inference import golden
 from device.inference.classifier import Classifier
 from device.inference.model_card import digest
 from device.messages import Stage
-from device.model_registry.registry import model_path
+from device.model_registry.registry import model_path, require_gates
 from device.mqtt.connection import Acknowledged, ConnectionLost, MessageReceived, SubscribeRefused, connect
 from device.mqtt.topics import Message, Topics
 from device.selftest.timing import measure
@@ -98,6 +98,7 @@ def check_model(context: Context) -> str:
     """The model loads, and this version supports its card."""
     path = model_path(context.config)
     card = Classifier(path, context.config.model.threads).card
+    require_gates(card, context.config, path)
     return (
         f"{card.name} {card.version}, {card.quantisation.dtype}, {len(card.labels)} labels, sha256 {digest(path)[:12]}"
     )

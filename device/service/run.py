@@ -26,6 +26,8 @@ from device.service.systemd import Notifier
 from device.standard_streams import log_to_stderr
 from device.vision.pipeline import from_config
 
+log = logging.getLogger(__name__)
+
 
 def run(config: DeviceConfig, watch: Watch | None = None, reread: Callable[[], DeviceConfig] | None = None) -> int:
     """Run the device until its source ends or SIGTERM or SIGINT arrives.
@@ -46,6 +48,8 @@ def run(config: DeviceConfig, watch: Watch | None = None, reread: Callable[[], D
     usage_policy.check(config)
     forbid_core_dumps()
     log_to_stderr(logging.INFO)
+    if (note := usage_policy.note(config)) is not None:
+        log.info("%s.", note)
     notifier = Notifier.from_environment()
     reloader = ConfigReloader(config, reread, _check)
     with Signals(can_reread=reread is not None) as signals:

@@ -13,7 +13,7 @@ from device.config.schema import DeviceConfig, PipelineConfig
 from device.inference.classifier import Classifier, Prediction
 from device.inference.preprocess import crop_face, face_square, to_grey
 from device.messages import UNKNOWN, EmotionEvent, EventType, FaceReads
-from device.model_registry.registry import model_path
+from device.model_registry.registry import model_path, require_gates
 from device.valence import Valence
 from device.vision.detection import Detector
 from device.vision.detector import open_detector
@@ -73,6 +73,7 @@ class Pipeline:
         self._overdue = False  # faces waited on the frame before, and none was classified
         self._readings: dict[int, Reading] = {}  # the last one of each track that has started
         self._timestamp = 0.0
+        self._media_s: float | None = None
 
     def process(self, frame: Frame) -> Observation:
         """Process one frame; frames must come in the order of their times."""
@@ -92,7 +93,7 @@ class Pipeline:
                 predictions = self._classify(grey, update.live, frame.time_s)
             with self.timings.measure("smooth"), self._budget.spend("smooth"):
                 faces = self._smooth(update.live, predictions, frame.time_s)
-                self._timestamp = frame.timestamp
+                self._timestamp, self._media_s = frame.timestamp, frame.media_s
                 events = self._ended(update.ended) + self._changed(faces)
         return Observation(frame, self.labels, faces, events)
 
@@ -168,6 +169,7 @@ class Pipeline:
             type=kind,
             track=track.id,
             ts=self._timestamp,
+            media_s=self._media_s,
             emotion=reading.emotion,
             confidence=reading.confidence,
             scores=scores,
@@ -185,11 +187,13 @@ def from_config(config: DeviceConfig, model: Path | None = None, clock: Clock = 
         clock: of the time budget.
 
     Raises:
-        ModelError: a model cannot be loaded, or its card is not supported.
+        ModelError: a model cannot be loaded, its card is not supported, or it failed gates.
         ConfigError: settings contradict each other.
         StateError: the record of the installed models cannot be read.
     """
-    classifier = Classifier(model or model_path(config), config.model.threads)
+    path = model or model_path(config)
+    classifier = Classifier(path, config.model.threads)
+    require_gates(classifier.card, config, path)
     smoother = make_smoother(config.smoother, classifier.labels)
     budget = Budget(config.pipeline, clock)
     checker = FaceChecker(LandmarkNetwork(), config.face_check, budget) if config.face_check.enabled else None

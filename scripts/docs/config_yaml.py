@@ -2,9 +2,7 @@
 
 Run it after changing a setting or a purpose: python -m scripts.docs.config_yaml
 
-The device's part of config.yaml shows the defaults. The trainer's part keeps the values of the
-file, because the committed model was made with them; a setting that no longer exists must be
-deleted from the file by hand first.
+config.yaml shows the defaults.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ from device.config.schema import DeviceConfig
 from device.config.yaml_writer import render
 from scripts.docs.configuration import page
 from trainer.config import TrainConfig
-from trainer.config import load_config as load_trainer
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG, PAGE, PRIVACY = ROOT / "config.yaml", ROOT / "docs" / "configuration.md", ROOT / "docs" / "privacy.md"
@@ -32,8 +29,7 @@ HEAD = """\
 
 def current() -> str:
     """What config.yaml should hold."""
-    trainer = load_trainer(CONFIG if CONFIG.exists() else None)
-    return HEAD + render({"device": DeviceConfig(), "trainer": trainer})
+    return HEAD + render({"device": DeviceConfig(), "trainer": TrainConfig()})
 
 
 def current_page() -> str:

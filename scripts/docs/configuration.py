@@ -31,37 +31,46 @@ def page(programs: Mapping[str, type]) -> str:
 
 
 def _program(name: str, cls: type) -> Iterator[str]:
-    groups: dict[type, list[str]] = {}
+    groups: dict[type, dict[str, Any]] = {}
     advanced: set[str] = set()
-    for key, group, is_advanced in _groups(name, cls, False):
-        groups.setdefault(group, []).append(key)
+    for key, default, is_advanced in _groups(name, cls(), False):
+        groups.setdefault(type(default), {})[key] = default
         advanced |= {key} if is_advanced else set()
-    for group, keys in groups.items():  # one table for a group that stands in several places
-        yield f"{'##' if keys == [name] else '###'} {', '.join(f'`{key}`' for key in keys)}\n"
+    for group, places in groups.items():  # one table for a group that stands in several places
+        yield f"{'##' if [*places] == [name] else '###'} {', '.join(f'`{key}`' for key in places)}\n"
         yield f"{summary(group)}\n"
-        yield from _table(group, all(key in advanced for key in keys))
+        yield from _table(group, places, all(key in advanced for key in places))
         yield ""
 
 
-def _groups(key: str, cls: type, advanced: bool) -> Iterator[tuple[str, type, bool]]:
-    yield key, cls, advanced
-    hints = typing.get_type_hints(cls)
-    for field in dataclasses.fields(cls):
-        if dataclasses.is_dataclass(hints[field.name]):
-            yield from _groups(f"{key}.{field.name}", hints[field.name], advanced or field.metadata["advanced"])
+def _groups(key: str, default: Any, advanced: bool) -> Iterator[tuple[str, Any, bool]]:
+    """Every group by its key, with its default values, and whether all of it is advanced."""
+    yield key, default, advanced
+    for field in dataclasses.fields(default):
+        value = getattr(default, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _groups(f"{key}.{field.name}", value, advanced or field.metadata["advanced"])
 
 
-def _table(cls: type, advanced: bool) -> Iterator[str]:
+def _table(cls: type, places: Mapping[str, Any], advanced: bool) -> Iterator[str]:
     yield "| key | allowed | default | unit | meaning |"
     yield "|---|---|---|---|---|"
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         if not dataclasses.is_dataclass(hints[field.name]):
-            yield _row(field, hints[field.name], advanced or field.metadata["advanced"])
+            yield _row(field, hints[field.name], places, advanced or field.metadata["advanced"])
 
 
-def _row(field: dataclasses.Field[Any], hint: Any, advanced: bool) -> str:
+def _row(field: dataclasses.Field[Any], hint: Any, places: Mapping[str, Any], advanced: bool) -> str:
     _, separator, suffix = field.name.rpartition("_")
     unit = UNITS.get(suffix, "") if separator else ""
     meaning = f"{'*advanced*: ' if advanced else ''}{field.metadata['doc']}".replace("|", "\\|")
-    return f"| `{field.name}` | {allowed(hint, field)} | `{scalar(field.default)}` | {unit} | {meaning} |"
+    return f"| `{field.name}` | {allowed(hint, field)} | {_default(field.name, places)} | {unit} | {meaning} |"
+
+
+def _default(name: str, places: Mapping[str, Any]) -> str:
+    """The default of a setting; where it differs between the group's places, that of each."""
+    values = {key: f"`{scalar(getattr(default, name))}`" for key, default in places.items()}
+    if len(set(values.values())) == 1:
+        return next(iter(values.values()))
+    return ", ".join(f"{value} ({key.split('.')[-2]})" for key, value in values.items())

@@ -51,7 +51,8 @@ GOLDEN: list[tuple[Any, str]] = [
         EVENT,
         '{"id":"0f8fad5bd9cb469fa16570867728950e","seq":17,"type":"update","track":3,"ts":1795305600.123,'
         '"emotion":"happy","confidence":0.6,"scores":{"happy":0.6,"sad":0.3333,"neutral":0.0},"previous":"neutral",'
-        '"box":[10,21,100,120],"replayed":false,"valence":{"positive":0.6,"negative":0.3333,"neutral":0.0667},"device":null}',
+        '"box":[10,21,100,120],"media_s":null,"replayed":false,'
+        '"valence":{"positive":0.6,"negative":0.3333,"neutral":0.0667},"device":null}',
     ),
     (
         TrackState(track=3, ts=2.0, emotion="unknown", confidence=0.25, scores={"happy": 0.25}, box=Box(-1.2, 0, 5, 5)),
@@ -114,7 +115,8 @@ GOLDEN: list[tuple[Any, str]] = [
         '"camera":"stalled","camera_error":"picamera2://0: no frame for 10 s.",'
         '"camera_mode":{"source":"picamera2://0","width":640,"height":480,"pixel_format":null,"fps":14.97},'
         '"camera_warning":null,'
-        '"purpose":"art","purpose_note":null,"jurisdiction":"eu","aggregate":false,"config_error":null,"model_update":null}',
+        '"purpose":"art","purpose_note":null,"jurisdiction":"eu","aggregate":false,"below_min_group":null,'
+        '"config_error":null,"model_update":null}',
     ),
     (
         Answer(status="ok", data={"camera": "paused", "n": 0.5}, error=None, transaction="7f"),

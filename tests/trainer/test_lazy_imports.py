@@ -31,10 +31,22 @@ def test_no_torch_and_no_matplotlib(arguments: list[str]) -> None:
 
 def test_the_list_of_rows_needs_no_matplotlib() -> None:
     found = loaded("compare", "--list", "--models", "pooled")
-    assert "rich" in found and not found & {"matplotlib", "sklearn", "ai_edge_litert"}
+    assert "torch" in found and not found & {"matplotlib", "sklearn", "ai_edge_litert"}
 
 
-@pytest.mark.parametrize("command", [["distill"], ["compare", "--list"]])
+@pytest.mark.parametrize("command", [["data", "--data", "toy"], ["compare", "--list"]], ids=" ".join)
+def test_what_only_reads_needs_none_of_the_extra_train(command: list[str]) -> None:
+    absent = dict.fromkeys(("torch", "rich", "matplotlib", "sklearn", "scipy", "litert_torch", "ai_edge_quantizer"))
+    program = f"import sys; sys.modules.update({absent}); from trainer.cli import main; sys.exit(main({command}))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    lines = ran.stdout.splitlines()
+    assert len(lines) > 15 and max(map(len, lines)) <= 80
+    if command[0] == "compare":
+        assert "MMAC" in ran.stdout and "counted where PyTorch is installed" in ran.stderr
+
+
+@pytest.mark.parametrize("command", [["distill"], ["convert"], ["teacher"], ["report"]])
 def test_without_the_extra_train_a_command_is_refused_in_one_sentence(command: list[str]) -> None:
     """As after `make demo`, which installs no PyTorch."""
     program = f"import sys; sys.modules['torch'] = None; from trainer.cli import main; sys.exit(main({command}))"

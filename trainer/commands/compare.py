@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from trainer.data.splits import PROTOCOLS
 
 if TYPE_CHECKING:
     from trainer.compare.result import ExperimentResult
+    from trainer.compare.studies import Experiment
 
 EPILOG = f"""Finished rows are not computed again, and a row that was cut off continues: run the same
 command again. Each row has a folder of its own, OUT/<study>/<row>-<split>/, with its figures, its
@@ -75,15 +77,15 @@ def _add_mode(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Train and evaluate what is left in the time; write tables and plots, print the path."""
-    from trainer.compare.experiment_run import untrained_result
-    from trainer.compare.planning import Limits, remaining_work, result_so_far, workspaces
-    from trainer.compare.scheduler import one_by_one, side_by_side
     from trainer.compare.selection import chosen
-    from trainer.training.distributed import join_group
 
     rows = chosen(args, config)
     if args.list:
-        return _list([untrained_result(row) for row in rows], args.json)
+        return _list(rows, args.json)
+    from trainer.compare.planning import Limits, remaining_work, result_so_far, workspaces
+    from trainer.compare.scheduler import one_by_one, side_by_side
+    from trainer.training.distributed import join_group
+
     out, group = args.out or Path(config.runs) / "compare", join_group(config.accelerator)
     if group.size > 1 and args.jobs > 1:
         raise UsageError("--jobs: under torchrun all processes train one row together; leave --jobs out.")
@@ -105,15 +107,14 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     return 0
 
 
-def _list(known: list[ExperimentResult], as_json: bool) -> int:
-    def table() -> None:
-        from rich.console import Console
+def _list(rows: Sequence[Experiment], as_json: bool) -> int:
+    from trainer.compare import tables
+    from trainer.compare.untrained import untrained_result
 
-        from trainer.compare import tables
-
-        Console().print(tables.listing(known).rich())
-
-    _print(known, as_json, table)
+    known = [untrained_result(row) for row in rows]
+    _print(known, as_json, lambda: print(tables.listing(known)))
+    if not all(result.parameters for result in known):
+        print("trainer: what each costs is counted where PyTorch is installed.", file=sys.stderr)
     return 0
 
 

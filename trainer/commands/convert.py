@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 from trainer.artifacts.checkpoint import load_checkpoint
@@ -16,6 +17,7 @@ from trainer.export.convert import Converted, convert
 EPILOG = """examples:
   trainer convert                                 the newest student; writes emotion.tflite into its run folder
   trainer convert --run runs/student-1 --out device/models/emotion.tflite
+  trainer convert --allow-failed-gates            write it although it fails, for an experiment
   trainer convert --float                         the same network in float32, for comparison"""
 
 
@@ -27,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--run", type=Path, metavar="DIR", help="run folder to convert (default: the newest student's)")
     parser.add_argument("--out", type=Path, metavar="F", help="file to write (default: emotion.tflite there)")
     parser.add_argument("--float", action="store_true", dest="as_float", help="write float32 instead of int8")
+    parser.add_argument(
+        "--allow-failed-gates", action="store_true",
+        help="write the model although it fails a gate; its card says so, and a device refuses it unless "
+        "device.model.allow_failed_gates is true",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print path, gates and card as JSON")
 
 
@@ -37,9 +44,12 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     )
     checkpoint = load_checkpoint(path)
     dataset = load_dataset(config.data or checkpoint.config.data)
-    converted = convert(checkpoint, dataset, config, args.as_float)
+    converted = convert(checkpoint, dataset, config, args.as_float, args.allow_failed_gates)
     out = args.out or path.with_name("emotion-float.tflite" if args.as_float else "emotion.tflite")
     write_bytes(out, converted.model)
+    if converted.card.failed_gates:
+        failed = ", ".join(converted.card.failed_gates)
+        print(f"trainer: {out} is for experiments only: its card says that it fails {failed}.", file=sys.stderr)
     print(_as_json(out, converted) if args.json else out)
     return 0
 

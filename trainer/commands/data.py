@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from trainer.config import TrainConfig
 from trainer.data.dataset import LABELS, FaceSet
@@ -42,7 +40,7 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     if args.json:
         print(json.dumps(findings, indent=2))
     else:
-        _print(findings, Console())
+        _print(findings)
     return 0
 
 
@@ -57,21 +55,18 @@ def draw(args: argparse.Namespace, faces: FaceSet, config: TrainConfig) -> None:
         plots.save_picture(args.corrupted, plots.corrupted_sheet(face, config.evaluate.corruption_seed))
 
 
-def _print(findings: dict[str, Any], console: Console) -> None:
-    table = Table("", title=findings["source"])
-    for name in findings["splits"]:
-        table.add_column(name, justify="right")
-    splits = list(findings["splits"].values())
-    for label in LABELS:
-        table.add_row(label, *(f"{s['classes'][label]:,}" for s in splits))
-    table.add_section()
+def _print(findings: dict[str, Any]) -> None:
+    splits = findings["splits"]
+    lines = {label: [found["classes"][label] for found in splits.values()] for label in LABELS}
     rows = {"n": "faces", "duplicates": "duplicates in the same split", "blanks": "blank"}
     rows |= {"votes": "with FER+ votes", "not_a_face": "not a face, by those votes"}
-    for key, text in rows.items():
-        table.add_row(text, *(f"{s[key]:,}" for s in splits))
-    console.print(table)
+    lines |= {text: [found[key] for found in splits.values()] for key, text in rows.items()}
+    print(findings["source"])
+    print(f"{'':<30}" + "".join(f"{name:>14}" for name in splits))
+    for text, counts in lines.items():
+        print(f"{text:<30}" + "".join(f"{count:>14,}" for count in counts))
     for pair, count in findings["shared"].items():
-        console.print(f"{count:,} faces of {pair.replace(' in ', ' are identical to faces in ')}", highlight=False)
+        print(f"{count:,} faces of {pair.replace(' in ', ' are identical to faces in ')}")
     bad = findings["conflicts"]
-    console.print(f"{bad['groups']:,} groups of identical images have different labels ({bad['faces']:,} faces)")
-    console.print(f"digest {findings['digest']}", highlight=False)
+    print(f"{bad['groups']:,} groups of identical images have different labels ({bad['faces']:,} faces)")
+    print(f"digest {findings['digest']}")

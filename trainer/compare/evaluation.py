@@ -19,10 +19,11 @@ from trainer.artifacts.loading import load_network
 from trainer.artifacts.predictor import ModelFileReader
 from trainer.artifacts.run_dir import RunFolder, write_text
 from trainer.compare import plots as compare_plots
-from trainer.compare.experiment_run import RESULT, TEST, Workspace, accuracies, untrained_result
+from trainer.compare.experiment_run import RESULT, TEST, Workspace, accuracies
 from trainer.compare.predictions import TSNE_FACES, predict, predictions_of
 from trainer.compare.result import ExperimentResult, Latency, ModelFile, Status, TestScores, history_from_json
 from trainer.compare.studies import Experiment
+from trainer.compare.untrained import untrained_result
 from trainer.data.dataset import Dataset
 from trainer.evaluation import latency, metrics, scoring
 from trainer.evaluation.history import dynamics

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from device.inference.model_card import ModelCard, digest, read_card
+from device.inference.model_card import digest
 from trainer.artifacts.checkpoint import build
 from trainer.artifacts.loading import Network
 from trainer.artifacts.run_dir import CONFIG, RunFolder, new_run
 from trainer.artifacts.torchvision_weights import load_imagenet
-from trainer.compare.result import Epochs, ExperimentResult, FaceCounts, Status, history_from_json
+from trainer.compare.result import ExperimentResult, FaceCounts, Status, history_from_json
 from trainer.compare.studies import Experiment
+from trainer.compare.untrained import untrained_result
 from trainer.config import TrainConfig, load_config
-from trainer.data.dataset import LABELS, SIDE, Dataset
+from trainer.data.dataset import LABELS, Dataset
 from trainer.errors import CheckpointError
 from trainer.evaluation.history import dynamics
-from trainer.models import count_macs, count_parameters
 from trainer.models.input_adapter import FormedTrunk
 from trainer.training.distributed import ProcessGroup
 from trainer.training.learner import Task
@@ -54,36 +53,6 @@ class Workspace:
     def faces(self) -> FaceCounts:
         """The number of faces of each split."""
         return FaceCounts(*(len(self.data[split]) for split in ("training", "public_test", TEST)))
-
-
-def untrained_result(row: Experiment) -> ExperimentResult:
-    """What is known of a row before any work: names, split, parameters, multiply-accumulates."""
-    study = row.config.study
-    known = ExperimentResult(
-        key=row.key, study=row.study, name=row.name, network=study.network, protocol=study.protocol,
-        epochs=Epochs(study.fit.epochs, 0), parameters=0, macs=0, published=row.published, note=row.note,
-    )  # fmt: skip
-    if row.model is None:
-        parameters, macs = _size(row.config)
-        return replace(known, parameters=parameters, macs=macs)
-    card = read_card(row.model)
-    return replace(
-        known, status=Status.NOT_EVALUATED, published=_published(card), network=card.name,
-        epochs=Epochs(None, None), parameters=card.parameters, macs=card.macs,
-    )  # fmt: skip
-
-
-@cache
-def _size(config: TrainConfig) -> tuple[int, int]:
-    """Parameters and multiply-accumulates of a row's network; a deep one takes a second."""
-    with torch.device("meta"):
-        model = build("study", config, len(LABELS), 0)
-        return count_parameters(model), count_macs(model, SIDE)
-
-
-def _published(card: ModelCard) -> str:
-    """The accuracy on a file's own card."""
-    return "; ".join(f"{100 * m['accuracy']:.2f} % {m['split']}, n = {m['n']:,}" for m in card.metrics[:1])
 
 
 def current_result(row: Experiment, workspace: Workspace) -> ExperimentResult:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainer.compare.experiment_run import Workspace, current_result, is_trained, untrained_result
+from trainer.compare.experiment_run import Workspace, current_result, is_trained
 from trainer.compare.result import ExperimentResult, Status
 from trainer.compare.scheduler import Work
 from trainer.compare.selection import faces_of
 from trainer.compare.studies import Experiment
+from trainer.compare.untrained import untrained_result
 from trainer.config import TrainConfig
 from trainer.data.dataset import Dataset
 from trainer.data.splits import tested_on
@@ -47,7 +48,7 @@ def result_so_far(row: Experiment, workspace: Workspace, limits: Limits) -> Expe
         why = "trained or chosen on faces of this test"
         return replace(untrained_result(row), status=Status.NOT_COMPARABLE, why=why)
     result = current_result(row, workspace)
-    above = limits.max_mmac is not None and result.macs > 1e6 * limits.max_mmac
+    above = limits.max_mmac is not None and (result.macs or 0) > 1e6 * limits.max_mmac
     return (
         replace(result, why=f"above {limits.max_mmac:g} MMAC") if above and not is_trained(row, workspace) else result
     )
@@ -71,5 +72,5 @@ def remaining_work(
 
 def _training_cost(result: ExperimentResult) -> float:
     """Multiply-accumulates of the forward passes of a whole training."""
-    assert result.faces is not None and result.epochs.planned is not None
+    assert result.faces is not None and result.epochs.planned is not None and result.macs is not None
     return result.macs * result.faces.training * result.epochs.planned

@@ -56,7 +56,7 @@ def _cost_and_accuracy(result: ExperimentResult, cost: str) -> tuple[float, floa
         file = result.file
         return None if file is None or file.latency is None else (file.latency.median_ms, file.accuracy or 0.0)
     count = result.parameters if cost == "parameters" else result.macs
-    return None if result.test is None else (count / 1e6, result.test.accuracy)
+    return None if result.test is None or count is None else (count / 1e6, result.test.accuracy)
 
 
 def front(found: Sequence[Point]) -> list[Point]:

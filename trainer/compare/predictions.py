@@ -26,6 +26,7 @@ from trainer.errors import CheckpointError
 from trainer.models import ExpressionNet
 from trainer.training.batches import channels_last
 from trainer.training.learner import pick_device
+from trainer.training.precision import autocast
 
 SAVED = "reading.npz"
 BATCH = 256  # faces at once; bounds memory, changes no result
@@ -101,7 +102,7 @@ def predict(
     device = pick_device(machine)
     model = model.eval().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     logits, features = [], []
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=machine.bf16):
+    with torch.inference_mode(), autocast(device, machine.bf16):
         for start in range(0, len(images), BATCH):
             part = torch.from_numpy(to_input(images[start : start + BATCH], InputSpec(SIDE))).permute(0, 3, 1, 2)
             found = model.trunk(channels_last(part).to(device))

@@ -188,8 +188,8 @@ class ExperimentResult:
     network: str
     protocol: str
     epochs: Epochs
-    parameters: int
-    macs: float
+    parameters: int | None = None
+    macs: float | None = None
     published: str = ""
     note: str = ""
     status: Status = Status.NOT_TRAINED

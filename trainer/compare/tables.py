@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -40,8 +41,8 @@ def accuracy(results: Sequence[ExperimentResult]) -> ScoreTable:
         "split": lambda r: r.protocol,
         "tested on": lambda r: r.tested_on or EMPTY,
         "n": lambda r: _number(r.faces and r.faces.test, "{:,}"),
-        "parameters, M": lambda r: f"{r.parameters / 1e6:.2f}",
-        "MMAC": lambda r: f"{r.macs / 1e6:,.0f}",
+        "parameters, M": lambda r: _number(r.parameters and 1e-6 * r.parameters, "{:.2f}"),
+        "MMAC": lambda r: _number(r.macs and 1e-6 * r.macs, "{:,.0f}"),
         "test": _test,
         "without duplicates": lambda r: _share(r.test and r.test.without_duplicates),
         "top 5": lambda r: _share(r.test and r.test.top5),
@@ -103,17 +104,15 @@ def files(results: Sequence[ExperimentResult]) -> ScoreTable:
     return ScoreTable("as a file for a device", ["row", *columns, "test set before, s"], rows)
 
 
-def listing(results: Sequence[ExperimentResult]) -> ScoreTable:
-    """The rows before any work."""
-    columns: Columns = {
-        "network": lambda r: r.network,
-        "split": lambda r: r.protocol,
-        "epochs": lambda r: _number(r.epochs.planned, "{}"),
-        "parameters, M": lambda r: f"{r.parameters / 1e6:.2f}",
-        "MMAC": lambda r: f"{r.macs / 1e6:,.0f}",
-        "published": lambda r: r.published or EMPTY,
-    }
-    return _table("rows", results, columns)
+def listing(results: Sequence[ExperimentResult]) -> str:
+    """The rows before any work, in 80 columns; a study's figure is below its row."""
+    lines = ["row                           network             split    epochs  M par.   MMAC"]
+    for r in results:
+        row = f"{r.key:<29} {r.network if r.network != r.name else '':<19} {r.protocol:<8}"
+        epochs, parameters = _number(r.epochs.planned, "{}"), _number(r.parameters and 1e-6 * r.parameters, "{:.2f}")
+        lines.append(f"{row} {epochs:>6} {parameters:>7} {_number(r.macs and 1e-6 * r.macs, '{:,.0f}'):>6}")
+        lines += [f"    published: {r.published}"] if r.published else []
+    return "\n".join(line for text in lines for line in textwrap.wrap(text, 80, subsequent_indent=" " * 6))
 
 
 def _table(title: str, results: Sequence[ExperimentResult], columns: Columns) -> ScoreTable:

@@ -47,11 +47,13 @@ class Source:
         checkpoint: the network, and where it comes from.
         dataset: with the splits training and public_test.
         config: `convert` holds calibration, QAT and the gates' limits; `augment` the views of QAT.
+        allow_failed: continue where a gate fails; the card will say so.
     """
 
     checkpoint: Checkpoint
     dataset: Dataset
     config: TrainConfig
+    allow_failed: bool = False
 
     @property
     def limits(self) -> ConvertConfig:
@@ -87,14 +89,16 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Converted:
-    """A finished model file's bytes, its card, and the gates it passed."""
+    """A finished model file's bytes, its card, and its gates."""
 
     model: bytes
     card: ModelCard
     gates: tuple[Gate, ...]
 
 
-def convert(checkpoint: Checkpoint, dataset: Dataset, config: TrainConfig, as_float: bool = False) -> Converted:
+def convert(
+    checkpoint: Checkpoint, dataset: Dataset, config: TrainConfig, as_float: bool = False, allow_failed: bool = False
+) -> Converted:
     """Quantise a network on training faces, verify it on PublicTest, and fill in its card.
 
     Args:
@@ -102,12 +106,13 @@ def convert(checkpoint: Checkpoint, dataset: Dataset, config: TrainConfig, as_fl
         dataset: with the splits training and public_test.
         config: see `Source`.
         as_float: leave out the quantisation and its gates.
+        allow_failed: see `Source`.
 
     Raises:
-        GateError: a gate fails; its name and figures are in the message.
+        GateError: a gate fails; its name, its figures and what to do are in the message.
         DataError: a split is missing.
     """
-    source = Source(checkpoint, dataset, config)
+    source = Source(checkpoint, dataset, config, allow_failed)
     candidate = export(source)
     if not as_float:
         calibrated = calibrate(source, candidate)
@@ -129,7 +134,7 @@ def export(source: Source) -> Candidate:
         _report(f"note: {source.dataset.source} is not exactly the data that this network was trained on")
     blank = cards.blank_card(checkpoint, source.dataset)
     passed = gates.check(gates.Network(blank.parameters), source.limits)
-    gates.require(passed)
+    gates.require(passed, source.allow_failed)
     _report("exporting the float network")
     model = to_float_tflite(checkpoint.model, SIDE)
     logits = _logits(model, blank, faces)
@@ -151,7 +156,7 @@ def calibrate(source: Source, exported: Candidate) -> Calibrated:
     _report(f"calibrating on {len(inputs):,} training faces")
     ranges = activation_ranges(exported.model, inputs, limits.clip_percentile)
     found = gates.check(gates.Calibration(ranges), limits)
-    gates.require(found)
+    gates.require(found, source.allow_failed)
     if not limits.qat_steps:
         ranges = refine_ranges(exported.model, ranges, inputs[: limits.refine_faces])
     return Calibrated(exported.model, ranges, found)
@@ -190,20 +195,21 @@ def verify(source: Source, exported: Candidate, calibrated: Calibrated, int8: by
 
 
 def card(source: Source, candidate: Candidate) -> Converted:
-    """The file with its card, once every gate has passed.
+    """The file with its card, which names the gates that failed.
 
     Raises:
-        GateError: a gate failed.
+        GateError: a gate failed, and that is not allowed.
     """
     margin = measure_margin(source.dataset["public_test"].images, source.limits)
     filled = cards.with_measurements(candidate.card, candidate.logits, source.dataset, margin)
     filled = with_golden(candidate.model, filled)
-    model, found = attach(candidate.model, filled), candidate.gates
+    found = candidate.gates
     if filled.quantisation.dtype == "int8":
-        found += gates.check(gates.File(model), source.limits)
+        found += gates.check(gates.File(attach(candidate.model, filled)), source.limits)
     _report_gates(found)
-    gates.require(found)
-    return Converted(model, filled, found)
+    gates.require(found, source.allow_failed)
+    filled = dataclasses.replace(filled, failed_gates=gates.failures(found))
+    return Converted(attach(candidate.model, filled), filled, found)
 
 
 def measure_margin(faces: NDArray[np.uint8], config: ConvertConfig) -> CropMargin:

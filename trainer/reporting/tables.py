@@ -5,12 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from trainer.data.corruptions import SEVERITIES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 ROWS = {
     "accuracy": "accuracy",
@@ -49,6 +50,8 @@ class ScoreTable:
 
     def rich(self) -> Table:
         """The table for a terminal."""
+        from rich.table import Table
+
         table = Table(title=self.title)
         for column, name in enumerate(self.head):
             table.add_column(name, justify="right" if column else "left", no_wrap=not column)

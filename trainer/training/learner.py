@@ -22,6 +22,7 @@ from trainer.training.distributed import ALONE, ProcessGroup
 from trainer.training.init_weights import build_model
 from trainer.training.losses import LossInputs, balanced_weights, cross_entropy, softened, targets_of, total_loss
 from trainer.training.optim import EMA, make_optimizer, set_lr
+from trainer.training.precision import autocast
 from trainer.training.progress import CachedViewsProgress
 
 INPUT = InputSpec(size=SIDE)
@@ -65,14 +66,17 @@ def pick_device(config: TrainConfig, group: ProcessGroup = ALONE) -> torch.devic
     """The device to train on.
 
     Raises:
-        RunError: the config asks for cuda, and there is none.
+        RunError: the config asks for cuda or mps, and there is none.
     """
-    there = torch.cuda.is_available()
-    if config.accelerator == "cuda" and not there:
-        raise RunError("trainer.accelerator is cuda, but PyTorch sees no CUDA device; set it to auto or cpu.")
-    if there and config.accelerator != "cpu":
-        return torch.device("cuda", group.local_rank)
-    return torch.device("cpu")
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    wanted = config.accelerator
+    if wanted == "auto":
+        wanted = "cuda" if there["cuda"] else "cpu"
+    if not there[wanted]:
+        raise RunError(
+            f"trainer.accelerator is {wanted}, but PyTorch sees no {wanted.upper()} device; set it to auto or cpu."
+        )
+    return torch.device("cuda", group.local_rank) if wanted == "cuda" else torch.device(wanted)
 
 
 def training_faces(task: Task) -> FaceSet:
@@ -195,7 +199,7 @@ class Learner:
 
     def autocast(self) -> torch.autocast:
         """bfloat16 where the settings ask for it."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.task.config.bf16)
+        return autocast(self.device, self.task.config.bf16)
 
     @torch.no_grad()
     def score(self) -> dict[str, float]:

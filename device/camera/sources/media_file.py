@@ -8,9 +8,10 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from device.bounded_file import user_path
-from device.camera.decoding import Still, read_animation, read_picture, read_video
-from device.camera.file_kind import PHONE_PHOTOS, PICTURES, kind_of
+from device.camera.decoding import MAX_FPS, Still, read_animation, read_picture, read_video
+from device.camera.file_kind import PHONE_PHOTOS, PICTURES, kind_of, opencv_name
 from device.camera.frame import RawFrame
+from device.camera.opencv_logs import silence_opencv_logs
 from device.camera.source import Pause, Source
 from device.config.schema import CameraConfig
 from device.errors import SourceError
@@ -19,12 +20,37 @@ __all__ = ["PICTURES", "SOURCE", "is_picture", "play", "read_picture"]
 
 
 def open_frames(address: str, config: CameraConfig, pause: Pause) -> Generator[RawFrame, None, None]:
-    """See `Source`; the address is a path. In real time, unless `fast`."""
+    """See `Source`; the address is a path. In real time, unless `fast`.
+
+    With `fast` the timestamps are those of a file that ended just now, so that none is in the
+    future.
+    """
+    path = user_path(address)
     began_s, began = time.monotonic(), time.time()
-    for image, media_s in play(user_path(address), config):
+    if config.fast:
+        began -= _length_s(path, config)
+    for image, media_s in play(path, config):
         if not config.fast:
             pause(max(0.0, began_s + media_s - time.monotonic()))
-        yield RawFrame(image, media_s, began + media_s)
+        yield RawFrame(image, media_s, min(began + media_s, time.time()))
+
+
+def _length_s(path: Path, config: CameraConfig) -> float:
+    """How long a file or folder is played, about; 0 where that is not known without reading it."""
+    import cv2
+
+    if path.is_dir():
+        return sum(1 for _ in path.iterdir()) / config.fps
+    if is_picture(path):
+        return config.picture_s
+    if kind_of(path) != "video":
+        return sum(1 for _ in _clip(path, config)) / config.fps  # without a clock: short, or rare
+    silence_opencv_logs()
+    with opencv_name(path) as name:
+        capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
+    frames, fps = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    return frames / fps if frames > 0 and 0 < fps <= MAX_FPS else 0.0
 
 
 def play(path: Path, config: CameraConfig) -> Iterator[Still]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,13 @@ def describe(card: ModelCard, path: Path, sha256: str) -> str:
         ("file", f"{path}, {path.stat().st_size / 1000:.0f} kB"),
         ("sha256", sha256),
     ]
-    return "\n".join([f"{card.name} {card.version}", *(f"  {name:<13} {text}" for name, text in rows if text)])
+    return "\n".join([f"{card.name} {card.version}", *(_row(name, text) for name, text in rows if text)])
+
+
+def _row(name: str, text: str) -> str:
+    """A name and its value, in as many lines as 80 columns need."""
+    lines = textwrap.wrap(text, 64, break_long_words=False, break_on_hyphens=False)  # whole: a path, a digest
+    return f"  {name:<13} " + f"\n{'':16}".join(lines)
 
 
 def _running(card: ModelCard) -> Iterator[tuple[str, str]]:
@@ -44,6 +51,7 @@ def _origin(card: ModelCard) -> Iterator[tuple[str, str]]:
     for metrics in card.metrics:
         yield "scored", ", ".join(f"{name} {_number(value)}" for name, value in metrics.items())
     yield "teachers", ", ".join(card.teachers)
+    yield "failed gates", ", ".join(card.failed_gates)
     yield "data", f"{card.data} {card.data_digest[:12]}".strip()
     yield "made", f"{card.created} {card.git_revision[:12]}".strip()
     yield "licence", card.licence

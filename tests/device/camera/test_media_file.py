@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -34,6 +35,21 @@ def test_video_gives_every_frame_at_its_media_time(tmp_path: Path, suffix: str) 
     assert [frame.time_s for frame in frames] == pytest.approx([n / 10 for n in range(8)])
     assert all(frame.skipped == 0 for frame in frames)
     assert np.diff([frame.timestamp for frame in frames]) == pytest.approx(0.1, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["video", "picture", "folder"])
+def test_fast_frames_know_the_time_in_the_file_and_are_never_from_the_future(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / {"video": "clip.avi", "picture": "face.png", "folder": ""}[kind]
+    if kind == "video":
+        write_clip(path, [numbered(n % 8) for n in range(90)], fps=10)
+    else:
+        for n in range(3):
+            cv2.imwrite(str(tmp_path / f"face{'' if kind == 'picture' else n}.png"), numbered(n))
+    opened = time.time()
+    frames = frames_of(path, fps=10.0)
+    assert [frame.media_s for frame in frames] == [frame.time_s for frame in frames]
+    assert np.diff([frame.timestamp for frame in frames]) == pytest.approx(0.1, abs=1e-3)
+    assert frames[-1].timestamp < opened + 0.1  # although the video plays for 9 s
 
 
 def test_real_time_keeps_the_media_times_and_counts_skipped_frames(clip: Path) -> None:

@@ -53,7 +53,8 @@ def test_an_absent_config_and_a_wrong_override(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ([], "device.purpose is not set; write it into config.yaml or add --set device.purpose=..., one of art, "),
+        ([], "device.purpose and device.jurisdiction are not set; write them into config.yaml or add --set device.pur"),
+        (["jurisdiction=eu"], "device.purpose is not set; write it into config.yaml or add --set device.purpose=...; "),
         (["purpose=art"], "device.jurisdiction is not set; write it into config.yaml"),
         (["purpose=spying", "jurisdiction=eu"], "device.purpose is 'spying', but must be one of art, audience, "),
         (["purpose=education", "jurisdiction=eu"], "Article 5(1)(f) of the EU AI Act (Regulation (EU) 2024/1689) pro"),

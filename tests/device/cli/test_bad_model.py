@@ -44,6 +44,7 @@ def float_under_an_int8_card(path: Path) -> Path:
 MODELS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no card": (no_card, "there is no model card inside"),
     "unknown schema": (lambda p: lying(p, schema_version=99), "the model card has schema_version 99"),
+    "an experiment": (lambda p: lying(p, failed_gates=("size",)), "its card says that it failed size"),
     "label count": (lambda p: lying(p, labels=LABELS[:-1]), "the card names 6 labels"),
     "float for int8": (float_under_an_int8_card, "the card says int8"),
     "cut in the card": (lambda p: cut(p, 0.99), "cut short"),

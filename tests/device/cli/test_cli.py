@@ -94,10 +94,25 @@ def test_check_config_prints_every_setting(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_check_config_prints_a_file_to_begin_with_and_says_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check-config", "--print"]) == 2
+    assert main(["check-config", "--print"]) == 0
     output = capsys.readouterr()
     assert yaml.safe_load(output.out)["device"]["purpose"] is None
-    assert output.err.startswith("device: device.purpose is not set; ") and output.err.count("\n") == 1
+    assert output.err.startswith("device: note: device.purpose and device.jurisdiction are not set; ")
+    assert output.err.count("\n") == 1
+
+
+def test_check_config_alone_says_all_that_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-config"]) == 2
+    said = capsys.readouterr().err
+    for part in ("device.purpose", "device.jurisdiction", "home", "elsewhere", "config.yaml"):
+        assert part in said
+    assert said.count("\n") == 1
+
+
+def test_check_config_says_when_one_face_will_give_no_output(capsys: pytest.CaptureFixture[str]) -> None:
+    groups = ["--set", "device.purpose=audience", "--set", "device.jurisdiction=eu"]
+    assert main(["check-config", *groups]) == 0
+    assert "with fewer than 5 faces in view (device.privacy.min_group) there is no output" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

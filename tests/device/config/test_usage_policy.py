@@ -115,6 +115,24 @@ def test_the_aggregate_publisher_only_publishes_groups(steps: list[tuple[int, se
             assert all(size >= min_group for size in group_sizes(messages))
 
 
+def test_the_publisher_knows_whether_there_is_a_group() -> None:
+    publisher = AggregatePublisher(TOPICS, LABELS, ReportConfig(), 3)
+    found = [publisher.below_min_group]
+    publisher.observe(faces(3), [], 0.0)
+    found.append(publisher.below_min_group)
+    publisher.observe([], [1], 1.0)
+    assert [*found, publisher.below_min_group] == [True, False, True]
+    assert FaceStatePublisher(TOPICS, LABELS, ReportConfig()).below_min_group is None
+
+
+def test_who_waits_for_single_faces_is_told_why_there_are_none() -> None:
+    note = usage_policy.note(CONFIG)
+    assert note is not None and "audience" in note and "fewer than 5 faces" in note
+    assert usage_policy.note(declared("home", "eu")) is None
+    asked = load_config(overrides=["device.purpose=home", "device.privacy.aggregate=true"])
+    assert "device.privacy.aggregate is set" in str(usage_policy.note(asked))
+
+
 def test_the_aggregate_publisher_clears_the_states_of_faces() -> None:
     stale = AggregatePublisher(TOPICS, LABELS, ReportConfig(), 3).correction(f"{ROOT}/tracks/9/state", b"{}")
     assert stale is not None and (stale.payload, stale.retain) == ("", True)

@@ -249,3 +249,11 @@ def test_waiting_for_the_end_of_a_trial(config: DeviceConfig, store: ModelStore)
     store.roll_back(digest, "no")
     update = verdict(store, digest, 60.0)
     assert update is not None and (update.state, update.reason) == ("rolled_back", "no")
+
+
+def test_a_model_that_failed_gates_is_refused_unless_told(config: DeviceConfig, store: ModelStore) -> None:
+    file = tiny(failed_gates=("agreement", "size"))
+    with pytest.raises(ModelError, match=r"new\.tflite: its card says that it failed agreement, size"):
+        install(config, file, BOTH)
+    assert store.record().current is None
+    assert install(with_model(config, allow_failed_gates=True), file, BOTH)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from device.inference.model_card import read_card
 from trainer.artifacts.checkpoint import Checkpoint
 from trainer.artifacts.predictor import CheckpointReader
 from trainer.config import ConvertConfig, StudentConfig, TrainConfig
@@ -86,6 +88,16 @@ def test_calibration_on_the_wrong_faces_fails_a_gate(checkpoint: Checkpoint, dat
     dark = Dataset({"training": FaceSet(black, training.labels), "public_test": dataset["public_test"]}, "black faces")
     with pytest.raises(GateError, match=r"no model is written, it fails .*agreement \("):
         convert(checkpoint, dark, SEARCH)
+
+
+def test_an_experiment_may_fail_gates_and_its_card_says_so(
+    checkpoint: Checkpoint, dataset: Dataset, tmp_path: Path
+) -> None:
+    strict = replace(SEARCH, convert=replace(SEARCH.convert, max_parameters=10))
+    found = convert(checkpoint, dataset, strict, allow_failed=True)
+    (tmp_path / "model.tflite").write_bytes(found.model)
+    assert found.card.failed_gates == read_card(tmp_path / "model.tflite").failed_gates == ("parameters",)
+    assert not convert(checkpoint, dataset, SEARCH, allow_failed=True).card.failed_gates
 
 
 def test_too_many_parameters_fail_before_any_work(checkpoint: Checkpoint, dataset: Dataset) -> None:

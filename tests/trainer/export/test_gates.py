@@ -120,3 +120,11 @@ def test_every_failed_gate_is_named() -> None:
     with pytest.raises(GateError, match=r"agreement \(98 %\); accuracy \(1 point lost\)") as caught:
         gates.require([passed, gates.Gate("agreement", False, "98 %"), gates.Gate("accuracy", False, "1 point lost")])
     assert "size" not in str(caught.value)
+
+
+def test_a_failure_says_what_to_do_and_can_be_allowed() -> None:
+    found = agreement(logits_naming([0, 1]), logits_naming([1, 1]))
+    with pytest.raises(GateError, match=r"train for more epochs, .*; --allow-failed-gates writes it anyway"):
+        gates.require([found])
+    gates.require([found], allow_failed=True)
+    assert gates.failures([found, gates.Gate("size", True, "small")]) == ("agreement",)

@@ -50,7 +50,7 @@ def test_an_augmentation_that_is_added_changes_the_key() -> None:
         TrainConfig(distill=DistillConfig(mirror=True)),
         TrainConfig(distill=DistillConfig(kept_views=3)),
         TrainConfig(without_twins=True),
-        TrainConfig(bf16=False),
+        TrainConfig(bf16="false"),
     ],
 )
 def test_what_changes_views_or_teacher_outputs_changes_the_key(changed: TrainConfig) -> None:

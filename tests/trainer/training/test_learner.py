@@ -26,7 +26,7 @@ def dataset() -> Dataset:
 def config(distill: DistillConfig | None = None, **fit: object) -> TrainConfig:
     settings = replace(FitConfig(batch_size=28), **fit)  # type: ignore[arg-type]
     student = StudentConfig(channels=(8, 8, 8), tail=0, dropout=0, fit=settings)
-    return TrainConfig(student=student, distill=distill or DistillConfig(), threads=1, bf16=False)
+    return TrainConfig(student=student, distill=distill or DistillConfig(), threads=1, bf16="false")
 
 
 def test_twins_of_test_faces_can_be_left_out(dataset: Dataset) -> None:

@@ -32,7 +32,7 @@ def dataset() -> Dataset:
 def task(dataset: Dataset, **changes: object) -> Task:
     values = {"epochs": 2, "batch_size": 28, "lr": 0.05, "warmup_epochs": 0.5, "ema": 0.5} | changes
     student = StudentConfig(channels=(8, 8, 8), tail=0, fit=replace(FitConfig(), **values))  # type: ignore[arg-type]
-    return Task("student", TrainConfig(student=student, threads=1, bf16=False), dataset)
+    return Task("student", TrainConfig(student=student, threads=1, bf16="false"), dataset)
 
 
 def train(path: Path, job: Task, resume: bool = False) -> tuple[RunFolder, Progress]:
@@ -123,11 +123,13 @@ def test_newest_run_is_found_by_kind_and_state(tmp_path: Path, dataset: Dataset)
         new_run(config, "student", started.path)
 
 
-def test_cuda_without_a_gpu_is_refused(dataset: Dataset) -> None:
-    if torch.cuda.is_available():
-        pytest.skip("there is a CUDA device here")
-    with pytest.raises(RunError, match="no CUDA device"):
-        pick_device(replace(TrainConfig(), accelerator="cuda"))
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_an_accelerator_that_is_not_there_is_refused(kind: str) -> None:
+    if getattr(torch, kind).is_available():
+        pytest.skip(f"there is a {kind} device here")
+    with pytest.raises(RunError, match=f"no {kind.upper()} device"):
+        pick_device(replace(TrainConfig(), accelerator=kind))
+    assert pick_device(TrainConfig()).type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def test_on_a_plateau_the_rate_falls_by_the_factor_that_is_set(

@@ -1,0 +1,84 @@
+"""Finds the photos and films among files and folders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.camera.sources.media_file import PICTURES
+from device.errors import SourceError
+
+# A file that is named is tried, whatever its suffix; in a folder only these and PICTURES are.
+FILMS = frozenset(
+    (
+        ".avi",
+        ".gif",
+        ".h264",
+        ".m4v",
+        ".mjpeg",
+        ".mjpg",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".ogv",
+        ".webm",
+        ".wmv",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Media:
+    """The files to read, in order, and the number of other files in their folders."""
+
+    files: list[Path]
+    passed_over: int
+
+
+def find_media(paths: Iterable[Path]) -> Media:
+    """The files that are named, and the photos and films in the folders that are named.
+
+    A folder is searched with the folders in it. Hidden files and folders are left out.
+
+    Raises:
+        SourceError: a path does not exist, a folder cannot be read, or there is no file at all.
+    """
+    files: list[Path] = []
+    others = 0
+    named = list(paths)
+    for path in named:
+        if not path.exists():
+            raise SourceError(f"{path}: there is no such file or folder.")
+        inside = list(_walk(path)) if path.is_dir() else [path]
+        chosen = [each for each in inside if each == path or each.suffix.lower() in PICTURES | FILMS]
+        files += chosen
+        others += len(inside) - len(chosen)
+    if not files:
+        where = ", ".join(map(str, named))
+        raise SourceError(f"{where}: there is no photo and no film in it ({', '.join(sorted(PICTURES | FILMS))}).")
+    return Media(list(dict.fromkeys(files)), others)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """The files in a folder and in those in it, in the order in which people count."""
+    try:
+        entries = sorted(folder.iterdir(), key=_natural)
+    except OSError as error:
+        raise SourceError(f"{folder}: the folder cannot be read: {error.strerror}.") from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir() and not entry.is_symlink():  # a link may lead in a circle
+            yield from _walk(entry)
+        elif entry.is_file():
+            yield entry
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """Sort key that puts day-2 before day-10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
