@@ -11,7 +11,7 @@ import sqlite3
 import zipfile
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import strategies as st
 
@@ -164,7 +164,7 @@ def test_a_command(_: Path, verb: str, payload: bytes, retained: bool) -> None:
     topics = Topics(load_config(overrides=["device.id=porch"]))
     router = CommandRouter(topics, ("pause", "selftest"), lambda: {"status": {}})
     for word in (verb, "status", "pause"):
-        message = MessageReceived(object(), f"{topics.root}/cmd/request/{word}", payload, retained)
+        message = MessageReceived(cast(Any, object()), f"{topics.root}/cmd/request/{word}", payload, retained)
         answer = router.receive(word, message)
         assert answer is None or (answer.payload.encode() and answer.topic.encode())
     while not router.requests.empty():

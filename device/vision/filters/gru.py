@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from device.config.schema import SmootherConfig
 from device.errors import ConfigError, ModelError
-from device.inference.model_card import DAMAGE
+from device.inference.card_archive import DAMAGE
 from device.vision.filters import Filter, FilterFactory, Scores, State
 
 BUNDLED = Path(__file__).parents[2] / "models" / "smoother.npz"

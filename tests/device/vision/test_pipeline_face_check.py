@@ -54,7 +54,7 @@ def checked(model: Path, box: Box) -> tuple[Pipeline, Keeping]:
     tracker = Tracker(config.tracker, checker.verdict)
     smoother = make_smoother(config.smoother, LABELS)
     detector = ScriptedDetector(itertools.repeat([box]))
-    return Pipeline(detector, tracker, classifier, smoother, budget, checker), classifier
+    return Pipeline(detector, tracker, classifier, smoother, budget, checker=checker), classifier
 
 
 @pytest.mark.parametrize("name", things())
@@ -119,4 +119,4 @@ def test_a_face_that_becomes_something_else_ends(model: Path) -> None:
 def likeness(one: Image, other: Image) -> float:
     """Correlation of two crops, of one smoothed so that a shift by a pixel does not count."""
     blurred = [cv2.GaussianBlur(image, (0, 0), 1.5).astype(float).ravel() for image in (one, other)]
-    return float(np.corrcoef(*blurred)[0, 1])
+    return float(np.corrcoef(np.stack(blurred))[0, 1])
