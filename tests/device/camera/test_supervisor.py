@@ -71,7 +71,7 @@ def test_every_fault_is_reported_and_repaired_and_leaves_no_process_behind(
         assert camera.error is None
         assert camera.openings == 3
         assert len(children()) == 1
-    assert (descriptors(), children()) == (before, [])
+    assert descriptors() <= before and children() == []  # a library may have closed its own meanwhile
     for earlier, later in itertools.pairwise(frames):
         assert later.index == earlier.index + 1 + later.skipped
         assert later.time_s > earlier.time_s

@@ -16,7 +16,11 @@ from device.config.schema import load_config
 from trainer.config import load_config as load_trainer
 
 OLD = Path(__file__).with_name("config-b1c7e6a.yaml")  # every setting of that commit
-NEW_DEFAULTS = {"camera.source", "detector.kind", "detector.min_score", "detector.min_face_px"}  # since that commit
+NEW_DEFAULTS = {  # since that commit
+    "camera.source",
+    *("detector.kind", "detector.min_score", "detector.min_face_px"),
+    *("smoother.time_constant_s", "smoother.stay_s", "smoother.enter", "smoother.dwell_s"),
+}
 DECLARED = ["--set", "device.purpose=test", "--set", "device.jurisdiction=elsewhere"]
 
 

@@ -63,7 +63,7 @@ def test_all_checks_pass_on_a_good_machine(tmp_path: Path, model: Path) -> None:
     assert checks["golden"]["detail"].startswith("outputs 0.0 steps off")
     assert "512x512" in checks["camera"]["detail"]
     assert checks["mqtt"]["skipped"] and "device.mqtt.host is null" in checks["mqtt"]["detail"]
-    assert set(report["stages"]) == {"detect", "track", "classify", "smooth", "total"}
+    assert set(report["stages"]) == {"detect", "track", "check", "classify", "smooth", "total"}
     for stage in report["stages"].values():
         assert stage["n"] == 3 and 0 <= stage["p50_ms"] <= stage["p95_ms"] <= stage["max_ms"]
     assert list((tmp_path / "state").iterdir()) == []
