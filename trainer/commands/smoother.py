@@ -32,10 +32,10 @@ First jittered views of the faces are classified by the model: minutes, once a r
 trained: minutes on one CPU core. The result is smoother.npz in the run folder, about 20 kB.
 
 examples:
-  trainer smoother --data fer2013.csv                    for the bundled model
-  trainer smoother --data fer2013.csv --model my.tflite  for a model of your own
-  trainer smoother --resume                              continue the newest run that was cut off
-  trainer smoother --data toy --set trainer.smoother.epochs=1   try it without a download
+  trainer smoother --data fer2013.csv                      for the bundled model
+  trainer smoother --data fer2013.csv --model my.tflite    for a model of your own
+  trainer smoother --resume                                continue the newest run that was cut off
+  trainer smoother --data toy --set trainer.smoother.epochs=1    try it without a download
 
 use it on the device:
   device run --set device.smoother.network=runs/smoother-.../smoother.npz"""
