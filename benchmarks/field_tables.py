@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from device.replay.chain_report import number, percent, seconds
+
 Found = dict[str, Any]
 
 
@@ -61,18 +63,18 @@ def _heard(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
     faces, clear = chains[0]["faces"], chains[0]["clear"]
     lines: dict[str, Callable[[Found], str]] = {
         f"faces followed ({faces})": lambda chain: _of(chain["followed"], chain["faces"]),
-        "tracks a person": lambda chain: _number(chain["tracks_per_person"]),
+        "tracks a person": lambda chain: number(chain["tracks_per_person"]),
         "tracks of no face": lambda chain: str(chain["false_tracks"]),
         "of these, with a label": lambda chain: str(chain["false_labels"]),
         f"events of {chains[0]['empty_photos']} photos without a face": lambda chain: str(chain["events_on_empty"]),
-        f"right ({clear} clear faces)": lambda chain: _percent(chain["right"]),
-        "wrong": lambda chain: _percent(chain["wrong"]),
-        "unknown": lambda chain: _percent(chain["unknown"]),
-        "never followed": lambda chain: _percent(chain["never_followed"]),
-        "right, of those followed": lambda chain: _percent(chain["right_of_followed"]),
-        "first label, p50": lambda chain: _seconds(chain["first_label_p50_s"]),
-        "first label, p95": lambda chain: _seconds(chain["first_label_p95_s"]),
-        "label changes a minute": lambda chain: _number(chain["changes_per_minute"]),
+        f"right ({clear} clear faces)": lambda chain: percent(chain["right"]),
+        "wrong": lambda chain: percent(chain["wrong"]),
+        "unknown": lambda chain: percent(chain["unknown"]),
+        "never followed": lambda chain: percent(chain["never_followed"]),
+        "right, of those followed": lambda chain: percent(chain["right_of_followed"]),
+        "first label, p50": lambda chain: seconds(chain["first_label_p50_s"]),
+        "first label, p95": lambda chain: seconds(chain["first_label_p95_s"]),
+        "label changes a minute": lambda chain: number(chain["changes_per_minute"]),
     }
     for name, cell in lines.items():
         yield name, *(cell(chain) for chain in chains)
@@ -85,7 +87,7 @@ def _clips(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
         yield first["clip"], expected, *(_tracks(score["tracks"], score["each"]) for score in scores)
         yield "- time by label", "", *(_shares(score["shares"]) for score in scores)
         yield "- label changes", "", *(str(score["changes"]) for score in scores)
-        yield "- first label", "", *(_seconds(score["first_label_s"]) for score in scores)
+        yield "- first label", "", *(seconds(score["first_label_s"]) for score in scores)
         yield "- events", "0" if not first["expected_tracks"] else "", *(str(score["events"]) for score in scores)
 
 
@@ -110,15 +112,3 @@ def _shares(shares: dict[str, float]) -> str:
 
 def _of(part: int, whole: int) -> str:
     return f"{part} ({part / whole:.1%})" if whole else "-"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1%}"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
-
-
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f} s"

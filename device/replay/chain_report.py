@@ -46,7 +46,7 @@ class PhotoReport:
         yield f"{detection.photos} photos ({self.which}) in {camera.width}x{camera.height}"
         yield "\nfound by the detector in the whole frame, by mean side in pixels"
         for name, band in detection.bands.items():
-            yield f"  {name:<10} {band.found:>4} of {band.faces:<4} {_percent(band.share):>7}"
+            yield f"  {name:<10} {band.found:>4} of {band.faces:<4} {percent(band.share):>7}"
         yield f"  false alarms {detection.false_alarms}"
         if chain is not None:
             yield from _chain_lines(chain, f"shown {camera.picture_s:g} s at {camera.fps:g} frames/s")
@@ -80,16 +80,16 @@ class ClipReport:
 
 def _chain_lines(chain: ChainMetrics, shown: str) -> Iterator[str]:
     yield f"\nfollowed ({shown})"
-    yield f"  faces        {chain.followed} of {chain.faces}, {_number(chain.tracks_per_person)} tracks a person"
+    yield f"  faces        {chain.followed} of {chain.faces}, {number(chain.tracks_per_person)} tracks a person"
     yield f"  false tracks {chain.false_tracks}, of which {chain.false_labels} had a label"
     yield f"  photos without a face: {chain.events_on_empty} events, {chain.empty_photos} photos"
     yield f"\nheard at the end, of {chain.clear} faces with a clear expression"
     for name in ("right", "wrong", "unknown", "never_followed"):
-        yield f"  {name.replace('_', ' '):<14} {_percent(getattr(chain, name)):>7}"
-    yield f"  right of those followed {_percent(chain.right_of_followed)}"
-    delays = " and ".join(_seconds(delay) for delay in (chain.first_label_p50_s, chain.first_label_p95_s))
+        yield f"  {name.replace('_', ' '):<14} {percent(getattr(chain, name)):>7}"
+    yield f"  right of those followed {percent(chain.right_of_followed)}"
+    delays = " and ".join(seconds(delay) for delay in (chain.first_label_p50_s, chain.first_label_p95_s))
     yield f"  first label after {delays} (p50, p95), of {chain.labelled} faces that had one"
-    yield f"  label changes a minute {_number(chain.changes_per_minute)}, all followed faces"
+    yield f"  label changes a minute {number(chain.changes_per_minute)}, all followed faces"
 
 
 def _clip_lines(score: ClipScore) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _clip_lines(score: ClipScore) -> Iterator[str]:
     yield f"{score.clip}: {verdict}; {score.seconds:.1f} s"
     yield f"  tracks {score.tracks} (expected {score.expected_tracks}{emotion}), most of the time {_list(score.each)}"
     yield f"  time by label: {_list(f'{label} {share:.0%}' for label, share in score.shares.items())}"
-    yield f"  label changes {score.changes}, first label after {_seconds(score.first_label_s)}, events {score.events}"
+    yield f"  label changes {score.changes}, first label after {seconds(score.first_label_s)}, events {score.events}"
 
 
 def _times(mean_ms: dict[str, float], budget_ms: float | None) -> str:
@@ -110,13 +110,16 @@ def _list(words: Iterable[str]) -> str:
     return ", ".join(words) or "-"
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
+    """A share as a percentage; "-" if there is none."""
     return "-" if share is None else f"{share:.1%}"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """With two decimals; "-" if there is none."""
     return "-" if value is None else f"{value:.2f}"
 
 
-def _seconds(value: float | None) -> str:
+def seconds(value: float | None) -> str:
+    """With its unit; "-" if there is none."""
     return "-" if value is None else f"{value:.2f} s"
