@@ -24,7 +24,7 @@ from trainer.models.vgg import STAGES, VGGTrunk
 def _compact(**options: Any) -> CompactTrunk:
     """The student of `StudentConfig`; options replace its settings."""
     config = replace(StudentConfig(), **options)
-    return CompactTrunk(config.channels, config.tail, config.stem_stride, config.se, config.branches == "acb")
+    return CompactTrunk(config.channels, config.tail, config.stem_stride, config.se, config.branches == "acb", config.tail_pool)
 
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
@@ -69,7 +69,7 @@ def build_teacher(config: TeacherConfig, classes: int, votes: int = 0) -> Expres
 
 def build_student(config: StudentConfig, classes: int, votes: int = 0) -> ExpressionNet:
     """A student as the config describes it."""
-    names = ("channels", "tail", "stem_stride", "se", "branches")
+    names = ("channels", "tail", "stem_stride", "se", "branches", "tail_pool")
     return build_network("compact", classes, votes, config.dropout, **{name: getattr(config, name) for name in names})
 
 
