@@ -159,7 +159,7 @@ class DistillConfig:
     )
     kept_views: int = setting(
         0,
-        "views of each face for which the teachers' outputs are cached, 2.4 kB a view; epochs take them in turn; "
+        "views of each face that the teachers answer once, 7 bytes a view; epochs take them in turn; "
         "0 runs the teachers at every step",
         ge=0,
         le=10_000,
@@ -177,6 +177,9 @@ class DistillConfig:
     )
     teachers: tuple[str, ...] = setting(
         (), "run folders, checkpoints or .tflite files of the teachers; empty takes the newest teacher"
+    )
+    answers: tuple[str, ...] = setting(
+        (), "files or folders of `trainer answers` to learn from, instead of teachers", advanced=True
     )
 
 

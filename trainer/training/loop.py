@@ -59,7 +59,7 @@ def fit(
     writer = CheckpointWriter(learner, run, progress)
     faces = learner.steps_per_epoch * task.fit.batch_size
     deadline = time.monotonic() + 60 * (math.inf if minutes is None else minutes)
-    learner.cache_views()
+    learner.load_answers()
     with TrainingProgress(task.title, task.fit.epochs, progress.epoch, faces, task.validation, group.leads) as shown:
         while not _over(progress, task.fit):
             began = time.monotonic()
@@ -146,7 +146,7 @@ def _checkpoint(learner: Learner, progress: Progress, training: dict[str, Any]) 
         epoch=progress.epoch,
         metrics=progress.history[-1],
         data_digest=task.dataset.digest,
-        teachers=tuple(teacher.name for teacher in task.teachers),
+        teachers=task.taught_by,
         training=training,
     )
 
@@ -174,5 +174,5 @@ def _summary(learner: Learner, progress: Progress) -> dict[str, Any]:
         if learner.device.type == "cuda"
         else f"CPU, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
-        "teachers": [teacher.name for teacher in learner.task.teachers],
+        "teachers": list(learner.task.taught_by),
     }

@@ -164,13 +164,13 @@ def test_checkpoints_may_be_rare_and_still_hold_the_best(
     assert all(torch.equal(weights[key], others[key]) for key in others)
 
 
-def test_a_run_trains_on_cached_views(tmp_path: Path, dataset: Dataset) -> None:
+def test_a_run_trains_on_answered_views(tmp_path: Path, dataset: Dataset) -> None:
     job = task(dataset)
     distill = DistillConfig(kept_views=1)
     teacher = Network(build_student(job.config.student, 7).eval(), "teacher")
     settings = replace(job.config, distill=distill, runs=str(tmp_path))
     _, progress = train(tmp_path / "run", replace(job, config=settings, teachers=(teacher,)))
-    assert progress.epoch == 2 and len(list(tmp_path.glob("views-*.pt"))) == 1
+    assert progress.epoch == 2 and len(list(tmp_path.glob("answers-*/*.bin"))) == 1
 
 
 def test_a_run_with_torchs_average_resumes(dataset: Dataset) -> None:
