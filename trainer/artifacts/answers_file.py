@@ -164,6 +164,11 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(folder.glob("answers-*.bin"))
 
 
+def views_in(folder: Path) -> int:
+    """The number of whole views in a folder of answers; 0 where there is no such folder."""
+    return sum(_whole_views(path, read_header(path)) for path in files_in(folder))
+
+
 def read_answers(paths: Sequence[Path]) -> Answers:
     """All whole views of files and folders of files.
 

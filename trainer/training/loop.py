@@ -158,9 +158,13 @@ def _restore(learner: Learner, run: RunFolder) -> Progress:
         raise CheckpointError(
             f"{run.last}: the run was trained on other data than {source}; give its data with --data."
         )
-    learner.model.load_state_dict(checkpoint.training["model"])
-    learner.average.load_state_dict(checkpoint.training["average"])
-    learner.optimizer.load_state_dict(checkpoint.training["optimizer"])
+    if "optimizer" in checkpoint.training:
+        learner.model.load_state_dict(checkpoint.training["model"])
+        learner.average.load_state_dict(checkpoint.training["average"])
+        learner.optimizer.load_state_dict(checkpoint.training["optimizer"])
+    else:  # a small checkpoint
+        learner.model.load_state_dict(checkpoint.model.state_dict())
+        learner.average.module.load_state_dict(checkpoint.model.state_dict())
     return Progress(**checkpoint.training["progress"])
 
 
