@@ -139,7 +139,7 @@ class StudyConfig:
     )
     balance_to: int | None = setting(
         None,
-        "faces a class before training begins, but no more than the largest has",
+        "faces a class at least before training begins, but no more than the largest has",
         ge=1,
         advanced=True,
     )
