@@ -40,6 +40,9 @@ class FitConfig:
         ge=1,
         advanced=True,
     )
+    max_minutes: float | None = setting(
+        None, "finish after the epoch in which training has taken so long in all; null never", gt=0, advanced=True
+    )
     label_smoothing: float = setting(0.0, "share of the target spread over all classes", ge=0, lt=1, advanced=True)
     class_weights: bool = setting(False, "weigh classes by the inverse of their frequency", advanced=True)
     bias_from_frequencies: bool = setting(False, "initialise the head's bias from the class frequencies", advanced=True)

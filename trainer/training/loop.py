@@ -72,7 +72,7 @@ def fit(
             if group.leads:
                 writer.epoch(better, late or _over(progress, task.fit))
             shown.epoch(progress.history[-1], progress.best)
-            if late and progress.epoch < task.fit.epochs:
+            if late and not _over(progress, task.fit):
                 return progress
     if group.leads:
         run.finish(_summary(learner, progress))
@@ -80,9 +80,10 @@ def fit(
 
 
 def _over(progress: Progress, fit: FitConfig) -> bool:
-    """Whether all epochs are done, or early stopping ends the run."""
+    """Whether all epochs are done, or early stopping or the time limit ends the run."""
     stalled = fit.patience_epochs is not None and progress.stale >= fit.patience_epochs
-    return progress.epoch >= fit.epochs or stalled
+    late = fit.max_minutes is not None and progress.epoch > 0 and progress.seconds >= 60 * fit.max_minutes
+    return progress.epoch >= fit.epochs or stalled or late
 
 
 def _record(progress: Progress, fit: FitConfig, entry: dict[str, Any]) -> bool:
