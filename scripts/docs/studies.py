@@ -4,8 +4,8 @@
     python -m scripts.docs.studies runs/compare      and the folder that `trainer compare` wrote
 
 docs/studies.json has every figure measured so far: rows may be trained on several machines, and
-their folders need not be kept. A row that a folder has too is taken from there. Replaces the part of
-docs/studies.md between <!-- rows:begin --> and <!-- rows:end -->. Where two rows have figures, it
+their folders need not be kept. A row that a folder has too is taken from there. Replaces the part
+of docs/studies.md between <!-- rows:begin --> and <!-- rows:end -->. Where two rows have figures, it
 also copies the Pareto plots to docs/pictures/ and puts one into the README. Figures of synthetic
 faces are refused.
 """
@@ -72,7 +72,10 @@ def markdown(data: str, rows: Sequence[ExperimentResult], pictures: Sequence[str
 
 def per_class() -> ScoreTable:
     """What the transfer-learning study reports of each emotion."""
-    rows = [[name, *(f"{value:,}" for value in values)] for name, values in PER_CLASS.items()]
+    rows = [
+        [name, *(f"{value:,}" if isinstance(value, int) else f"{value:.3f}" for value in values)]
+        for name, values in PER_CLASS.items()
+    ]
     return ScoreTable("published per emotion", ["emotion", "precision", "recall", "F1", "faces", "AUC"], rows)
 
 

@@ -11,9 +11,11 @@ from torch import nn
 
 from device.config.loader import from_dict, to_dict
 from trainer.artifacts.checkpoint import build
+from trainer.compare.experiment_run import Workspace
 from trainer.compare.studies import EXTRA, STUDIES, Experiment
 from trainer.compare.studies.transfer import from_imagenet
 from trainer.config import StudyConfig, TrainConfig
+from trainer.data.dataset import Dataset
 from trainer.data.splits import PROTOCOLS
 from trainer.models import build_study
 from trainer.models.input_adapter import SCALINGS, FormedTrunk
@@ -65,6 +67,16 @@ def test_every_row_of_a_study_has_its_published_figures() -> None:
     without = {row.key for row in (*TRAINED, *GRID) if not row.published}
     ablations = ("no-shortcut", "rgb", "96x96", "two-blocks", "four-blocks", "no-dropout", "moved")
     assert without == {f"residual/{name}" for name in ablations}
+
+
+def test_a_short_row_says_so_and_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    row = STUDIES["se-resnet"][0]
+    short = row.with_minutes(60)
+    assert short.note == "short schedule: as many of its epochs as fit 60 minutes"
+    assert short.config.study.fit.epochs == 50 and short.config.study.fit.max_minutes == 60
+    place = Workspace(tmp_path, Dataset({}, "toy"), "PrivateTest", TrainConfig())
+    assert place.folder_of(short).name == "vgg11-original-short" and place.folder_of(row).name == "vgg11-original"
+    assert STUDIES["this-project"][0].with_minutes(60) == STUDIES["this-project"][0]
 
 
 TEXTS = Path(__file__).parents[4] / "shared" / "studies"
