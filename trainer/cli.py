@@ -21,6 +21,7 @@ SUBCOMMANDS = {
     "data": "describe a data set: counts, duplicates, blanks, a contact sheet",
     "teacher": "train a teacher",
     "distill": "train a student by distillation (and a teacher first, if there is none)",
+    "answers": "keep what teachers say of many views, to distil from without them",
     "convert": "turn the newest student into an int8 .tflite with its card",
     "smoother": "train the network that steadies the device's labels over time",
     "evaluate": "score a checkpoint or a .tflite on a split",
@@ -100,11 +101,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         hints = {
             "teacher": "; continue with --resume",
+            "answers": "; continue with the same command",
             "compare": "; continue with the same command",
             "smoother": "; continue with --resume",
         }
         hint = (hints | {"distill": hints["teacher"]}).get(command or "", "")
-        print(f"trainer: stopped; every finished epoch is saved{hint}.", file=sys.stderr)
+        finished = "view" if command == "answers" else "epoch"
+        print(f"trainer: stopped; every finished {finished} is saved{hint}.", file=sys.stderr)
         return 1
 
 

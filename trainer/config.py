@@ -40,6 +40,9 @@ class FitConfig:
         ge=1,
         advanced=True,
     )
+    max_minutes: float | None = setting(
+        None, "finish after the epoch in which training has taken so long in all; null never", gt=0, advanced=True
+    )
     label_smoothing: float = setting(0.0, "share of the target spread over all classes", ge=0, lt=1, advanced=True)
     class_weights: bool = setting(False, "weigh classes by the inverse of their frequency", advanced=True)
     bias_from_frequencies: bool = setting(False, "initialise the head's bias from the class frequencies", advanced=True)
@@ -140,7 +143,7 @@ class StudyConfig:
     )
     balance_to: int | None = setting(
         None,
-        "faces a class before training begins, but no more than the largest has",
+        "faces a class at least before training begins, but no more than the largest has",
         ge=1,
         advanced=True,
     )
@@ -160,7 +163,7 @@ class DistillConfig:
     )
     kept_views: int = setting(
         0,
-        "views of each face for which the teachers' outputs are cached, 2.4 kB a view; epochs take them in turn; "
+        "views of each face that the teachers answer once, 7 bytes a view; epochs take them in turn; "
         "0 runs the teachers at every step",
         ge=0,
         le=10_000,
@@ -178,6 +181,9 @@ class DistillConfig:
     )
     teachers: tuple[str, ...] = setting(
         (), "run folders, checkpoints or .tflite files of the teachers; empty takes the newest teacher"
+    )
+    answers: tuple[str, ...] = setting(
+        (), "files or folders of `trainer answers` to learn from, instead of teachers", advanced=True
     )
 
 

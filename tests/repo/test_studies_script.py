@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(studies, "STUDIES", tmp_path / "studies.md")
     monkeypatch.setattr(studies, "README", tmp_path / "README.md")
     monkeypatch.setattr(studies, "PICTURES", tmp_path / "pictures")
+    monkeypatch.setattr(studies, "STORE", tmp_path / "studies.json")
     return tmp_path
 
 
@@ -63,7 +65,17 @@ def test_untrained_rows(house: Path) -> None:
 def test_synthetic_faces_stay_out(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert studies.main([compared(house, "toy", [evaluated("x", 0.6)])]) == 1
     assert "synthetic faces" in capsys.readouterr().err and "what was there" in (house / "studies.md").read_text()
-    assert studies.main([]) == 2
+    assert studies.main(["nowhere"]) == 2 and studies.main(["a", "b"]) == 2
+
+
+def test_figures_of_several_machines_are_kept(house: Path) -> None:
+    assert studies.main([compared(house, "fer2013.csv", [evaluated("x", 0.6), untrained("y"), untrained("z")])]) == 0
+    later = [replace(untrained("x"), published="70 %"), evaluated("y", 0.7), untrained("z")]
+    assert studies.main([compared(house, "fer2013.csv", later)]) == 0
+    page = (house / "studies.md").read_text()
+    assert "2 of 3 rows have a figure of ours" in page and "| a/x | 70 % | 60.00 % ± 1.00" in page
+    assert "| a/z | not trained |" in page
+    assert [row["key"] for row in json.loads((house / "studies.json").read_text())["rows"]] == ["a/x", "a/y"]
 
 
 def test_the_page_has_every_row() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
@@ -205,3 +206,21 @@ def test_a_start_of_another_architecture_is_an_error(folder: Path) -> None:
     arguments = ["distill", "--data", "fer2013.csv", "--teacher", teacher, "--start", teacher, *TINY]
     refused(trainer(*arguments, cwd=folder), "has other layers than the network to train")
     assert not list((folder / "runs").glob("student-*/best.pt"))[1:]
+
+
+def test_answers_of_nobody_and_for_another_run(folder: Path) -> None:
+    refused(trainer("answers", "--data", "fer2013.csv", *TINY, cwd=folder), "--teacher: name at least one", 2)
+    (run,) = (folder / "runs").glob("student-*")
+    asked = ["answers", "--data", "fer2013.csv", "--views", "1", "--teacher", str(run), *TINY]
+    assert trainer(*asked, cwd=folder).returncode == 0
+    refused(trainer(*asked, "--seed", "1", cwd=folder), "seed is 0 instead of 1; name another folder")
+    learn = ["distill", "--data", "fer2013.csv", "--answers", "runs/answers", "--epochs", "1", *TINY, *batch(14)]
+    other = "--set=trainer.augment.noise=0.1"
+    before = sorted((folder / "runs").iterdir())
+    refused(trainer(*learn, other, cwd=folder), r"do not fit this run: augment\.noise is 0\.0 instead of 0\.1")
+    refused(trainer(*learn, "--teacher", str(run), cwd=folder), "leave --teacher", 2)
+    assert sorted((folder / "runs").iterdir()) == before  # no run was begun
+    done = trainer(*learn, "--run", "runs/taught", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((folder / "runs/taught/summary.json").read_text())
+    assert summary["teachers"] and summary["teachers"][0].startswith("compact")

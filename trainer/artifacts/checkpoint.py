@@ -13,6 +13,7 @@ import torch
 from device.config.loader import from_dict, to_dict
 from device.errors import ConfigError
 from trainer.artifacts.run_dir import replacing
+from trainer.artifacts.small_weights import restore, shrink
 from trainer.config import TrainConfig
 from trainer.errors import CheckpointError, RunError
 from trainer.models import ExpressionNet, build_student, build_study, build_teacher
@@ -97,6 +98,21 @@ def save_tensors(path: Path, content: object, what: str) -> None:
         raise RunError(f"{path}: {what} cannot be written: {reason}; the old file stays.") from error
 
 
+def save_small(source: Path, target: Path) -> None:
+    """Write a checkpoint again with int8 weights, without the state of the optimizer.
+
+    A run that is resumed from it goes on after its last epoch, from the averaged weights.
+
+    Raises:
+        CheckpointError: the source cannot be read.
+        RunError: the target cannot be written.
+    """
+    content = _content(source)
+    progress = content["training"].get("progress")
+    kept = {"progress": progress | {"best": -1.0}} if progress else {}  # its best.pt stays behind
+    save_tensors(target, content | {"weights": shrink(content["weights"]), "training": kept}, "the small checkpoint")
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
@@ -108,7 +124,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         config = from_dict(TrainConfig, content["config"], "trainer", str(path))
         model = build(content["kind"], config, len(content["labels"]), content["votes"])
-        model.load_state_dict(content["weights"])
+        model.load_state_dict(restore(content["weights"]))
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{path}: a part of the checkpoint is missing or damaged: {error}.") from error
     except RuntimeError as error:

@@ -32,6 +32,7 @@ examples:
   trainer compare --list                                    the rows, and what each costs
   trainer compare --data toy --epochs 1                     every row end to end, on synthetic faces
   trainer compare --data D --max-mmac 100 --hours 2         what a CPU can do, two hours at a time
+  trainer compare --data D --short --minutes 60             a figure for each row on a CPU, an hour a row
   trainer compare --data D --models residual_cnn resnet18   all rows of these networks
   trainer compare --data D --studies transfer --imagenet weights/    resnet18*.pth and so on, as torchvision has them
   trainer compare --data D --studies compact-grid           one of the studies that run only by name:
@@ -56,11 +57,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=int, default=1, metavar="N", help="rows at a time, each in a process of its own (default: 1)"
     )
     parser.add_argument("--hours", type=float, metavar="H", help="stop after the epoch in which H hours end")
+    _add_short(parser)
     parser.add_argument("--imagenet", type=Path, metavar="DIR", help="torchvision's weights, for transfer learning")
     parser.add_argument("--balance-with", type=Path, metavar="DIR", help="more faces by emotion, for the compact study")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of rows and tables (default: RUNS/compare)")
     parser.add_argument("--list", action="store_true", help="print the rows, and do nothing else")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+
+
+def _add_short(parser: argparse.ArgumentParser) -> None:
+    """`--short` and its minutes."""
+    parser.add_argument("--short", action="store_true", help="for a CPU: train each row for --minutes only, apart")
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, metavar="M", help="of a row, with --short (default: %(default)g)"
+    )
 
 
 def _add_mode(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
+from device.errors import UsageError
 from trainer.commands.teacher import add_arguments as add_training_arguments
 from trainer.config import TrainConfig
 from trainer.data.fer2013 import load_dataset
@@ -14,6 +15,7 @@ EPILOG = """examples:
   trainer distill --data fer2013.csv            trains a teacher first if there is none
   trainer distill --data toy --epochs 5         the same on synthetic faces, no download
   trainer distill --teacher runs/teacher-1 --teacher runs/teacher-2
+  trainer distill --answers runs/answers        from what teachers said, without any teacher; see `trainer answers`
   trainer distill --start emotion.tflite --data my-faces/
                                                 start from a finished model, here on your own faces
   trainer distill --resume                      continue the newest run that was cut off"""
@@ -23,13 +25,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `trainer distill`."""
     parser.epilog = EPILOG
     add_training_arguments(parser)
+    parser.add_argument(
+        "--answers", action="extend", nargs="+", metavar="DIR", default=[],
+        help="files or folders of `trainer answers` to learn from, instead of teachers",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Train a student, and a teacher first where there is none; prints the student's run folder."""
+    if args.answers:
+        config = replace(config, distill=replace(config.distill, answers=tuple(args.answers)))
     folder, config = begin("student", args, config)
+    if config.distill.answers and config.distill.teachers:
+        raise UsageError("--answers: the answers stand for their teachers; leave --teacher and distill.teachers out.")
     dataset = load_dataset(config.data)
-    if not config.distill.teachers:
+    if not config.distill.teachers and not config.distill.answers:
         newest = str(newest_teacher(config, dataset).path)
         config = replace(config, distill=replace(config.distill, teachers=(newest,)))
     train("student", config, dataset, folder, args)

@@ -48,7 +48,9 @@ class Workspace:
 
     def folder_of(self, row: Experiment) -> Path:
         """The row's own folder."""
-        return self.folder / row.study / f"{row.name}-{row.config.study.protocol}"
+        study = row.config.study
+        short = "" if study.fit.max_minutes is None else "-short"
+        return self.folder / row.study / f"{row.name}-{study.protocol}{short}"
 
     def faces(self) -> FaceCounts:
         """The number of faces of each split."""

@@ -27,9 +27,13 @@ def chosen(args: argparse.Namespace, config: TrainConfig) -> list[Experiment]:
         raise UsageError("trainer.study is set by each row itself; choose rows with --models and --studies.")
     if (args.epochs is not None and args.epochs < 1) or (args.hours is not None and args.hours <= 0) or args.jobs < 1:
         raise UsageError("--epochs and --jobs must be at least 1, and --hours above 0.")
+    if args.minutes <= 0:
+        raise UsageError("--minutes must be above 0.")
     found = _named(args.studies, args.models)
     if args.epochs is not None:
         found = [row.with_epochs(args.epochs) for row in found]
+    if args.short:
+        found = [row.with_minutes(args.minutes) for row in found]
     if args.split_protocol is not None:
         found = [row.with_protocol(args.split_protocol) for row in found]
     if args.imagenet is not None:

@@ -30,6 +30,7 @@ def published(results: Sequence[ExperimentResult]) -> ScoreTable:
         "ours, validation": lambda r: _share(r.history and r.history.best.accuracy),
         "ours, training, same epoch": lambda r: _share(r.history and r.history.best.train_accuracy),
         "epochs": _epochs,
+        "parameters, M": lambda r: _number(r.parameters and 1e-6 * r.parameters, "{:.2f}"),
     }
     return _table("published, and ours", [r for r in results if r.published and _has_schedule(r)], columns)
 
@@ -51,7 +52,6 @@ def accuracy(results: Sequence[ExperimentResult]) -> ScoreTable:
         "weighted precision": lambda r: _number(r.test and r.test.weighted_precision, "{:.3f}"),
         "weighted recall": lambda r: _number(r.test and r.test.weighted_recall, "{:.3f}"),
         "mean AUC": lambda r: _number(r.test and r.test.mean_auc, "{:.3f}"),
-        "published": lambda r: r.published or EMPTY,
     }
     return _table("accuracy on the test faces", results, columns)
 
@@ -140,7 +140,8 @@ def _epochs(result: ExperimentResult) -> str:
     if done == planned:
         return str(done)
     stopped = result.status in (Status.EVALUATED, Status.TRAINED)
-    return f"{done} of {planned}" + (", stopped early" if stopped else "")
+    why = "short schedule" if "short schedule" in result.note else "stopped early"
+    return f"{done} of {planned}" + (f", {why}" if stopped else "")
 
 
 def _test(result: ExperimentResult) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -17,20 +17,86 @@ from torch.nn import functional
 from trainer.augment_config import AugmentConfig
 
 
-@dataclass(frozen=True)
 class Random:
-    """A source of random numbers.
+    """A source of random numbers on the training device.
 
-    Attributes:
-        generator: on the device of the faces.
+    What a whole batch shares is drawn on the CPU, so that a GPU need not be synchronised.
+
+    Args:
+        device: of the faces.
     """
 
-    generator: torch.Generator
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.generator, self.host = torch.Generator(device), torch.Generator()
+
+    def seed(self, seed: int) -> None:
+        """Seed everything that is drawn from here on."""
+        self.generator.manual_seed(seed)
+        self.host.manual_seed(seed)
 
     def uniform(self, count: int, low: float = -1.0, high: float = 1.0) -> Tensor:
         """(count,) values drawn uniformly between low and high."""
-        drawn = torch.rand(count, generator=self.generator, device=self.generator.device)
+        drawn = torch.rand(count, generator=self.generator, device=self.device)
         return low + (high - low) * drawn
+
+    def normal(self, shape: torch.Size) -> Tensor:
+        """Values of the standard normal distribution."""
+        return torch.randn(shape, generator=self.generator, device=self.device)
+
+    def order(self, count: int) -> Tensor:
+        """The numbers 0 to `count` - 1 in a random order, (count,)."""
+        return torch.randperm(count, generator=self.generator, device=self.device)
+
+    def chance(self) -> float:
+        """A number between 0 and 1."""
+        return float(torch.rand((), generator=self.host))
+
+    def beta(self, alpha: float) -> float:
+        """A number of the Beta(alpha, alpha) distribution."""
+        # From two Gammas, because torch's Beta takes no generator and a resumed run must repeat.
+        gammas = torch._standard_gamma(torch.full((2,), alpha), generator=self.host)
+        return float(gammas[0] / gammas.sum().clamp_min(1e-12))
+
+
+class SeededRandom(Random):
+    """The same numbers on every device and with every version of PyTorch and NumPy.
+
+    NumPy promises that the numbers of `RandomState` never change.
+    """
+
+    def seed(self, seed: int, view: int = 0) -> None:
+        """Seed everything that is drawn from here on, for one view of a series."""
+        self.state = np.random.RandomState([seed, view])
+        self.noise: Tensor | None = None
+
+    def uniform(self, count: int, low: float = -1.0, high: float = 1.0) -> Tensor:
+        """See `Random`."""
+        drawn = self.state.random_sample(count).astype(np.float32)
+        return torch.from_numpy(low + (high - low) * drawn).to(self.device)
+
+    def normal(self, shape: torch.Size) -> Tensor:
+        """See `Random`; each row is a part of one long series, since so many are slow to draw."""
+        if self.noise is None:
+            self.noise = torch.from_numpy(self.state.standard_normal(NOISE).astype(np.float32)).to(self.device)
+        size = math.prod(shape[1:])
+        starts = torch.from_numpy(self.state.randint(0, NOISE - size, shape[0])).to(self.device)
+        return self.noise[starts.unsqueeze(1) + torch.arange(size, device=self.device)].view(shape)
+
+    def order(self, count: int) -> Tensor:
+        """See `Random`."""
+        return torch.from_numpy(self.state.permutation(count)).to(self.device)
+
+    def chance(self) -> float:
+        """See `Random`."""
+        return float(self.state.random_sample())
+
+    def beta(self, alpha: float) -> float:
+        """See `Random`."""
+        return float(self.state.beta(alpha, alpha))
+
+
+NOISE = 2**20  # length of that series
 
 
 Step = Callable[[Tensor, AugmentConfig, Random], Tensor]
@@ -42,11 +108,11 @@ class Augment:
 
     Args:
         config: which augmentations are applied, and how strongly.
-        generator: source of randomness, on the device of the faces.
+        random: source of randomness, on the device of the faces.
     """
 
-    def __init__(self, config: AugmentConfig, generator: torch.Generator) -> None:
-        self.config, self.random = config, Random(generator)
+    def __init__(self, config: AugmentConfig, random: Random) -> None:
+        self.config, self.random = config, random
 
     def __call__(self, faces: Tensor) -> Tensor:
         """(N, 1, S, S) float in [0, 1] -> the same shape and range."""
@@ -93,8 +159,7 @@ def noise(faces: Tensor, config: AugmentConfig, random: Random) -> Tensor:
     if not config.noise:  # without noise no numbers are drawn for it
         return faces
     strength = random.uniform(len(faces), 0.0, config.noise).view(-1, 1, 1, 1)
-    drawn = torch.randn(faces.shape, generator=random.generator, device=faces.device)
-    return (faces + strength * drawn).clamp(0, 1)
+    return (faces + strength * random.normal(faces.shape)).clamp(0, 1)
 
 
 def erase(faces: Tensor, config: AugmentConfig, random: Random) -> Tensor:
@@ -116,12 +181,7 @@ STEPS: tuple[Step, ...] = (geometry, light, noise, erase)
 
 
 def mixup(
-    faces: Tensor,
-    targets: Tensor,
-    votes: Tensor | None,
-    alpha: float,
-    generator: torch.Generator,
-    cpu_generator: torch.Generator,
+    faces: Tensor, targets: Tensor, votes: Tensor | None, alpha: float, random: Random
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Blend each face, target and votes with another's (Zhang et al. 2017, arXiv:1710.09412).
 
@@ -130,13 +190,9 @@ def mixup(
         targets: (N, K) shares that sum to one.
         votes: (N, V) or None.
         alpha: of the Beta(alpha, alpha) distribution from which the batch's one share is drawn.
-        generator: for the pairing, on the device of the faces.
-        cpu_generator: for the share, on the CPU, so that a GPU need not be synchronised.
+        random: source of randomness, on the device of the faces.
     """
-    # Beta from two Gammas, because torch's Beta takes no generator and a resumed run must repeat.
-    gammas = torch._standard_gamma(torch.full((2,), alpha), generator=cpu_generator)
-    share = float(gammas[0] / gammas.sum().clamp_min(1e-12))
-    order = torch.randperm(len(faces), generator=generator, device=faces.device)
+    share, order = random.beta(alpha), random.order(len(faces))
 
     def blend(x: Tensor) -> Tensor:
         return share * x + (1 - share) * x[order]

@@ -24,7 +24,7 @@ PROTOCOLS = {
     "7178": "trained on nine tenths of Training, chosen on the rest, tested on PublicTest and PrivateTest together",
 }
 SEED = 0  # of every split and every transformed copy: all rows get the same faces
-MAX_TURN_DEG, MAX_ZOOM, MAX_SHIFT = 10.0, 0.1, 0.08  # degrees, share, share of the side
+MAX_TURN_DEG, MAX_ZOOM, MAX_SHIFT = 15.0, 0.1, 0.1  # degrees, share, share of the side
 
 
 def studied(dataset: Dataset, config: StudyConfig) -> Dataset:
@@ -91,24 +91,22 @@ def shared_out(faces: FaceSet, shares: tuple[int, ...]) -> list[FaceSet]:
 
 
 def balanced(faces: FaceSet, count: int, more: FaceSet | None = None) -> FaceSet:
-    """The same number of faces of each emotion: `count`, but no more than the largest has.
+    """At least `count` faces of each emotion, but no more than the largest has.
 
-    An emotion with more faces is sampled at random. One with fewer first takes faces from `more`,
-    then transformed copies of its own. FER+ votes are left out.
+    An emotion with more faces keeps them. One with fewer first takes faces from `more`, then
+    transformed copies of its own. FER+ votes are left out.
     """
     generator = np.random.default_rng(SEED)
     count = min(count, int(np.bincount(faces.labels).max()))
-    images = []
+    images, labels = [], []
     for label in range(len(LABELS)):
         own = faces.images[faces.labels == label]
-        if more is not None:
-            own = np.concatenate([own, generator.permutation(more.images[more.labels == label])])[
-                : max(count, len(own))
-            ]
-        kept = own[np.sort(generator.permutation(len(own))[:count])]
-        copies = [transformed(own[n], generator) for n in generator.integers(0, len(own), count - len(kept))]
-        images.append(np.concatenate([kept, copies]) if copies else kept)
-    return FaceSet(np.concatenate(images), np.repeat(np.arange(len(LABELS)), count))
+        if more is not None and len(own) < count:
+            own = np.concatenate([own, generator.permutation(more.images[more.labels == label])])[:count]
+        copies = [transformed(own[n], generator) for n in generator.integers(0, len(own), max(0, count - len(own)))]
+        images.append(np.concatenate([own, copies]) if copies else own)
+        labels.append(np.full(len(images[-1]), label))
+    return FaceSet(np.concatenate(images), np.concatenate(labels))
 
 
 def transformed(face: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:

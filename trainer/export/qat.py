@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainer.config import TrainConfig
-from trainer.data.augment import Augment
+from trainer.data.augment import Augment, Random
 from trainer.export.fake_quant import FakeQuantNet
 from trainer.export.quantise import Ranges
 from trainer.models import ExpressionNet
@@ -71,14 +71,17 @@ class Views:
     """Training faces as a device would crop them: augmented, in whole grey levels."""
 
     def __init__(self, faces: NDArray[np.uint8], config: TrainConfig, device: torch.device) -> None:
-        self.generator = torch.Generator(device).manual_seed(config.student.fit.seed)
-        self.augment = Augment(config.augment, self.generator)
+        self.random = Random(device)
+        self.random.seed(config.student.fit.seed)
+        self.augment = Augment(config.augment, self.random)
         self.faces = torch.from_numpy(faces).to(device).unsqueeze(1)
         self.batch = config.convert.qat_batch_size
 
     def draw(self) -> Tensor:
         """A new batch, float (N, 1, S, S) in [0, 1]."""
-        chosen = torch.randint(len(self.faces), (self.batch,), generator=self.generator, device=self.faces.device)
+        chosen = torch.randint(
+            len(self.faces), (self.batch,), generator=self.random.generator, device=self.faces.device
+        )
         views = (self.augment(self.faces[chosen] / 255) * 255).round() / 255
         return channels_last(views)
 

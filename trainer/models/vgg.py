@@ -16,18 +16,19 @@ CHANNELS = (64, 128, 256, 512, 512)
 
 
 class VGGTrunk(nn.Module):
-    """(N, 1, 48, 48) -> (N, 512 x width).
+    """(N, inputs, 48, 48) -> (N, 512 x width).
 
     Args:
         family: vgg11, vgg13, vgg16 or vgg19.
         width: channels as a share of 64-128-256-512-512.
         stem_stride: of the first convolution; 2 is about four times cheaper.
+        inputs: channels of a face.
     """
 
-    def __init__(self, family: str, width: float = 1.0, stem_stride: int = 1) -> None:
+    def __init__(self, family: str, width: float = 1.0, stem_stride: int = 1, inputs: int = 1) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        inputs, stride = 1, stem_stride
+        stride = stem_stride
         for depth, full in zip(STAGES[family], CHANNELS, strict=True):
             outputs = max(8, round(full * width))
             for _ in range(depth):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from trainer.augment_config import AugmentConfig
 from trainer.config import FitConfig
-from trainer.data.augment import Augment, mixup
+from trainer.data.augment import Augment, Random, mixup
 from trainer.training.distributed import ProcessGroup
 from trainer.training.losses import targets_of
 
@@ -32,8 +31,6 @@ class Batch:
 class Views:
     """New views of training faces at every call.
 
-    Decisions for a whole batch are drawn on the CPU, so that a GPU need not be synchronised.
-
     Args:
         faces: (N, 1, S, S) float in [0, 1], on the training device, like labels and votes.
         labels: (N,).
@@ -41,33 +38,35 @@ class Views:
         augment: which augmentations are applied.
         fit: how labels are smoothed and batches mixed.
         classes: number of emotions.
+        random: source of randomness, on that device.
     """
 
     def __init__(
-        self, faces: Tensor, labels: Tensor, votes: Tensor | None, augment: AugmentConfig, fit: FitConfig, classes: int
+        self,
+        faces: Tensor,
+        labels: Tensor,
+        votes: Tensor | None,
+        augment: AugmentConfig,
+        fit: FitConfig,
+        classes: int,
+        random: Random,
     ) -> None:
         self.faces, self.labels, self.votes = faces, labels, votes
         self.fit, self.classes = fit, classes
-        self.generator, self.cpu_generator = torch.Generator(faces.device), torch.Generator()
-        self.augment = Augment(augment, self.generator)
+        self.config, self.random, self.augment = augment, random, Augment(augment, random)
 
-    def seed(self, seed: int) -> None:
-        """Seed everything that is drawn from here on."""
-        self.generator.manual_seed(seed)
-        self.cpu_generator.manual_seed(seed)
-
-    def order(self) -> Tensor:
-        """The indices of all faces in a random order, (N,)."""
-        return torch.randperm(len(self.labels), generator=self.generator, device=self.labels.device)
+    def drawn_from(self, random: Random) -> Views:
+        """The same faces and settings with another source of randomness."""
+        return Views(self.faces, self.labels, self.votes, self.config, self.fit, self.classes, random)
 
     def batch(self, index: Tensor) -> Batch:
         """Views of the faces at `index` (N,), mixed with one another where the config says so."""
         targets = targets_of(self.labels[index], self.classes, self.fit.label_smoothing)
         votes = None if self.votes is None else self.votes[index]
         faces = self.augment(self.faces[index])
-        chance = float(torch.rand((), generator=self.cpu_generator))
+        chance = self.random.chance()
         if self.fit.mixup and chance < self.fit.mixup_share:
-            faces, targets, votes = mixup(faces, targets, votes, self.fit.mixup, self.generator, self.cpu_generator)
+            faces, targets, votes = mixup(faces, targets, votes, self.fit.mixup, self.random)
         return Batch(channels_last(faces), targets, votes)
 
 

@@ -9,14 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trainer.artifacts.answers_file import Answers, read_answers
 from trainer.artifacts.checkpoint import load_checkpoint
 from trainer.artifacts.loading import load_network, load_teacher
 from trainer.artifacts.run_dir import CONFIG, RunFolder, new_run, newest_run, open_run
 from trainer.config import TrainConfig, load_config
 from trainer.data.dataset import Dataset
 from trainer.errors import CheckpointError
+from trainer.training.answered_views import require_fit
 from trainer.training.distributed import join_group
-from trainer.training.learner import Task, pick_device
+from trainer.training.learner import Task, pick_device, training_faces
 from trainer.training.loop import fit
 
 
@@ -36,12 +38,26 @@ def train(kind: str, config: TrainConfig, dataset: Dataset, folder: RunFolder | 
     fit_config = config.teacher.fit if kind == "teacher" else config.student.fit
     named = config.teacher.teachers if kind == "teacher" else config.distill.teachers
     teachers = tuple(load_teacher(Path(path), dataset, pick_device(config, group)) for path in named)
+    answers = _load_answers(config, dataset) if kind == "student" else None
     start = load_network(Path(fit_config.start), dataset) if fit_config.start and not args.resume else None
     if folder is None:
         folder = RunFolder(group.first(lambda: new_run(config, kind, args.run).path))
-    fit(Task(kind, config, dataset, teachers, start), folder, args.resume, args.minutes, group)
+    fit(Task(kind, config, dataset, teachers, start, answers=answers), folder, args.resume, args.minutes, group)
     if group.leads:
         print_result(folder, args.json)
+
+
+def _load_answers(config: TrainConfig, dataset: Dataset) -> Answers | None:
+    """The answers that the settings name; None where they name none.
+
+    Raises:
+        CheckpointError: they cannot be read, or do not fit the run.
+    """
+    if not config.distill.answers:
+        return None
+    answers = read_answers([Path(path) for path in config.distill.answers])
+    require_fit(answers, training_faces(Task("student", config, dataset)), config, config.student.fit)
+    return answers
 
 
 def newest_teacher(config: TrainConfig, dataset: Dataset) -> RunFolder:

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from device.inference.model_card import InputSpec
 from device.inference.preprocess import to_input
+from trainer.artifacts.answers_file import Answers, AnswersWriter, read_answers
 from trainer.artifacts.loading import Network, Teacher
 from trainer.config import FitConfig, TrainConfig, fit_of
+from trainer.data.augment import Random
 from trainer.data.dataset import LABELS, SIDE, VOTES, Dataset, FaceSet, duplicate_mask
 from trainer.errors import RunError
+from trainer.training.answered_views import (
+    AnsweredViews,
+    SeededViews,
+    collect_answers,
+    folder_for,
+    header_for,
+)
 from trainer.training.batches import Batch, Views, channels_last
-from trainer.training.cached_views import CachedViews, draw_views, load_or_draw, views_key
 from trainer.training.distributed import ALONE, ProcessGroup
 from trainer.training.init_weights import build_model
-from trainer.training.losses import LossInputs, balanced_weights, cross_entropy, softened, targets_of, total_loss
+from trainer.training.losses import LossInputs, balanced_weights, cross_entropy, targets_of, total_loss
 from trainer.training.optim import EMA, make_optimizer, set_lr
 from trainer.training.precision import autocast
-from trainer.training.progress import CachedViewsProgress
+from trainer.training.teachers import Teachers, to_device
 
 INPUT = InputSpec(size=SIDE)
-M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Task:
         kind: "teacher", "student" or "study".
         start: the network whose weights the run starts with; None draws them at random.
         name: shown while training; empty takes the kind.
+        answers: what teachers said of seeded views, instead of teachers.
     """
 
     kind: str
@@ -45,6 +52,13 @@ class Task:
     teachers: tuple[Teacher, ...] = ()
     start: Network | None = None
     name: str = ""
+    answers: Answers | None = None
+
+    @property
+    def taught_by(self) -> tuple[str, ...]:
+        """The names of the teachers, also of those that are known by their answers only."""
+        known = self.answers.header.teachers.values() if self.answers else ()
+        return (*(teacher.name for teacher in self.teachers), *known)
 
     @property
     def fit(self) -> FitConfig:
@@ -99,14 +113,17 @@ class Learner:
         training = training_faces(task)
         votes = len(VOTES) if _has_votes(task, training) else 0
         model = build_model(task.kind, task.config, training, votes, task.start)
-        self.model = _to_device(group.share_batch_norms(model), self.device)
+        self.model = to_device(group.share_batch_norms(model), self.device)
         self.average = EMA(self.model, self.fit.ema)
         self.optimizer = make_optimizer(self.model, self.fit)
-        compiled = torch.compile if task.config.compile else _as_it_is
-        self.heads: Callable[[Tensor], tuple[Tensor, Tensor | None]] = compiled(group.wrap(self.model))
-        self.teachers = [compiled(_to_device(teacher.model, self.device).eval()) for teacher in task.teachers]
-        self.views = _build_views(task, training, self.device)
-        self.cached: CachedViews | None = None
+        heads = group.wrap(self.model)
+        self.heads: Callable[[Tensor], tuple[Tensor, Tensor | None]] = (
+            torch.compile(heads) if task.config.compile else heads
+        )
+        self.teachers = Teachers(task.teachers, task.config, self.device) if task.teachers else None
+        self.random = Random(self.device)
+        self.views = build_views(task, training, self.random)
+        self.answered: AnsweredViews | None = None
         self.public = _tensors(task.dataset["public_test"], self.device)
         labels = self.views.labels
         self.class_weights = balanced_weights(labels, len(LABELS)) if self.fit.class_weights else None
@@ -131,39 +148,46 @@ class Learner:
         """
         seed = self.fit.seed * 1_000_003 + epoch
         torch.manual_seed(seed)
-        self.views.seed(seed)
+        self.random.seed(seed)
+        if self.answered is not None:
+            self.answered.begin(epoch)
+        source = self.views if self.answered is None else self.answered
         self.model.train()
-        order = self.views.order()
+        order = self.random.order(len(self.views.labels))
         losses, hits = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         for step in range(self.steps_per_epoch):
             index = order[step * self.fit.batch_size : (step + 1) * self.fit.batch_size]
             position = epoch + step / self.steps_per_epoch
             lr = set_lr(self.optimizer, self.fit, position, lr_factor)
-            batch = self.views.batch(index) if self.cached is None else self.cached.batch(epoch, index)
-            loss, right = self.step(batch.share(self.group))
+            loss, right = self.step(source.batch(index).share(self.group))
             losses, hits = losses + loss, hits + right
             on_step(len(index))
         steps = self.steps_per_epoch
         loss, accuracy = self.group.mean(torch.stack([losses, hits]) / steps).tolist()
         return {"loss": loss, "train_accuracy": accuracy, "lr": lr}
 
-    def cache_views(self) -> None:
-        """With `kept_views`, get the teacher outputs before the first epoch.
+    def load_answers(self) -> None:
+        """Get the answers that the run learns from, if it does, before the first epoch.
 
-        They come from the file of another run with the same key, or from the teachers.
+        With `kept_views` the teachers give them now, unless another run with the same views did.
+
+        Raises:
+            RunError: the answers cannot be written.
         """
-        config = self.task.config
-        if config.distill.kept_views and self.teachers:
-            teachers = [teacher.model for teacher in self.task.teachers]
-            votes = self.views.votes is not None
-            key = views_key(config, self.fit, self.task.dataset.digest, votes, teachers)
-            parts = load_or_draw(Path(config.runs) / f"views-{key}.pt", self._draw_views, self.device, self.group)
-            self.cached = CachedViews(parts, config.distill.mirror, self.views.generator)
+        task, distill = self.task, self.task.config.distill
+        answers = task.answers
+        if answers is None and distill.kept_views and self.teachers is not None:
+            answers = self._collect(self.teachers, distill.kept_views)
+        if answers is not None:
+            self.answered = AnsweredViews(self.views, answers, distill.mirror, distill.temperature, self.random)
 
-    def _draw_views(self) -> dict[str, Tensor]:
-        count = self.task.config.distill.kept_views
-        with CachedViewsProgress(count, len(self.views.labels), self.group.leads) as shown:
-            return draw_views(self.views, count, self.classify, shown.done)
+    def _collect(self, teachers: Teachers, count: int) -> Answers:
+        task = self.task
+        header = header_for(training_faces(task), task.config, self.fit, task.teachers)
+        writer = AnswersWriter(folder_for(header, Path(task.config.runs)), header)
+        collect_answers(SeededViews(self.views, 0), teachers.classify, writer, count, group=self.group)
+        answers = read_answers([writer.folder])
+        return replace(answers, views={number: answers.views[number] for number in range(count)})
 
     def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Take one optimiser step; returns the loss and the batch accuracy, without gradient."""
@@ -180,22 +204,10 @@ class Learner:
     def loss(self, batch: Batch, logits: Tensor, vote_logits: Tensor | None) -> Tensor:
         """The sum of the loss terms; see `trainer.training.losses`."""
         teacher_shares = batch.teacher_shares
-        if self.teachers and teacher_shares is None:
-            teacher_shares = self.classify(batch.faces)
+        if self.teachers is not None and teacher_shares is None:
+            teacher_shares = self.teachers.classify(batch.faces)
         inputs = LossInputs(logits, batch.targets, self.class_weights, teacher_shares, vote_logits, batch.votes)
         return total_loss(inputs, self.fit, self.task.config.distill)
-
-    @torch.no_grad()
-    def classify(self, faces: Tensor) -> Tensor:
-        """The teachers' mean softened shares (N, K) of faces (N, 1, S, S).
-
-        With `mirror`, they are the mean over faces and mirror images.
-        """
-        distill = self.task.config.distill
-        views = [faces, channels_last(faces.flip(3))] if distill.mirror else [faces]
-        with self.autocast():
-            logits = [teacher(view) for teacher in self.teachers for view in views]
-        return softened(logits, distill.temperature)
 
     def autocast(self) -> torch.autocast:
         """bfloat16 where the settings ask for it."""
@@ -230,21 +242,13 @@ def _has_votes(task: Task, training: FaceSet) -> bool:
     return task.fit.votes_weight > 0 and training.votes is not None
 
 
-def _build_views(task: Task, training: FaceSet, device: torch.device) -> Views:
-    faces, labels = _tensors(training, device)
+def build_views(task: Task, training: FaceSet, random: Random) -> Views:
+    """Views of these training faces as the task's settings draw them, on the device of `random`."""
+    faces, labels = _tensors(training, random.device)
     votes = None
     if training.votes is not None and _has_votes(task, training):
-        votes = torch.from_numpy(training.votes).float().to(device)
-    return Views(faces, labels, votes, task.config.augment, task.fit, len(LABELS))
-
-
-def _as_it_is(model: M) -> M:
-    return model
-
-
-def _to_device(model: M, device: torch.device) -> M:
-    """The network on the training device, in the memory layout that is fastest there."""
-    return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
+        votes = torch.from_numpy(training.votes).float().to(random.device)
+    return Views(faces, labels, votes, task.config.augment, task.fit, len(LABELS), random)
 
 
 def _tensors(faces: FaceSet, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -59,7 +59,7 @@ def fit(
     writer = CheckpointWriter(learner, run, progress)
     faces = learner.steps_per_epoch * task.fit.batch_size
     deadline = time.monotonic() + 60 * (math.inf if minutes is None else minutes)
-    learner.cache_views()
+    learner.load_answers()
     with TrainingProgress(task.title, task.fit.epochs, progress.epoch, faces, task.validation, group.leads) as shown:
         while not _over(progress, task.fit):
             began = time.monotonic()
@@ -72,7 +72,7 @@ def fit(
             if group.leads:
                 writer.epoch(better, late or _over(progress, task.fit))
             shown.epoch(progress.history[-1], progress.best)
-            if late and progress.epoch < task.fit.epochs:
+            if late and not _over(progress, task.fit):
                 return progress
     if group.leads:
         run.finish(_summary(learner, progress))
@@ -80,9 +80,10 @@ def fit(
 
 
 def _over(progress: Progress, fit: FitConfig) -> bool:
-    """Whether all epochs are done, or early stopping ends the run."""
+    """Whether all epochs are done, or early stopping or the time limit ends the run."""
     stalled = fit.patience_epochs is not None and progress.stale >= fit.patience_epochs
-    return progress.epoch >= fit.epochs or stalled
+    late = fit.max_minutes is not None and progress.epoch > 0 and progress.seconds >= 60 * fit.max_minutes
+    return progress.epoch >= fit.epochs or stalled or late
 
 
 def _record(progress: Progress, fit: FitConfig, entry: dict[str, Any]) -> bool:
@@ -146,7 +147,7 @@ def _checkpoint(learner: Learner, progress: Progress, training: dict[str, Any]) 
         epoch=progress.epoch,
         metrics=progress.history[-1],
         data_digest=task.dataset.digest,
-        teachers=tuple(teacher.name for teacher in task.teachers),
+        teachers=task.taught_by,
         training=training,
     )
 
@@ -158,9 +159,13 @@ def _restore(learner: Learner, run: RunFolder) -> Progress:
         raise CheckpointError(
             f"{run.last}: the run was trained on other data than {source}; give its data with --data."
         )
-    learner.model.load_state_dict(checkpoint.training["model"])
-    learner.average.load_state_dict(checkpoint.training["average"])
-    learner.optimizer.load_state_dict(checkpoint.training["optimizer"])
+    if "optimizer" in checkpoint.training:
+        learner.model.load_state_dict(checkpoint.training["model"])
+        learner.average.load_state_dict(checkpoint.training["average"])
+        learner.optimizer.load_state_dict(checkpoint.training["optimizer"])
+    else:  # a small checkpoint
+        learner.model.load_state_dict(checkpoint.model.state_dict())
+        learner.average.module.load_state_dict(checkpoint.model.state_dict())
     return Progress(**checkpoint.training["progress"])
 
 
@@ -174,5 +179,5 @@ def _summary(learner: Learner, progress: Progress) -> dict[str, Any]:
         if learner.device.type == "cuda"
         else f"CPU, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
-        "teachers": [teacher.name for teacher in learner.task.teachers],
+        "teachers": list(learner.task.taught_by),
     }

@@ -76,27 +76,31 @@ class TrainingProgress(Shown):
             self.bars.console.print(line)
 
 
-class CachedViewsProgress(Shown):
-    """The progress of the teachers on the cached views, on stderr.
+class AnswersProgress(Shown):
+    """The progress of the teachers on seeded views, on stderr.
 
     Args:
         count: number of views of each face.
         faces: number of faces.
+        done: views done before this start.
         shown: whether to show anything at all.
     """
 
-    def __init__(self, count: int, faces: int, shown: bool = True) -> None:
+    def __init__(self, count: int, faces: int, done: int, shown: bool = True) -> None:
         super().__init__(shown)
-        self.count, self.faces = count, faces
+        self.count = count
         if self.bars is not None:
-            self.task = self.bars.add_task("views for the teachers", total=count * faces)
+            self.task = self.bars.add_task("views for the teachers", total=count * faces, completed=done * faces)
 
-    def done(self, count: int) -> None:
-        """Show that `count` views of each face are done."""
+    def step(self, faces: int) -> None:
+        """Advance by a number of faces."""
         if self.bars is not None:
-            self.bars.update(self.task, completed=count * self.faces)
-        elif self.shown:
-            print(f"teachers: {count} of {self.count} views of each face done", file=sys.stderr, flush=True)
+            self.bars.advance(self.task, faces)
+
+    def view(self, done: int) -> None:
+        """Show that `done` views of each face are done."""
+        if self.shown and self.bars is None:
+            print(f"teachers: {done} of {self.count} views of each face done", file=sys.stderr, flush=True)
 
 
 def _bars() -> Progress | None:

@@ -9,13 +9,19 @@ import torch
 
 from device.config.loader import setting
 from trainer.augment_config import AugmentConfig, augmentation
-from trainer.data.augment import Augment, mixup
+from trainer.data.augment import Augment, Random, mixup
 
 NOTHING = AugmentConfig.only()
 
 
 def views(config: AugmentConfig, faces: torch.Tensor, seed: int = 0) -> torch.Tensor:
-    return Augment(config, torch.Generator().manual_seed(seed))(faces)
+    return Augment(config, seeded(seed))(faces)
+
+
+def seeded(seed: int) -> Random:
+    random = Random(torch.device("cpu"))
+    random.seed(seed)
+    return random
 
 
 @pytest.fixture
@@ -98,9 +104,7 @@ def test_erasing_covers_at_most_its_area(faces: torch.Tensor) -> None:
 
 def test_mixup_blends_faces_targets_and_votes_alike(faces: torch.Tensor) -> None:
     targets = torch.eye(32)
-    mixed, shares, votes = mixup(
-        faces, targets, targets * 3, 0.4, torch.Generator().manual_seed(2), torch.Generator().manual_seed(3)
-    )
+    mixed, shares, votes = mixup(faces, targets, targets * 3, 0.4, seeded(2))
     assert votes is not None
     assert torch.allclose(shares.sum(1), torch.ones(32)) and torch.allclose(votes, shares * 3)
     assert torch.allclose(mixed, torch.einsum("ij,jabc->iabc", shares, faces), atol=1e-5)

@@ -13,7 +13,6 @@ from trainer.artifacts.loading import Network
 from trainer.config import DistillConfig, FitConfig, StudentConfig, TrainConfig
 from trainer.data.dataset import Dataset
 from trainer.data.fer2013 import toy_dataset
-from trainer.errors import RunError
 from trainer.models import build_student
 from trainer.training.learner import Learner, Task, training_faces
 
@@ -54,7 +53,9 @@ def test_mirrored_teachers_give_a_face_and_its_mirror_image_the_same_output(data
         Learner(Task("student", config(DistillConfig(mirror=mirror)), dataset, (teacher,))) for mirror in (False, True)
     )
     faces = once.views.faces[:4]
-    alone, both, mirrored = once.classify(faces), twice.classify(faces), twice.classify(faces.flip(3))
+    assert once.teachers is not None and twice.teachers is not None
+    alone, both = once.teachers.classify(faces), twice.teachers.classify(faces)
+    mirrored = twice.teachers.classify(faces.flip(3))
     assert torch.allclose(both, mirrored, atol=1e-5) and not torch.allclose(both, alone, atol=1e-5)
 
 
@@ -65,7 +66,7 @@ def test_the_correlation_loss_is_added(dataset: Dataset, weight: float) -> None:
     losses = []
     for distill in (DistillConfig(), DistillConfig(dist_weight=weight)):
         learner = Learner(Task("student", config(distill), dataset, (teacher,)))
-        learner.views.seed(0)
+        learner.random.seed(0)
         batch = learner.views.batch(torch.arange(28))
         with torch.no_grad():
             losses.append(float(learner.loss(batch, *learner.heads(batch.faces))))
@@ -74,45 +75,21 @@ def test_the_correlation_loss_is_added(dataset: Dataset, weight: float) -> None:
 
 @pytest.fixture
 def distilled(dataset: Dataset, tmp_path: Path) -> Task:
-    """A student with a teacher and three cached views of each face."""
+    """A student with a teacher and three answered views of each face."""
     torch.manual_seed(0)
     teacher = Network(build_student(config().student, 7).eval(), "teacher")
     settings = config(DistillConfig(kept_views=3, mirror=True), mixup=0.4, mixup_share=0.5)
     return Task("student", replace(settings, runs=str(tmp_path)), dataset, (teacher,))
 
 
-def test_cached_views_hold_the_teachers_output_for_them(distilled: Task) -> None:
-    learner = Learner(distilled)
-    learner.cache_views()
-    kept = learner.cached
-    assert kept is not None
-    index = torch.randperm(140)[:28]
-    batch = kept.batch(4, index)
-    assert batch.teacher_shares is not None and torch.allclose(
-        learner.classify(batch.faces), batch.teacher_shares, atol=2e-3
-    )
-    assert torch.allclose(batch.targets.sum(1), torch.ones(28), atol=2e-3)
-    assert not torch.allclose(kept.batch(5, index).faces, batch.faces)
-    rolled = kept.batch(1, index)  # of three, the fifth and the second are the same
-    assert torch.equal(rolled.targets, batch.targets) and torch.equal(rolled.teacher_shares, batch.teacher_shares)  # type: ignore[arg-type]
-
-
-def test_runs_with_the_same_key_share_the_views(distilled: Task, tmp_path: Path) -> None:
-    Learner(distilled).cache_views()
-    (file,) = tmp_path.glob("views-*.pt")
+def test_runs_with_the_same_views_share_the_answers(distilled: Task, tmp_path: Path) -> None:
+    Learner(distilled).load_answers()
+    (file,) = tmp_path.glob("answers-*/*.bin")
     written = file.stat().st_mtime_ns
     fit = replace(distilled.config.student.fit, seed=1)
     other = replace(distilled, config=replace(distilled.config, student=replace(distilled.config.student, fit=fit)))
-    Learner(other).cache_views()
+    Learner(other).load_answers()
     assert file.stat().st_mtime_ns == written
     hotter = replace(distilled.config, distill=replace(distilled.config.distill, temperature=2.0))
-    Learner(replace(distilled, config=hotter)).cache_views()
-    assert len(list(tmp_path.glob("views-*.pt"))) == 2
-
-
-def test_a_truncated_file_of_cached_views_is_reported(distilled: Task, tmp_path: Path) -> None:
-    Learner(distilled).cache_views()
-    (file,) = tmp_path.glob("views-*.pt")
-    file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(RunError, match="delete the file"):
-        Learner(distilled).cache_views()
+    Learner(replace(distilled, config=hotter)).load_answers()
+    assert len(list(tmp_path.glob("answers-*"))) == 2

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from trainer.artifacts.checkpoint import load_checkpoint, save_checkpoint
+from trainer.artifacts.checkpoint import load_checkpoint, save_checkpoint, save_small
 from trainer.artifacts.loading import Network
 from trainer.artifacts.run_dir import RunFolder, new_run, newest_run
 from trainer.augment_config import AugmentConfig
@@ -164,13 +164,13 @@ def test_checkpoints_may_be_rare_and_still_hold_the_best(
     assert all(torch.equal(weights[key], others[key]) for key in others)
 
 
-def test_a_run_trains_on_cached_views(tmp_path: Path, dataset: Dataset) -> None:
+def test_a_run_trains_on_answered_views(tmp_path: Path, dataset: Dataset) -> None:
     job = task(dataset)
     distill = DistillConfig(kept_views=1)
     teacher = Network(build_student(job.config.student, 7).eval(), "teacher")
     settings = replace(job.config, distill=distill, runs=str(tmp_path))
     _, progress = train(tmp_path / "run", replace(job, config=settings, teachers=(teacher,)))
-    assert progress.epoch == 2 and len(list(tmp_path.glob("views-*.pt"))) == 1
+    assert progress.epoch == 2 and len(list(tmp_path.glob("answers-*/*.bin"))) == 1
 
 
 def test_a_run_with_torchs_average_resumes(dataset: Dataset) -> None:
@@ -180,3 +180,22 @@ def test_a_run_with_torchs_average_resumes(dataset: Dataset) -> None:
     learner.average.load_state_dict(theirs.state_dict())
     assert learner.average.count == 1
     assert learner.average.state_dict().keys() == theirs.state_dict().keys()
+
+
+def test_a_run_with_a_time_limit_finishes_after_the_epoch_that_reaches_it(tmp_path: Path, dataset: Dataset) -> None:
+    run, progress = train(tmp_path / "run", task(dataset, epochs=9, max_minutes=1e-6))
+    assert run.finished and progress.epoch == 1 and run.summary()["epochs"] == 1
+    again, whole = train(tmp_path / "whole", task(dataset, epochs=2, max_minutes=1000.0))
+    assert again.finished and whole.epoch == 2
+
+
+def test_a_run_goes_on_from_a_small_checkpoint(tmp_path: Path, dataset: Dataset) -> None:
+    job = task(dataset, epochs=2)
+    run = new_run(job.config, job.kind, tmp_path / "run")
+    fit(job, run, minutes=0)
+    size = run.last.stat().st_size
+    save_small(run.last, run.last)
+    assert run.last.stat().st_size < size / 2
+    run.best.unlink()
+    progress = fit(job, run, resume=True)
+    assert progress.epoch == 2 and run.finished and run.best.is_file()

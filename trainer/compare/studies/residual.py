@@ -4,9 +4,11 @@ Source: Mutaliyev & Kalpeyeva 2026, doi:10.14569/IJACSA.2026.0170277.
 
 What the study reports: three blocks of 32, 64 and 128 channels, 256 hidden units, dropout 0.4;
 faces in [0, 1], Adam at 1e-3, batches of 64, 30 epochs, half the rate after 3 epochs without a
-better accuracy, early stopping after 6. Its 71.4 % is accuracy on training faces; on validation it
-has 66.8 %. Text and 552,455 parameters do not agree: see `trainer.models.light_cnn` for both
-readings, `flat` and `pooled`. The ablations change one thing of the first.
+better validation loss, early stopping after 6. Its 71.4 % is accuracy on training faces; on
+validation it has 66.8 %. The happy faces that its confusion matrix has right (1,507) are more than
+one test split holds (879 or 895), so that matrix is of both. Text and 552,455 parameters do not
+agree: see `trainer.models.light_cnn` for both readings, `flat` and `pooled`. The ablations
+change one thing of the first; the study gives no figures for them.
 
 What we decided: no augmentation but mirror images; no weight decay; rate and patience follow the
 accuracy; official splits. The last row is none of the study's: it adds rotated, zoomed and shifted
@@ -29,7 +31,10 @@ FIT = FitConfig(
 AUGMENT = {"flip": 0.5}
 MOVED = AUGMENT | {"rotate_deg": 10, "scale": 0.1, "shift": 0.1}
 FORM: dict[str, Any] = {"network": "residual_cnn", "dropout": 0.4}
-READINGS = "66.8 % validation, 71.4 % training; 552,455 parameters, which neither reading has"
+READINGS = (
+    "66.8 % validation, 71.4 % training; 552,455 parameters, which neither reading has; 45.2 MFLOP, 12.4 ms a face "
+    "on an i7-1165G7, 6.51 MB; AUC happy 0.97, surprise 0.96, disgust 0.95, sad 0.86, fear 0.82"
+)
 ROWS = (
     row(STUDY, "flat", FIT, AUGMENT, published=READINGS, note="all 6x6x128 pixels into 256 units", **FORM),
     row(

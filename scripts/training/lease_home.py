@@ -1,0 +1,189 @@
+"""What must come home from a lent machine, in few files of limited size."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from device.errors import UsageError
+from scripts.training.lease_queue import SMALL
+from trainer.artifacts.answers_file import files_in, views_in
+from trainer.artifacts.checkpoint import save_small
+from trainer.artifacts.run_dir import BEST, CONFIG, LAST, METRICS, SUMMARY, RunFolder, write_text
+
+PIECES, PIECE_BYTES, TOTAL_BYTES = 8, 16 * 2**20, 64 * 2**20
+NAME = "lease.tar.{}"
+LEDGER = "came-home.json"
+LIGHT_BYTES = 16 * 2**20  # a checkpoint above it travels with int8 weights
+
+
+def pack(runs: Path, home: Path, views: int, again: bool = False) -> list[str]:
+    """Write what is new since the last call into `home`, the most important first.
+
+    Args:
+        runs: folder of all work.
+        home: folder of the pieces; older pieces there are replaced.
+        views: of the answers; the teachers travel until there are so many.
+        again: also what came home before.
+
+    Returns:
+        What found no place, by its path in `runs`.
+    """
+    known = {} if again else _ledger(runs)
+    home.mkdir(parents=True, exist_ok=True)
+    for old in home.glob(NAME.format("*")):
+        old.unlink()
+    stream, left_out = Pieces(home), []
+    with tarfile.open(fileobj=cast(Any, stream), mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        for path, travels_as in _wanted(runs, views):
+            name, state = str(path.relative_to(runs)), _state(path)
+            if known.get(name) == state:
+                continue
+            source = _travelling(path, travels_as)
+            if stream.written + source.stat().st_size + 20 * tarfile.BLOCKSIZE > TOTAL_BYTES:
+                left_out.append(name)
+                continue
+            tar.add(source, str(travels_as.relative_to(runs)))
+            known[name] = state
+    stream.close()
+    write_text(runs / LEDGER, json.dumps(known))
+    return left_out
+
+
+def unpack(home: Path, runs: Path) -> int:
+    """Put what came home into `runs`, but never over a file there that is as new.
+
+    Args:
+        home: folder of the pieces.
+        runs: folder of all work.
+
+    Returns:
+        The number of files that were written.
+
+    Raises:
+        UsageError: a piece is missing or damaged.
+    """
+    pieces = sorted(home.glob(NAME.format("*")))
+    content = io.BytesIO(b"".join(piece.read_bytes() for piece in pieces))
+    known, count = _ledger(runs), 0
+    try:
+        with tarfile.open(fileobj=content) as tar:
+            for member in tar:
+                target = runs / member.name
+                if target.is_file() and target.stat().st_mtime >= member.mtime:
+                    continue
+                tar.extract(member, runs, filter="data")
+                known[member.name] = _state(target)
+                count += 1
+    except tarfile.TarError as error:
+        raise UsageError(f"{home}: a piece {NAME.format('N')} is missing or damaged; bring all of them.") from error
+    write_text(runs / LEDGER, json.dumps(known))
+    return count
+
+
+def _ledger(runs: Path) -> dict[str, list[int]]:
+    """Size and time of each file, by its path, when it travelled."""
+    ledger = runs / LEDGER
+    return dict(json.loads(ledger.read_text())) if ledger.is_file() else {}
+
+
+def _state(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+class Pieces:
+    """A stream that goes on in the next file when one is full."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.written = folder, 0
+        self.file: io.BufferedWriter | None = None
+
+    def write(self, content: bytes) -> int:
+        """Append."""
+        size = len(content)
+        while content:
+            number, place = divmod(self.written, PIECE_BYTES)
+            if self.file is None or not place:
+                self._open(number)
+            assert self.file is not None
+            part = content[: PIECE_BYTES - place]
+            self.file.write(part)
+            self.written, content = self.written + len(part), content[len(part) :]
+        return size
+
+    def close(self) -> None:
+        """Close the last piece."""
+        if self.file is not None:
+            self.file.close()
+
+    def _open(self, number: int) -> None:
+        self.close()
+        self.file = (self.folder / NAME.format(number)).open("wb")
+
+
+def _wanted(runs: Path, views: int) -> Iterator[tuple[Path, Path]]:
+    """Files in the order of their worth, each with the file as which it travels."""
+    for path in files_in(runs / "answers"):
+        yield path, path
+    if views_in(runs / "answers") < views:
+        for run in sorted(runs.glob("teacher-*")):
+            yield from _teacher(run)
+    for run in sorted(runs.glob("student-*")):
+        yield from _texts(run)
+        yield from _checkpoints(run)
+    rows = sorted(runs.glob(f"compare/*/*/{CONFIG}"), key=_size)
+    for config in rows:
+        yield from _texts(config.parent)
+    for config in rows:
+        yield from _checkpoints(config.parent)
+
+
+def _teacher(run: Path) -> Iterator[tuple[Path, Path]]:
+    yield from _texts(run)
+    if RunFolder(run).finished:
+        yield run / BEST, run / SMALL
+    elif (run / LAST).is_file():
+        yield run / LAST, run / LAST
+
+
+def _texts(run: Path) -> Iterator[tuple[Path, Path]]:
+    for name in (CONFIG, METRICS, SUMMARY, "row.json", "reading.npz"):
+        if (run / name).is_file():
+            yield run / name, run / name
+
+
+def _checkpoints(run: Path) -> Iterator[tuple[Path, Path]]:
+    """The best epoch; and of an unfinished run the last."""
+    for name in (BEST,) if RunFolder(run).finished else (BEST, LAST):
+        if (run / name).is_file():
+            yield run / name, run / name
+
+
+def _travelling(path: Path, travels_as: Path) -> Path:
+    """The file whose content travels: a heavy checkpoint is made small first."""
+    if travels_as != path:
+        if not travels_as.is_file():
+            save_small(path, travels_as)
+        return travels_as
+    if path.suffix != ".pt" or path.stat().st_size <= LIGHT_BYTES:
+        return path
+    light = path.with_suffix(".travelling")
+    save_small(path, light)
+    return light
+
+
+def _size(config: Path) -> int:
+    return sum(path.stat().st_size for path in config.parent.iterdir() if path.is_file())
+
+
+def describe(home: Path, left_out: Sequence[str]) -> str:
+    """The pieces, and what found no place, in words."""
+    pieces = sorted(home.glob(NAME.format("*")))
+    size = sum(piece.stat().st_size for piece in pieces) / 2**20
+    text = f"{home}: {len(pieces)} files, {size:.1f} MiB"
+    return text + (f"; no place for {', '.join(left_out)}: bring them with another call" if left_out else "")
