@@ -1,9 +1,9 @@
 """Cost on the target: instructions of one inference and of one frame, counted under emulation.
 
-    sudo .venv/bin/python -m benchmarks.target_cost              # networks and frames, all processors
+    sudo .venv/bin/python -m benchmarks.target_cost             # networks and frames
     python -m benchmarks.target_cost --frames 0 --network runs/x/int8.tflite
     python -m benchmarks.target_cost --layers device/models/emotion-fast.tflite
-    python -m benchmarks.target_cost --write docs/latency.md     # its tables
+    python -m benchmarks.target_cost --write docs/latency.md
 
 qemu runs the same LiteRT, XNNPACK and OpenCV as a board does, and a plugin counts the instructions.
 The counts are the same each time, on any machine and however busy it is. They are not time: how
