@@ -204,6 +204,24 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class ReadingConfig:
+    """How a face is cut out for the expression network. Measurements: docs/field.md."""
+
+    views: bool = setting(True, "show the network mirrored, larger and smaller crops of a face in turn", advanced=True)
+    weigh_blur: bool = setting(True, "a blurred face counts less than a sharp one of the same track", advanced=True)
+    steady_s: float = setting(
+        0.4, "time constant that steadies the box of a face at rest; 0 turns this off", ge=0, le=10, advanced=True
+    )
+    upright_deg: float = setting(
+        10.0,
+        "the crop of a head that is tilted by at least this is turned upright, degrees; 180 turns this off",
+        ge=0,
+        le=180,
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
 class SmootherConfig:
     """How the predictions for a track become a steady label. Defaults: docs/smoothing.md."""
 
