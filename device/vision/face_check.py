@@ -21,6 +21,8 @@ LOOKS = 3  # whose mean decides otherwise
 ABSENT = 0.1  # mean presence below which a face that was accepted is given up
 SETTLED_DEG = 5.0  # a roll that differs more from the one that was assumed is looked at again at once
 MAX_BURST = 5  # looks at once, one a frame; from a head at 60 degrees its roll is right after four
+TILTED_DEG = 20.0  # a head tilted by this is not held so for long, and is looked at more often:
+TILTED_SHARE = 0.2  # after this share of the interval
 OVER = 1.5  # a turn is extended by this: the network sees only half to three quarters of a large one
 
 
@@ -120,7 +122,12 @@ class FaceChecker:
             head.yaw_deg = head_geometry.yaw_deg(seen.points)
         unsettled = head.verdict is Verdict.UNDECIDED or turned_deg > SETTLED_DEG
         head.burst = head.burst + 1 if unsettled and head.burst < MAX_BURST else 0
-        head.due_s = time_s if head.burst else time_s + self._config.interval_s
+        head.due_s = time_s if head.burst else time_s + self._rest_s(head)
+
+    def _rest_s(self, head: Head) -> float:
+        """Seconds until the next look at a head whose roll is settled."""
+        tilted = head.verdict is Verdict.FACE and abs(head.roll_deg) >= TILTED_DEG
+        return self._config.interval_s * (TILTED_SHARE if tilted else 1.0)
 
     def _decide(self, head: Head, latest: float) -> Verdict:
         if latest >= SURE:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 NOISE_SIGMA = 0.7  # of the Gaussian that removes the sensor's noise before edges are measured, pixels
 FORGET_S = 10.0  # the best sharpness of a track fades with this time constant: the light may change
+SHARP = 0.85  # share of the best from which a face counts in full: views of one face differ by as much
 MIN_WEIGHT = 0.05  # so that a track that stays blurred still gets a label
 
 
@@ -43,7 +44,7 @@ class BlurWeights:
         self._best: dict[int, tuple[float, float]] = {}  # track -> sharpness, and when it was measured
 
     def weigh(self, track_id: int, face: NDArray[np.uint8], time_s: float) -> float:
-        """The square of sharpness over the best sharpness, from `MIN_WEIGHT` to 1.
+        """The square of sharpness over most of the best sharpness, from `MIN_WEIGHT` to 1.
 
         Args:
             track_id: whose face it is; a new id starts anew.
@@ -55,7 +56,7 @@ class BlurWeights:
         faded = best * math.exp(-max(0.0, time_s - then_s) / FORGET_S)
         best = max(sharp, faded)
         self._best[track_id] = (best, time_s)
-        return max(MIN_WEIGHT, (sharp / best) ** 2) if best else 1.0
+        return min(1.0, max(MIN_WEIGHT, (sharp / (SHARP * best)) ** 2)) if best else 1.0
 
     def forget(self, track_id: int) -> None:
         """Drop the state of a track that ended; an unknown id is ignored."""
