@@ -22,7 +22,6 @@ SUBCOMMANDS = {
     "teacher": "train a teacher",
     "distill": "train a student by distillation (and a teacher first, if there is none)",
     "convert": "turn the newest student into an int8 .tflite with its card",
-    "smoother": "train the network that steadies the device's labels over time",
     "evaluate": "score a checkpoint or a .tflite on a split",
     "compare": "train and evaluate every network of the published studies, beside our own",
     "report": "draw plots and tables of a run, or compare several",
@@ -101,7 +100,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         hints = {
             "teacher": "; continue with --resume",
             "compare": "; continue with the same command",
-            "smoother": "; continue with --resume",
         }
         hint = (hints | {"distill": hints["teacher"]}).get(command or "", "")
         print(f"trainer: stopped; every finished epoch is saved{hint}.", file=sys.stderr)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from device.inference.classifier import Classifier, softmax
 from device.vision.face_reader import VIEWS, View
-from trainer.data.dataset import LABELS, SIDE, FaceSet
+from trainer.data.dataset import SIDE, FaceSet
 
-FACES_SEED, VIEWS_SEED = 5, {"training": 2, "public_test": 1}
+VIEWS_SEED = 1
 Face = NDArray[np.uint8]
 
 
@@ -63,13 +63,6 @@ def shown(crop: Face, view: View) -> Face:
         warp = cv2.getRotationMatrix2D(((SIDE - 1) / 2,) * 2, 0.0, 1 / view.scale)
         crop = np.asarray(cv2.warpAffine(crop, warp, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE), np.uint8)
     return np.ascontiguousarray(crop[:, ::-1]) if view.mirrored else crop
-
-
-def some_of_each_class(faces: FaceSet, count: int) -> FaceSet:
-    """At most `count` faces of each class, the same at every call, in random order."""
-    generator = np.random.default_rng(FACES_SEED)
-    drawn = [generator.permutation(np.flatnonzero(faces.labels == k))[:count] for k in range(len(LABELS))]
-    return faces.take(generator.permutation(np.concatenate(drawn)))
 
 
 def classify_views(classifier: Classifier, faces: FaceSet, order: Iterable[int], views: int, seed: int) -> Views:
