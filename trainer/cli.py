@@ -23,7 +23,6 @@ SUBCOMMANDS = {
     "distill": "train a student by distillation (and a teacher first, if there is none)",
     "answers": "keep what teachers say of many views, to distil from without them",
     "convert": "turn the newest student into an int8 .tflite with its card",
-    "smoother": "train the network that steadies the device's labels over time",
     "evaluate": "score a checkpoint or a .tflite on a split",
     "compare": "train and evaluate every network of the published studies, beside our own",
     "report": "draw plots and tables of a run, or compare several",
@@ -103,7 +102,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             "teacher": "; continue with --resume",
             "answers": "; continue with the same command",
             "compare": "; continue with the same command",
-            "smoother": "; continue with --resume",
         }
         hint = (hints | {"distill": hints["teacher"]}).get(command or "", "")
         finished = "view" if command == "answers" else "epoch"

@@ -231,23 +231,6 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
-class SmootherTrainConfig:
-    """The recurrent network of the device's smoother, and its training (`trainer smoother`)."""
-
-    size: int = setting(48, "of the network's state", ge=4, le=64, advanced=True)
-    epochs: int = setting(10, "of 100 steps each", ge=1, le=10_000, advanced=True)
-    clips: int = setting(32, "clips a step", ge=1, le=4096, advanced=True)
-    readings: int = setting(200, "readings a clip", ge=20, le=10_000, advanced=True)
-    lr: float = setting(0.004, "highest learning rate", gt=0, le=1, advanced=True)
-    unrest: float = setting(
-        1.5, "weight of changes of the belief while the label stays; higher is calmer", ge=0, le=100, advanced=True
-    )
-    faces_per_class: int = setting(1600, "Training faces of each class, at most", ge=1, advanced=True)
-    views: int = setting(12, "jittered views of each face", ge=2, le=1000, advanced=True)
-    seed: int = setting(0, "of weights and clips", ge=0, advanced=True)
-
-
-@dataclass(frozen=True)
 class TrainConfig:
     """Settings of the trainer."""
 
@@ -283,7 +266,6 @@ class TrainConfig:
     distill: DistillConfig = section(DistillConfig)
     convert: ConvertConfig = section(ConvertConfig)
     evaluate: EvaluateConfig = section(EvaluateConfig)
-    smoother: SmootherTrainConfig = section(SmootherTrainConfig, advanced=True)
 
 
 def fit_of(kind: str, config: TrainConfig) -> FitConfig:

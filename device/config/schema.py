@@ -18,6 +18,7 @@ from device.config.vision_schema import (
     FaceCheckConfig,
     ModelConfig,
     PipelineConfig,
+    ReadingConfig,
     SmootherConfig,
     TrackerConfig,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "OutboxConfig",
     "PipelineConfig",
     "PrivacyConfig",
+    "ReadingConfig",
     "ReportConfig",
     "SelftestConfig",
     "SmootherConfig",
@@ -209,6 +211,7 @@ class DeviceConfig:
     tracker: TrackerConfig = section(TrackerConfig)
     face_check: FaceCheckConfig = section(FaceCheckConfig)
     model: ModelConfig = section(ModelConfig)
+    reading: ReadingConfig = section(ReadingConfig)
     smoother: SmootherConfig = section(SmootherConfig)
     pipeline: PipelineConfig = section(PipelineConfig)
     mqtt: MqttConfig = section(MqttConfig)

@@ -204,17 +204,33 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class ReadingConfig:
+    """How a face is cut out for the expression network. Measurements: docs/field.md."""
+
+    views: bool = setting(True, "show the network mirrored, larger and smaller crops of a face in turn", advanced=True)
+    weigh_blur: bool = setting(True, "a blurred face counts less than a sharp one of the same track", advanced=True)
+    steady_s: float = setting(
+        0.4, "time constant that steadies the box of a face at rest; 0 turns this off", ge=0, le=10, advanced=True
+    )
+    upright_deg: float = setting(
+        10.0,
+        "the crop of a head that is tilted by at least this is turned upright, degrees; 180 turns this off",
+        ge=0,
+        le=180,
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
 class SmootherConfig:
     """How the predictions for a track become a steady label. Defaults: docs/smoothing.md."""
 
     kind: str = setting(
         "hmm",
-        "hmm: forward filter; gru: recurrent network (hmm where the model has other labels); ema: exponential filter; "
-        "none: no filter, only the thresholds",
+        "hmm: forward filter; ema: exponential filter; none: no filter, only the thresholds",
         choices=module_names("vision", "filters"),
         advanced=True,
     )
-    network: str | None = setting(None, "gru: a file of `trainer smoother`; null is the bundled one", advanced=True)
     time_constant_s: float = setting(
         0.3,
         "predictions within this time count as one (hmm); time constant (ema)",
@@ -223,6 +239,13 @@ class SmootherConfig:
         advanced=True,
     )
     stay_s: float = setting(4.0, "hmm: mean time an expression lasts", gt=0, le=600, advanced=True)
+    neutral_odds: float = setting(
+        2.0,
+        "hmm: before a face was read, neutral is this many times likelier than any other label",
+        ge=1,
+        le=100,
+        advanced=True,
+    )
     enter: float = setting(0.6, "confidence at which a new label is taken", ge=0, le=1)
     leave: float = setting(0.3, "confidence below which the label becomes unknown", ge=0, le=1)
     dwell_s: float = setting(0.0, "a label is kept at least this long", ge=0, le=60, advanced=True)

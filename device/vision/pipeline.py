@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.camera.frame import Frame
-from device.config.schema import DeviceConfig, PipelineConfig
-from device.inference.classifier import Classifier, Prediction
-from device.inference.preprocess import crop_face, face_square, to_grey
+from device.config.schema import DeviceConfig, PipelineConfig, ReadingConfig
+from device.inference.classifier import Classifier
+from device.inference.preprocess import to_grey
 from device.messages import UNKNOWN, EmotionEvent, EventType, FaceReads
 from device.model_registry.registry import model_path, require_gates
 from device.valence import Valence
 from device.vision.detection import Detector
 from device.vision.detector import open_detector
 from device.vision.face_check import FaceChecker
+from device.vision.face_reader import FaceReader, FaceScores
 from device.vision.face_scheduler import FaceScheduler
 from device.vision.ignore_regions import Regions, outside
 from device.vision.landmarks import LandmarkNetwork
@@ -28,8 +29,6 @@ from device.vision.tile_scheduler import ScanResult, TileScheduler
 from device.vision.time_budget import Budget, Clock
 from device.vision.timings import StageTimings
 from device.vision.tracker import Track, Tracker
-
-UPRIGHT_DEG = 10.0  # a head that is tilted less is not turned; docs/face-check.md has the measurement
 
 
 class Pipeline:
@@ -46,6 +45,7 @@ class Pipeline:
         search_interval_s: shortest time between two searches while every face is followed.
         checker: the judge that the tracker asks; None takes all that is detected for faces.
         ignore: areas of the frame without faces.
+        reading: how faces are cut out; None takes the defaults.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Pipeline:
         search_interval_s: float = 0.0,
         checker: FaceChecker | None = None,
         ignore: Regions = (),
+        reading: ReadingConfig | None = None,
     ) -> None:
         self.timings = StageTimings()
         self.labels = classifier.labels
@@ -67,7 +68,7 @@ class Pipeline:
         self._ignore = ignore
         self._tracker = tracker
         self._checker = checker
-        self._classifier = classifier
+        self._reader = FaceReader(classifier, reading or ReadingConfig())
         self._face_scheduler = FaceScheduler()
         self._smoother = smoother
         self._overdue = False  # faces waited on the frame before, and none was classified
@@ -90,9 +91,9 @@ class Pipeline:
                     self._checker.look(frame.image, update.in_view, frame.time_s)
                     self._checker.forget(update.dropped)
             with self.timings.measure("classify"):
-                predictions = self._classify(grey, update.live, frame.time_s)
+                read = self._read(grey, update.live, frame.time_s)
             with self.timings.measure("smooth"), self._budget.spend("smooth"):
-                faces = self._smooth(update.live, predictions, frame.time_s)
+                faces = self._smooth(update.live, read, frame.time_s)
                 self._timestamp, self._media_s = frame.timestamp, frame.media_s
                 events = self._ended(update.ended) + self._changed(faces)
         return Observation(frame, self.labels, faces, events)
@@ -111,37 +112,36 @@ class Pipeline:
         scan = self._tile_scheduler.look(frame.image, self._tracker.wanted(), frame.time_s)
         return scan._replace(detections=outside(scan.detections, self._ignore, frame.image.shape))
 
-    def _classify(self, grey: NDArray[np.uint8], live: list[Track], time_s: float) -> dict[int, Prediction]:
-        """Classify the most urgent faces, as many as there is time for; track id -> prediction."""
-        waiting = [track for track in live if self._smoother.large_enough(track.box.mean_side)]
-        predictions: dict[int, Prediction] = {}
+    def _read(self, grey: NDArray[np.uint8], live: list[Track], time_s: float) -> dict[int, FaceScores]:
+        """Classify the most urgent faces, as many as there is time for; track id -> scores."""
+        self._reader.see(live, time_s)
+        waiting = [track for track in live if self._readable(track)]
+        read: dict[int, FaceScores] = {}
         for track in self._face_scheduler.order(waiting, time_s):
             if not (self._overdue or self._budget.affords("classify", leaving="smooth")):
                 break
             with self._budget.spend("classify"):
-                predictions[track.id] = self._classify_face(grey, track)
+                read[track.id] = self._reader.read(grey, track, self._roll_deg(track), time_s)
             self._overdue = False
-        self._overdue = bool(waiting) and not predictions
-        return predictions
+        self._overdue = bool(waiting) and not read
+        return read
 
-    def _classify_face(self, grey: NDArray[np.uint8], track: Track) -> Prediction:
-        card, roll_deg = self._classifier.card, self._roll_deg(track)
-        crop = crop_face(grey, face_square(track.box, card.crop_margin, roll_deg), card.input.size, roll_deg)
-        return self._classifier.classify(crop[np.newaxis])[0]
+    def _readable(self, track: Track) -> bool:
+        """Whether the face is large enough, and how its head is held is known."""
+        settled = self._checker is None or self._checker.head(track).settled
+        return settled and self._smoother.large_enough(track.box.mean_side)
 
     def _roll_deg(self, track: Track) -> float:
-        """By how much the crop of a face is turned; 0 if its head is nearly upright."""
-        roll_deg = self._checker.head(track).roll_deg if self._checker is not None else 0.0
-        return roll_deg if abs(roll_deg) >= UPRIGHT_DEG else 0.0
+        return self._checker.head(track).roll_deg if self._checker is not None else 0.0
 
-    def _smooth(self, live: list[Track], predictions: dict[int, Prediction], time_s: float) -> list[FaceReading]:
+    def _smooth(self, live: list[Track], read: dict[int, FaceScores], time_s: float) -> list[FaceReading]:
         faces = []
         for track in live:
-            prediction, side = predictions.get(track.id), track.box.mean_side
-            if prediction is None:
+            seen, side = read.get(track.id), track.box.mean_side
+            if seen is None:
                 reading = self._smoother.wait(track.id, time_s, side)
             else:
-                reading = self._smoother.update(track.id, prediction.scores, time_s, side)
+                reading = self._smoother.update(track.id, seen.scores, time_s, side, seen.weight)
                 self._face_scheduler.classified(track.id, time_s, reading.emotion != UNKNOWN)
             faces.append(FaceReading(track, reading))
         return faces
@@ -161,6 +161,7 @@ class Pipeline:
         for track in tracks:
             self._smoother.forget(track.id)
             self._face_scheduler.forget(track.id)
+            self._reader.forget(track.id)
         return [self._event("end", track, self._readings.pop(track.id)) for track in tracks]
 
     def _event(self, kind: EventType, track: Track, reading: Reading) -> EmotionEvent:
@@ -199,4 +200,6 @@ def from_config(config: DeviceConfig, model: Path | None = None, clock: Clock = 
     checker = FaceChecker(LandmarkNetwork(), config.face_check, budget) if config.face_check.enabled else None
     tracker = Tracker(config.tracker) if checker is None else Tracker(config.tracker, checker.verdict)
     detector, interval_s = open_detector(config.detector), config.detector.interval_s
-    return Pipeline(detector, tracker, classifier, smoother, budget, interval_s, checker, config.detector.ignore)
+    return Pipeline(
+        detector, tracker, classifier, smoother, budget, interval_s, checker, config.detector.ignore, config.reading
+    )

@@ -18,9 +18,7 @@ from device.config.schema import SmootherConfig
 from device.errors import ConfigError
 from device.messages import UNKNOWN
 from device.vision import filters
-from device.vision.filters import Filter, FilterFactory, Scores, State, normalised
-
-FALLBACK = "hmm"  # the filter for labels that the configured one does not know
+from device.vision.filters import FilterFactory, Scores, Steadying, normalised, uniform
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,6 @@ class Reading:
 @dataclass
 class _Face:
     belief: Scores
-    state: State  # of the filter; it begins with the belief
     time_s: float  # of the belief
     classified_s: float  # when the face was last classified
     emotion: str = UNKNOWN
@@ -48,21 +45,21 @@ class _Face:
 class Smoother:
     """Keeps one belief a track, and decides its label.
 
-    A belief starts uniform. A label is taken at `enter`, becomes unknown below `leave`, and is kept
-    for at least `dwell_s`, `unknown` included. The label of a face that is smaller than
+    A belief starts as the filter says. A label is taken at `enter`, becomes unknown below `leave`,
+    and is kept for at least `dwell_s`, `unknown` included. The label of a face that is smaller than
     `min_face_px`, or was not classified for `stale_s`, fades to unknown.
 
     Args:
-        filtered: the filter that updates a belief.
+        steadying: the filter that updates a belief.
         config: thresholds.
         labels: names of the scores.
     """
 
-    def __init__(self, filtered: Filter, config: SmootherConfig, labels: Sequence[str]) -> None:
-        self._filtered = filtered
+    def __init__(self, steadying: Steadying, config: SmootherConfig, labels: Sequence[str]) -> None:
+        self._steadying = steadying
         self._config = config
         self._labels = tuple(labels)
-        self._uniform = np.full(len(self._labels), 1.0 / len(self._labels))
+        self._nothing = uniform(labels)  # the scores of a face that was not read
         self._faces: dict[int, _Face] = {}
 
     def update(
@@ -98,7 +95,7 @@ class Smoother:
         face = self._face(track_id, time_s)
         if self.large_enough(face_px) and time_s - face.classified_s <= self._config.stale_s:
             return self._reading(face, False)
-        return self._advance(face, self._uniform, time_s, 1.0)
+        return self._advance(face, self._nothing, time_s, 1.0)
 
     def large_enough(self, face_px: float) -> bool:
         """Whether a face of that size can be classified."""
@@ -109,11 +106,11 @@ class Smoother:
         self._faces.pop(track_id, None)
 
     def _face(self, track_id: int, time_s: float) -> _Face:
-        return self._faces.setdefault(track_id, _Face(self._uniform, self._uniform, time_s, time_s))
+        start = self._steadying.start
+        return self._faces.setdefault(track_id, _Face(start, time_s, time_s))
 
     def _advance(self, face: _Face, seen: Scores, time_s: float, weight: float) -> Reading:
-        face.state = self._filtered(face.state, seen, max(0.0, time_s - face.time_s), weight)
-        face.belief = normalised(face.state[: len(self._labels)])
+        face.belief = normalised(self._steadying.filter(face.belief, seen, max(0.0, time_s - face.time_s), weight))
         face.time_s = max(time_s, face.time_s)
         emotion = self._next_emotion(face)
         changed = emotion != face.emotion
@@ -147,11 +144,5 @@ def make_smoother(config: SmootherConfig, labels: Sequence[str]) -> Smoother:
         raise ConfigError(
             f"device.smoother.leave is {config.leave:g}, above device.smoother.enter ({config.enter:g}); make it lower."
         )
-    filtered = _open_filter(config.kind, config, labels) or _open_filter(FALLBACK, config, labels)
-    assert filtered is not None, "the fallback takes any labels"
-    return Smoother(filtered, config, labels)
-
-
-def _open_filter(kind: str, config: SmootherConfig, labels: Sequence[str]) -> Filter | None:
-    factory: FilterFactory = importlib.import_module(f"{filters.__name__}.{kind}").FILTER
-    return factory(config, labels)
+    factory: FilterFactory = importlib.import_module(f"{filters.__name__}.{config.kind}").FILTER
+    return Smoother(factory(config, labels), config, labels)

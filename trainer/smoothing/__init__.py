@@ -1,1 +1,1 @@
-"""Trains the smoother's recurrent network on clips made of labelled faces."""
+"""Clips made of labelled faces, on which the smoother is tuned and measured."""

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.inference.classifier import Classifier, softmax
-from trainer.data.dataset import LABELS, SIDE, FaceSet
+from device.vision.face_reader import VIEWS, View
+from trainer.data.dataset import SIDE, FaceSet
 
-FACES_SEED, VIEWS_SEED = 5, {"training": 2, "public_test": 1}
+VIEWS_SEED = 1
 Face = NDArray[np.uint8]
 
 
@@ -56,15 +57,16 @@ def jittered(face: Face, frames: int, generator: np.random.Generator) -> Iterato
         yield np.clip(lit, 0, 255).astype(np.uint8)
 
 
-def some_of_each_class(faces: FaceSet, count: int) -> FaceSet:
-    """At most `count` faces of each class, the same at every call, in random order."""
-    generator = np.random.default_rng(FACES_SEED)
-    drawn = [generator.permutation(np.flatnonzero(faces.labels == k))[:count] for k in range(len(LABELS))]
-    return faces.take(generator.permutation(np.concatenate(drawn)))
+def shown(crop: Face, view: View) -> Face:
+    """A crop, uint8 (48, 48), as the device shows it: larger or smaller, perhaps mirrored."""
+    if view.scale != 1.0:
+        warp = cv2.getRotationMatrix2D(((SIDE - 1) / 2,) * 2, 0.0, 1 / view.scale)
+        crop = np.asarray(cv2.warpAffine(crop, warp, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return np.ascontiguousarray(crop[:, ::-1]) if view.mirrored else crop
 
 
 def classify_views(classifier: Classifier, faces: FaceSet, order: Iterable[int], views: int, seed: int) -> Views:
-    """Classify jittered views of each face.
+    """Classify jittered views of each face, one after another as the device shows them.
 
     Args:
         classifier: a network with the labels of the data set, in its order.
@@ -76,6 +78,7 @@ def classify_views(classifier: Classifier, faces: FaceSet, order: Iterable[int],
     temperature, rows, taken = classifier.card.temperature, [], []
     for n in order:
         taken.append(n)
-        crops = list(jittered(faces.images[n], views, np.random.default_rng([seed, n])))
-        rows.append(softmax(classifier.logits(np.stack(crops)), temperature))
+        crops = jittered(faces.images[n], views, np.random.default_rng([seed, n]))
+        seen = [shown(crop, VIEWS[v % len(VIEWS)]) for v, crop in enumerate(crops)]
+        rows.append(softmax(classifier.logits(np.stack(seen)), temperature))
     return Views(np.stack(rows), faces.labels[taken])

@@ -6,6 +6,7 @@ To add one, add a module that defines `FILTER` (a `FilterFactory`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +14,28 @@ from numpy.typing import NDArray
 from device.config.schema import SmootherConfig
 
 Scores = NDArray[np.float64]  # (K,), at least 0, sum 1
-State = NDArray[np.float64]  # the belief (K,), then what else the filter remembers of a face, if anything
 
-Filter = Callable[[State, Scores, float, float], State]
-"""State, new scores, seconds since the last, weight of the new scores in (0, 1] -> new state.
+Filter = Callable[[Scores, Scores, float, float], Scores]
+"""Belief, new scores, seconds since the last, weight of the new scores in (0, 1] -> new belief.
 
-A new face's state is the uniform belief alone. A weight near 0 leaves the belief as it was, apart
-from the passing of time; 1 is a full reading.
+A weight near 0 leaves the belief as it was, apart from the passing of time; 1 is a full reading.
 """
 
-FilterFactory = Callable[[SmootherConfig, Sequence[str]], Filter | None]
-"""Settings, labels -> the filter; None if it does not know these labels."""
+
+class Steadying(NamedTuple):
+    """A filter, and what it believes of a new face."""
+
+    filter: Filter
+    start: Scores  # (K,), sum 1
+
+
+FilterFactory = Callable[[SmootherConfig, Sequence[str]], Steadying]
+"""Settings, labels -> the filter."""
+
+
+def uniform(labels: Sequence[str]) -> Scores:
+    """The belief in which every label is equally likely."""
+    return np.full(len(labels), 1.0 / len(labels))
 
 
 def normalised(belief: Scores) -> Scores:

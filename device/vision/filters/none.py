@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from device.config.schema import SmootherConfig
-from device.vision.filters import Filter, FilterFactory, Scores, State
+from device.vision.filters import FilterFactory, Scores, Steadying, uniform
 
 
-def no_filter(belief: State, scores: Scores, elapsed_s: float, weight: float) -> State:
+def no_filter(belief: Scores, scores: Scores, elapsed_s: float, weight: float) -> Scores:
     """The scores of the current frame, mixed with the belief if their weight is below 1."""
     return belief + weight * (scores - belief)
 
 
-def _from_config(config: SmootherConfig, labels: Sequence[str]) -> Filter:
-    return no_filter
+def _from_config(config: SmootherConfig, labels: Sequence[str]) -> Steadying:
+    return Steadying(no_filter, uniform(labels))
 
 
 FILTER: FilterFactory = _from_config

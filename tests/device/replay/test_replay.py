@@ -86,7 +86,7 @@ def test_a_video_is_replayed_through_the_whole_pipeline(
     report = json.loads(capsys.readouterr().out)
     assert (report["clips"], report["frames"]) == (1, 375)
     assert list(report["filters"])[:2] == ["network", "hmm"], "the raw network, then the default"
-    assert {"ema", "gru", "none"} <= report["filters"].keys()
+    assert {"ema", "none"} <= report["filters"].keys()
     smoothed, raw = report["filters"]["hmm"], report["filters"]["network"]
     assert smoothed["changes"] == 5 and smoothed["flips"] <= 10 < raw["flips"]
     assert raw["unknown"] < 0.05  # a face was detected on nearly every frame

@@ -19,12 +19,13 @@ from device.errors import ConfigError
 from device.messages import UNKNOWN
 from device.vision import filters
 from device.vision.filters.ema import exponential_filter
-from device.vision.filters.hmm import FLOOR, forward_filter
+from device.vision.filters.hmm import FLOOR, forward_filter, prior_of
 from device.vision.smoother import Reading, Smoother, make_smoother
 
 LABELS = ("angry", "happy", "neutral")
 KINDS = ("ema", "hmm")  # the filters; "none" has a test of its own
 SEVEN = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+EQUAL = np.full(3, 1 / 3)
 LARGE = 100.0  # a face of that many pixels
 
 
@@ -47,7 +48,7 @@ def smoother(kind: str = "ema", **settings: float) -> Smoother:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_face_is_unknown_at_first_and_then_has_a_label(kind: str) -> None:
-    readings = run(smoother(kind), [sure("happy")] * 30)
+    readings = run(smoother(kind, neutral_odds=1.0), [sure("happy")] * 30)
     assert (readings[0].emotion, readings[0].previous, readings[0].changed) == (UNKNOWN, None, False)
     assert readings[0].scores == pytest.approx([1 / 3] * 3)
     assert readings[0].confidence == pytest.approx(1 / 3)
@@ -163,13 +164,13 @@ def test_a_face_is_stale_only_after_its_time() -> None:
 
 def test_a_belief_without_evidence_decays_as_expressions_change() -> None:
     """States that last two seconds: P(same) = 1/K + (1 - 1/K) exp(-t/stay K/(K-1))."""
-    believed = forward_filter(2.0, 0.7)(np.array([1.0, 0.0, 0.0]), np.full(3, 1 / 3), 1.5, 1.0)
+    believed = forward_filter(2.0, 0.7, EQUAL)(np.array([1.0, 0.0, 0.0]), np.full(3, 1 / 3), 1.5, 1.0)
     assert believed[0] == pytest.approx(1 / 3 + 2 / 3 * math.exp(-1.5 / 2 * 3 / 2))
     assert believed[1] == pytest.approx(believed[2])
 
 
 def test_a_prediction_counts_once_however_long_the_wait_was() -> None:
-    filtered = forward_filter(1e9, 0.7)
+    filtered = forward_filter(1e9, 0.7, EQUAL)
     scores, nothing = np.array([0.6, 0.3, 0.1]), np.full(3, 1 / 3)
     for waited_s in (0.7, 1.4, 100.0):
         wanted = (scores + FLOOR) / (scores + FLOOR).sum()
@@ -177,15 +178,27 @@ def test_a_prediction_counts_once_however_long_the_wait_was() -> None:
     assert filtered(nothing, scores, 0.35, 1.0)[0] < 0.6
 
 
+def test_a_face_that_was_not_read_is_rather_neutral() -> None:
+    prior = prior_of(SEVEN, 2.0)
+    assert prior[SEVEN.index("neutral")] == pytest.approx(2 / 8) and prior[0] == pytest.approx(1 / 8)
+    assert prior_of(("bored", "engaged"), 2.0) == pytest.approx([0.5, 0.5])  # labels of another model
+    scores = [0.05, 0.01, 0.05, 0.02, 0.45, 0.02, 0.40]  # sad by a little
+    steady = make_smoother(SmootherConfig(neutral_odds=3.0), SEVEN)
+    readings = [steady.update(1, scores, n / 15, LARGE) for n in range(30)]
+    assert readings[0].scores == pytest.approx(prior_of(SEVEN, 3.0))
+    assert readings[15].scores[6] > readings[15].scores[4]
+    assert [steady.update(1, scores, n / 15, LARGE).emotion for n in range(30, 300)][-1] == "sad"
+
+
 def test_a_weight_is_a_share_of_the_time_or_an_exponent_of_the_likelihood() -> None:
     scores, nothing = np.array([0.6, 0.3, 0.1]), np.full(3, 1 / 3)
-    forward, exponential = forward_filter(1e9, 0.7), exponential_filter(0.7)
+    forward, exponential = forward_filter(1e9, 0.7, EQUAL), exponential_filter(0.7)
     assert forward(nothing, scores, 0.7, 0.5) == pytest.approx(forward(nothing, scores, 0.35, 1.0), abs=1e-6)
     half = exponential(nothing, scores, 0.35, 1.0)
     assert exponential(nothing, scores, 0.7, 0.5) == pytest.approx(half)
 
 
-@pytest.mark.parametrize("kind", ["ema", "gru", "hmm", "none"])
+@pytest.mark.parametrize("kind", ["ema", "hmm", "none"])
 def test_a_reading_of_less_weight_moves_the_belief_less(kind: str) -> None:
     def moved(weight: float) -> float:
         steady = make_smoother(SmootherConfig(kind=kind), SEVEN)
@@ -251,7 +264,7 @@ def test_every_module_is_a_filter_and_a_choice_of_the_setting() -> None:
     (kind,) = [field for field in dataclasses.fields(SmootherConfig) if field.name == "kind"]
     modules = [module.name for module in pkgutil.iter_modules(filters.__path__)]
     assert tuple(sorted(modules)) == kind.metadata["choices"]
-    assert {"ema", "gru", "hmm", "none"} <= set(modules)
+    assert {"ema", "hmm", "none"} <= set(modules)
     assert all(importlib.import_module(f"{filters.__name__}.{name}").FILTER for name in modules)
 
 
