@@ -72,7 +72,7 @@ class EyeHistory:
         P80 of Wierwille et al. 1994 (DOT HS 808 247) and Dinges and Grace 1998 (FHWA-MCRT-98-006).
         They leave blinks out; here they count, which adds about 0.02.
         """
-        return self._closed_s / self._seen_s if self._seen_s >= ENOUGH_S else None
+        return min(1.0, self._closed_s / self._seen_s) if self._seen_s >= ENOUGH_S else None
 
     @property
     def blinks_per_min(self) -> float | None:

@@ -57,7 +57,7 @@ class AttentionReader:
         return self._alerts.pop(track.id, [])
 
     def finish(self, track: Track) -> list[AttentionAlert]:
-        """Forget a track that has ended; gives what `alerts` had not, and the ends of its alerts."""
+        """Forget a track that has ended, and end its alerts; gives all that `alerts` had not."""
         face = self._faces.pop(track.id, None)
         return self.alerts(track) + (face.finish() if face is not None else [])
 
