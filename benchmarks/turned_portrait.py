@@ -24,9 +24,9 @@ FACE_BOX = Box(172, 57, 112, 140)  # in the portrait, as YuNet frames it
 AROUND = ((1.35, 0.5), (2.2, 1.4))  # points beyond the face: distance from its middle, depth behind it
 # The edge of the face, from the forehead clockwise.
 OVAL = (
-    (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377)
-    + (152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
-)  # fmt: skip
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
+)
 
 
 def load(network: LandmarkNetwork) -> tuple[Image, Points]:
