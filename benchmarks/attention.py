@@ -2,8 +2,8 @@
 
     python -m benchmarks.attention [--photos ../shared/data/field] [--frames 200] [--json]
 
-Heads: the bundled portrait, turned by its own mesh. Eyes: the same picture and, with --photos, every
-face of that set from 100 px whose eyes are open, each as it is and with its lids drawn down. Cost:
+Heads: the bundled portrait, turned by its own mesh. Eyes, with --photos: every
+face of that set from 100 px whose eyes are open, as it is and with its lids drawn down. Cost:
 the chain with attention beside the chain without it, frame by frame in the same process, so their
 ratio is valid on a busy machine too; the milliseconds are not. No file is written.
 """
@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks import turned_portrait
 from benchmarks.chain import draw
 from benchmarks.turned_portrait import Image
-from device.attention.eyes import CLOSED, USUAL
+from device.attention.eyes import SHUT, USUAL
 from device.camera.frame import Frame
 from device.config.schema import AttentionConfig, DetectorConfig, DeviceConfig
 from device.inference.box import Box
@@ -96,7 +96,7 @@ def eyes(folder: Path, network: LandmarkNetwork, detector: Detector) -> dict[str
         values = [openness(state, drawn(face, closed)) for face in faces]
         rows[f"closed {closed:g}"] = {
             "percentiles 5 25 50 75 95": np.percentile(values, [5, 25, 50, 75, 95]).round(2).tolist(),
-            "called closed": float(np.mean([value <= CLOSED * USUAL for value in values])),
+            "called closed": float(np.mean([value <= SHUT * USUAL for value in values])),
         }
     for side in SIZES:
         rows[f"{side} px"] = told_apart(state, [scaled(face, side) for face in faces])
@@ -135,7 +135,7 @@ def open_faces(folder: Path, network: LandmarkNetwork, detector: Detector) -> li
 
 def told_apart(state: EyeState, faces: list[Face]) -> dict[str, float]:
     """Share of faces that are right, open and with their lids drawn down."""
-    limit = CLOSED * USUAL
+    limit = SHUT * USUAL
     opened = float(np.mean([openness(state, face) > limit for face in faces]))
     closed = float(np.mean([openness(state, drawn(face, 1.0)) <= limit for face in faces]))
     return {"open right": opened, "closed right": closed, "right": (opened + closed) / 2}
