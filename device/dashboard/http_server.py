@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 
 from device.dashboard.access import Access
@@ -55,6 +56,10 @@ class DashboardServer(ThreadingHTTPServer):
                 "HOST:PORT."
             ) from error
         self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), name="dashboard-http", daemon=True)
+
+    def server_bind(self) -> None:
+        """Bind without asking a name server for the address, which may take seconds."""
+        TCPServer.server_bind(self)
 
     def __enter__(self) -> DashboardServer:
         self._thread.start()
