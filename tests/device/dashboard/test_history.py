@@ -161,7 +161,7 @@ def test_another_version_of_the_tables_is_replaced(diary: Diary) -> None:
 def test_two_dashboards_of_one_board(diary: Diary) -> None:
     diary.add()
     diary.rows()
-    with pytest.raises(StateError, match="another dashboard writes this history; stop it, or .* --no-history"):
+    with pytest.raises(StateError, match=r"another dashboard writes this history; stop it, or .* --no-history"):
         History(diary.path, 24, diary.clock)
 
 
