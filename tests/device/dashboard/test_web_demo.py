@@ -1,4 +1,4 @@
-"""`device demo --web`: a newcomer sees a face on the page, without a broker or a camera of his own."""
+"""`device demo --web`: a face on the page, without a broker or a camera of one's own."""
 
 from __future__ import annotations
 
