@@ -1,12 +1,15 @@
 # What a person calls; scripts/ holds what is done, so that CI does exactly the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all coverage check check-deps train lint-deploy package rehearse-arm64 rehearse-pi clean
+.PHONY: help demo demo-web test test-all coverage check check-deps train lint-deploy package rehearse-arm64 rehearse-pi clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
 
 demo: ## a picture becomes events at an MQTT subscriber; needs no broker, no camera, no data
 	@scripts/dev/demo
+
+demo-web: ## the same, live on a web page until Ctrl-C
+	@scripts/dev/demo --web
 
 test: ## install everything and run the tests, minutes
 	@scripts/dev/test -m "not long"

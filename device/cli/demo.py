@@ -10,8 +10,14 @@ DESCRIPTION = """\
 Plays a bundled public-domain picture as a moving clip through the whole
 pipeline to a real broker (Mosquitto if it is installed, else a small one in
 Python), subscribes to it, prints the messages that arrive, and writes an
-annotated picture."""
-EPILOG = ""
+annotated picture.
+
+With --web it plays the clip again and again instead, and serves the page of
+`device dashboard`: open the address that it prints. Ctrl-C ends it."""
+EPILOG = """\
+examples:
+  device demo
+  device demo --web                     the same, live in a browser"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,10 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="auto: Mosquitto if it is installed, else amqtt",
     )
+    parser.add_argument("--web", action="store_true", help="show it on a web page until Ctrl-C")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo."""
+    if args.web:
+        from device.dashboard import web_demo
+
+        return web_demo(args.model, args.broker)
     from device.demo import demo
 
     return demo(args.out, args.model, args.broker)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,15 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def add_listen_options(parser: argparse.ArgumentParser) -> None:
+    """Add --listen, --token-file and --behind-proxy."""
+    parser.add_argument("--listen", type=_address, metavar="HOST:PORT", help="where to listen (127.0.0.1:8088)")
+    parser.add_argument("--token-file", type=Path, metavar="FILE", help="its first line is the token to show")
+    parser.add_argument(
+        "--behind-proxy", metavar="NAME", help="a proxy asks for passwords; browsers call it by this host name"
+    )
+
+
 def config_path(args: argparse.Namespace) -> Path | None:
     """The file that --config names, else ./config.yaml if it exists."""
     if args.config is not None:
@@ -54,6 +64,21 @@ def load_settings(args: argparse.Namespace) -> DeviceConfig:
     changed = {key: getattr(args, key) for key in ("source", "fast", "loop") if getattr(args, key, None)}
     camera = dataclasses.replace(config.camera, **changed)
     return dataclasses.replace(config, camera=dataclasses.replace(camera, source=_public(camera.source)))
+
+
+def with_listen_options(config: DeviceConfig, args: argparse.Namespace) -> DeviceConfig:
+    """The settings with what the options of `add_listen_options` say."""
+    changed = {} if args.listen is None else {"host": args.listen[0], "port": args.listen[1]}
+    changed |= {"token_file": str(args.token_file)} if args.token_file is not None else {}
+    changed |= {"behind_proxy": args.behind_proxy} if args.behind_proxy is not None else {}
+    return dataclasses.replace(config, dashboard=dataclasses.replace(config.dashboard, **changed))
+
+
+def _address(text: str) -> tuple[str, int]:
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+)):([0-9]{1,5})", text)
+    if match and int(match[3]) <= 65535:
+        return match[1] or match[2], int(match[3])
+    raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:8088 or [::1]:8088")
 
 
 def _public(source: str) -> str:

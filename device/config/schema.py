@@ -24,6 +24,7 @@ from device.config.vision_schema import (
 
 __all__ = [
     "CameraConfig",
+    "DashboardConfig",
     "DetectorConfig",
     "DeviceConfig",
     "FaceCheckConfig",
@@ -158,6 +159,25 @@ class MetricsConfig:
 
 
 @dataclass(frozen=True)
+class DashboardConfig:
+    """The web page of `device dashboard`; see docs/dashboard.md."""
+
+    history_h: float = setting(24.0, "how long summaries and alerts are kept; 0 keeps none", ge=0, le=24)
+    host: str = setting(
+        "127.0.0.1", "address to listen on; one that the network reaches needs token_file", advanced=True
+    )
+    port: int = setting(8088, "TCP port; 0 takes a free one", ge=0, le=65535, advanced=True)
+    token_file: str | None = setting(
+        None,
+        "file whose first line is the token that a browser must show; null takes systemd's credential dashboard-token",
+        advanced=True,
+    )
+    behind_proxy: str | None = setting(
+        None, "host name of a proxy that asks for passwords, by which browsers call the page", advanced=True
+    )
+
+
+@dataclass(frozen=True)
 class SelftestConfig:
     """When `device selftest` passes."""
 
@@ -216,6 +236,7 @@ class DeviceConfig:
     report: ReportConfig = section(ReportConfig)
     privacy: PrivacyConfig = section(PrivacyConfig)
     metrics: MetricsConfig = section(MetricsConfig)
+    dashboard: DashboardConfig = section(DashboardConfig)
     selftest: SelftestConfig = section(SelftestConfig)
     fleet: FleetConfig = section(FleetConfig)
 

@@ -20,7 +20,7 @@ from device.mqtt.topics import Topics
 from device.service.run import run
 from device.standard_streams import log_to_stderr
 
-__all__ = ["demo"]
+__all__ = ["demo", "demo_config"]
 
 HEALTH_S = 3.0  # short enough for several health messages within the clip
 
@@ -45,7 +45,7 @@ def demo(poster: Path, model: Path | None = None, broker_kind: str = "auto") -> 
     with tempfile.TemporaryDirectory(prefix="emotion-edge-") as name:
         folder = Path(name)
         with open_broker(folder, broker_kind) as broker:
-            config = _config(folder, model, broker)
+            config = demo_config(folder, model, broker)
             root = Topics(config).root
             print(
                 f"A clip of {SECONDS:g} s, published to {broker.name}; a subscriber to {root}/# receives:\n", flush=True
@@ -67,8 +67,8 @@ def _make_folder(poster: Path) -> None:
         raise EmotionEdgeError(f"{poster}: cannot be written: {error.strerror}; choose another --out.") from error
 
 
-def _config(folder: Path, model: Path | None, broker: Broker) -> DeviceConfig:
-    """The defaults, with the clip as a camera in real time."""
+def demo_config(folder: Path, model: Path | None, broker: Broker) -> DeviceConfig:
+    """The defaults, with the clip, written into an empty folder, as a camera in real time."""
     clip = folder / "clip"
     clip.mkdir()
     write_clip(clip)

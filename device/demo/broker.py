@@ -64,7 +64,12 @@ def _mosquitto(path: str, folder: Path) -> Iterator[Broker]:
     port = free_port()
     config = folder / "mosquitto.conf"
     config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\n")
-    process = subprocess.Popen([path, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [path, "-c", str(config)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        process_group=0,  # Ctrl-C is for us: the broker must outlive the last message
+    )
     try:
         _wait_for_port(port, process)
         yield Broker("127.0.0.1", port, "Mosquitto", "v5")
