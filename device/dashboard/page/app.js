@@ -67,7 +67,7 @@ function showLink(view, now) {
   byId("link").dataset.key = now.key;
   setText(byId("link-word"), now.word);
   setText(byId("device-name"), device ?? "emotion-edge");
-  setNote(byId("banner"), now.sentence);
+  setText(byId("banner"), now.sentence); // a live region must not be hidden, only empty
   document.body.classList.toggle("old", now.old);
   document.title = `${TITLES[view]} · ${device ?? "emotion-edge"}`;
   const views = list(object(snapshot).views);
@@ -89,7 +89,6 @@ function chooseView(event) {
 function showTheme() {
   const theme = document.documentElement.dataset.theme ?? "auto";
   setText(byId("theme-word"), { auto: "Auto", light: "Light", dark: "Dark" }[theme]);
-  byId("theme").setAttribute("aria-label", `Colours: ${theme === "auto" ? "as the system" : theme}`);
 }
 
 function nextTheme() {

@@ -18,7 +18,8 @@ export function render({ snapshot, nowS }) {
   renderSelftest(object(snapshot.selftest));
 }
 
-const join = (...parts) => parts.filter((part) => part !== null && part !== undefined && part !== "").join(", ") || null;
+const join = (...parts) =>
+  parts.filter((part) => part !== null && part !== undefined && part !== "").join(", ") || null;
 const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 
 function renderCamera(status, health) {
@@ -49,7 +50,8 @@ function renderHealth(health, nowS) {
   ]);
   const [now, before] = [words(throttling.now), words(throttling.since_boot)];
   const slowed = now ? `Slowed down: ${now}. ` : before ? `Was slowed down since boot: ${before}. ` : "";
-  const asOf = age(health.ts, nowS) === null ? "No health message yet; one comes every 30 s." : `As of ${clock(health.ts)}.`;
+  const asOf =
+    age(health.ts, nowS) === null ? "No health message yet; one comes every 30 s." : `As of ${clock(health.ts)}.`;
   setNote(byId("health-note"), slowed + asOf);
 }
 
@@ -67,7 +69,9 @@ function renderStages(health, aggregate) {
     setText(row.children[2], amount(stage.p50_ms, 1, "ms") ?? "–");
     setText(row.children[3], amount(stage.p95_ms, 1, "ms") ?? "–");
   });
-  const none = aggregate ? "Left out: they would tell whether somebody is in view." : "They come with the first health message.";
+  const none = aggregate
+    ? "Left out: they would tell whether somebody is in view."
+    : "They come with the first health message.";
   setNote(byId("stages-note"), stages.length > 0 ? "" : none);
 }
 
@@ -79,7 +83,10 @@ function makeStage() {
 
 function renderOutbox(outbox, known) {
   const depth = number(outbox.depth);
-  setText(byId("outbox-word"), depth === null ? "–" : depth === 0 ? "Nothing waits" : `${count(depth, "event")} waiting`);
+  setText(
+    byId("outbox-word"),
+    depth === null ? "–" : depth === 0 ? "Nothing waits" : `${count(depth, "event")} waiting`,
+  );
   byId("outbox-word").dataset.state = depth === null || !known ? "" : text(outbox.trouble) ? "bad" : "good";
   fillFacts(byId("outbox"), [
     ["Oldest", duration(outbox.oldest_age_s)],
@@ -109,7 +116,8 @@ function renderSoftware(snapshot, status, health) {
 function renderSelftest(selftest) {
   const report = "data" in selftest ? object(selftest.data) : selftest;
   const checks = list(report.checks).map(object);
-  const word = report.ok === true ? "Passed" : report.ok === false ? "Failed" : selftest.error ? "Not run" : "Not run yet";
+  const word =
+    report.ok === true ? "Passed" : report.ok === false ? "Failed" : selftest.error ? "Not run" : "Not run yet";
   setText(byId("selftest-word"), word);
   byId("selftest-word").dataset.state = { true: "good", false: "bad" }[report.ok] ?? "";
   fillList(byId("selftest"), checks.slice(0, MAX_CHECKS), makeCheck, (item, check) => {

@@ -1,7 +1,7 @@
 // Draws the chart of a room as an SVG: the mood as stacked shares, attention as a line, faces as a strip.
 
 import { makeSvg } from "./dom.js";
-import { stretches } from "./quiet.js";
+import { QUIET_WORDS, stretches } from "./quiet.js";
 import { clock, number, object, percent, share } from "./values.js";
 
 const LEFT = 44; // for the words of the axis, pixels
@@ -29,7 +29,11 @@ export function drawChart(container, { rows, fromS, toS, stepS, quiet }) {
   svg.setAttribute("aria-label", "Chart of mood, attention and faces over time. The button Table shows the figures.");
   svg.append(hatching(), grid(plot), times(plot, fromS, toS));
   for (const part of stretches(rows, stepS)) {
-    svg.append(...moodAreas(plot, part, stepS), attentionLine(plot, part, stepS), facesArea(plot, part, stepS, maxFaces));
+    svg.append(
+      ...moodAreas(plot, part, stepS),
+      attentionLine(plot, part, stepS),
+      facesArea(plot, part, stepS, maxFaces),
+    );
   }
   svg.append(stripScale(plot, maxFaces), ...quiet.map((moment) => quietBand(plot, moment)));
   addReadout(svg, plot, rows, stepS);
@@ -93,10 +97,14 @@ const path = (pairs) => pairs.map(([x, y], index) => `${index ? "L" : "M"}${x.to
 
 /** Stacked areas; a row without a mood, because nobody was there, ends them. */
 function moodAreas(plot, part, stepS) {
-  const withMood = stretches(part.filter((row) => share(object(row.valence).positive) !== null), stepS);
+  const withMood = stretches(
+    part.filter((row) => share(object(row.valence).positive) !== null),
+    stepS,
+  );
   return withMood.flatMap((rows) =>
     SIGNS.map((sign, index) => {
-      const upTo = (count) => (row) => SIGNS.slice(0, count).reduce((sum, each) => sum + (share(row.valence[each]) ?? 0), 0);
+      const upTo = (count) => (row) =>
+        SIGNS.slice(0, count).reduce((sum, each) => sum + (share(row.valence[each]) ?? 0), 0);
       const above = points(plot, rows, stepS, upTo(index + 1)).map(([x, v]) => [x, plot.y(Math.min(1, v))]);
       const below = points(plot, rows, stepS, upTo(index)).map(([x, v]) => [x, plot.y(Math.min(1, v))]);
       return makeSvg("path", { d: `${path([...above, ...below.reverse()])}Z`, class: `area ${sign}` });
@@ -107,7 +115,10 @@ function moodAreas(plot, part, stepS) {
 function attentionLine(plot, part, stepS) {
   const group = makeSvg("g");
   const facing = (row) => share(object(row.attention).facing);
-  for (const rows of stretches(part.filter((row) => facing(row) !== null), stepS)) {
+  for (const rows of stretches(
+    part.filter((row) => facing(row) !== null),
+    stepS,
+  )) {
     const d = path(points(plot, rows, stepS, facing).map(([x, value]) => [x, plot.y(value)]));
     group.append(makeSvg("path", { d, class: "halo" }), makeSvg("path", { d, class: "facing" }));
   }
@@ -123,7 +134,13 @@ function facesArea(plot, part, stepS, maxFaces) {
 }
 
 function hatching() {
-  const pattern = { id: "hatching", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" };
+  const pattern = {
+    id: "hatching",
+    width: 6,
+    height: 6,
+    patternUnits: "userSpaceOnUse",
+    patternTransform: "rotate(45)",
+  };
   return makeSvg("defs", {}, makeSvg("pattern", pattern, line(0, 0, 0, 6, "hatch")));
 }
 
@@ -132,8 +149,9 @@ function quietBand(plot, { kind, fromS, toS }) {
   const group = makeSvg("g");
   const size = { x: left, y: TOP, width: Math.max(1, right - left), height: plot.bottom - TOP };
   group.append(makeSvg("rect", { ...size, class: "quiet-band", fill: "url(#hatching)" }));
-  const words = kind === "nobody" ? "nobody" : "low attention";
-  if (right - left > words.length * 8) group.append(label((left + right) / 2, TOP + 18, "middle", words, "quiet-word"));
+  const words = QUIET_WORDS[kind];
+  if (right - left > words.length * 8)
+    group.append(label((left + right) / 2, TOP + 18, "middle", words, "quiet-word"));
   return group;
 }
 

@@ -61,7 +61,10 @@ function renderNow(driver) {
   const attention = object(known.attention);
   const emotion = text(known.emotion);
   fillFacts(byId("now"), [
-    ["Expression", emotion === null ? "–" : [labelWord(emotion), percent(known.confidence)].filter(Boolean).join(", ")],
+    [
+      "Expression",
+      emotion === null ? "–" : [labelWord(emotion), percent(known.confidence)].filter(Boolean).join(", "),
+    ],
     ["Facing the front", percent(attention.facing) ?? "–"],
     ["Eyes", eyesWord(attention)],
     ["PERCLOS, 1 min", percent(attention.perclos) ?? "–"],
@@ -95,7 +98,11 @@ function renderAlerts(found, nowS, old) {
     if (durationS >= 60) setText(item.children[2], duration(durationS));
   });
   const none = found.length === 0;
-  setNote(byId("alerts-note"), none ? "None yet. Closed eyes, yawns, looking away and drowsiness are listed here." : "");
+  byId("alerts").hidden = none;
+  setNote(
+    byId("alerts-note"),
+    none ? "None yet. Closed eyes, yawns, looking away and drowsiness are listed here." : "",
+  );
 }
 
 const makeAlert = () => make("li", "", make("time"), make("span", "kind"), make("span", "figure"));

@@ -44,7 +44,12 @@ export function situation() {
   }
   if (report === null) return { key: "connecting", word: "Connecting", sentence: "", old: true };
   const broker = text(report.trouble);
-  return { key: broker ? "broker" : "live", word: broker ? "No broker" : "Live", sentence: broker ?? "", old: Boolean(broker) };
+  return {
+    key: broker ? "broker" : "live",
+    word: broker ? "No broker" : "Live",
+    sentence: broker ?? "",
+    old: Boolean(broker),
+  };
 }
 
 /** Draw the view. */

@@ -2,12 +2,13 @@
 
 import { drawChart } from "./chart.js";
 import { byId, fillList, make, setNote, setText } from "./dom.js";
-import { meanRows, quietMoments } from "./quiet.js";
+import { meanRows, QUIET_WORDS, quietMoments } from "./quiet.js";
 import { clock, count, duration, list, number, object, percent } from "./values.js";
 
 const POINTS = 180; // rows that a chart asks for
 const TABLE_ROWS = 30;
 const MIN_REFRESH_S = 4;
+const MIN_SPAN_S = 120; // of a chart that has just begun
 
 let rangeS = 900;
 let asTable = false;
@@ -38,15 +39,22 @@ export function start(onChange) {
 /** Draw the chart; ask for newer rows when the last are older than one step. */
 export function render(snapshot, nowS) {
   if (nowS !== null && !isOff(snapshot)) refresh(nowS);
-  const { rows, fromS, toS, stepS } = history;
-  const quiet = quietMoments(rows, stepS);
+  const { rows, toS, stepS } = history;
+  // A history that has just begun fills the chart; it grows to the whole range.
+  const fromS = Math.max(history.fromS, Math.min(rows[0]?.t ?? history.fromS, toS - MIN_SPAN_S));
+  const quiet = quietMoments(rows, stepS, toS);
   setText(byId("lesson-title"), { 900: "The last 15 minutes", 3600: "The last hour", 86400: "The last day" }[rangeS]);
   byId("chart").hidden = asTable;
   byId("chart-table").hidden = !asTable;
   if (asTable) drawTable(rows, stepS);
   else drawChart(byId("chart"), { rows, fromS, toS, stepS, quiet });
   const off = isOff(snapshot);
-  setNote(byId("chart-note"), off ? "The history is off in the settings (device.dashboard.history_h: 0)." : history.trouble || inWords(rows, quiet));
+  setNote(
+    byId("chart-note"),
+    off
+      ? "The history is off in the settings (device.dashboard.history_h: 0)."
+      : history.trouble || inWords(rows, quiet),
+  );
   byId("csv").hidden = off;
 }
 
@@ -71,11 +79,21 @@ async function refresh(nowS) {
   }
   if (range !== rangeS) return; // another range was chosen meanwhile
   if (trouble) history.trouble = trouble;
-  else history = { rows: readRows(answer.rows), stepS: number(answer.step_s) || stepS, fromS: nowS - range, toS: nowS, trouble };
+  else
+    history = {
+      rows: readRows(answer.rows),
+      stepS: number(answer.step_s) || stepS,
+      fromS: nowS - range,
+      toS: nowS,
+      trouble,
+    };
   changed();
 }
 
-const readRows = (rows) => list(rows).filter((row) => number(object(row).t) !== null).sort((a, b) => a.t - b.t);
+const readRows = (rows) =>
+  list(rows)
+    .filter((row) => number(object(row).t) !== null)
+    .sort((a, b) => a.t - b.t);
 
 function setExport(nowS) {
   const query = new URLSearchParams({ from: (nowS - rangeS).toFixed(3), to: nowS.toFixed(3) });
@@ -90,12 +108,14 @@ function inWords(rows, quiet) {
   if (mean.positive !== null) parts.push(`${percent(mean.positive)} positive`);
   if (mean.facing !== null) parts.push(`${percent(mean.facing)} facing the front`);
   const longest = [...quiet].sort((a, b) => b.toS - b.fromS - (a.toS - a.fromS))[0];
-  const moments = quiet.length === 0 ? "No quiet moments." : `${count(quiet.length, "quiet moment")}; the longest ${where(longest)}.`;
+  const moments =
+    quiet.length === 0
+      ? "No quiet moments."
+      : `${count(quiet.length, "quiet moment")}; the longest ${where(longest)}.`;
   return `${parts.join(", ")}. ${moments}`;
 }
 
-const where = ({ kind, fromS, toS }) =>
-  `from ${clock(fromS, false)}, ${duration(toS - fromS)}, ${kind === "nobody" ? "nobody" : "low attention"}`;
+const where = ({ kind, fromS, toS }) => `from ${clock(fromS, false)}, ${duration(toS - fromS)}, ${QUIET_WORDS[kind]}`;
 
 const HEADS = ["time", "faces", "positive", "neutral", "negative", "facing"];
 

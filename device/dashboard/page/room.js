@@ -8,7 +8,8 @@ import { clock, count, duration, labelWord, list, number, object, percent, share
 /** Prepare the chart. @param changed called when it should be drawn anew. */
 export const start = (changed) => lesson.start(changed);
 
-const NOT_MEASURED = "Not measured: faces are too far or turned, or it is off (device.attention.enabled: true turns it on).";
+const NOT_MEASURED =
+  "Not measured: faces are too far or turned, or attention is off (device.attention.enabled: true turns it on).";
 
 let last = {}; // the last summary, for the time in which the device is away
 
@@ -29,7 +30,9 @@ function facesSeen(snapshot, situation, summary) {
   const status = object(snapshot.status);
   if (number(summary.faces) !== null) return status.below_min_group === true && !situation.old ? null : summary.faces;
   // An empty room is said once; later the tracks, which are retained, tell that nobody is there.
-  return !situation.old && snapshot.availability === "online" && status.aggregate === false ? list(snapshot.tracks).length : null;
+  return !situation.old && snapshot.availability === "online" && status.aggregate === false
+    ? list(snapshot.tracks).length
+    : null;
 }
 
 function renderFaces(seen, note) {
@@ -40,7 +43,8 @@ function renderFaces(seen, note) {
 function facesNote(seen, snapshot, situation, summary, nowS) {
   const status = object(snapshot.status);
   const ageS = age(summary.ts, nowS);
-  if (seen !== null && (situation.old || ageS > OLD_S)) return ageS > OLD_S ? `As of ${clock(summary.ts)}, ${duration(ageS)} ago.` : "";
+  if (seen !== null && (situation.old || ageS > OLD_S))
+    return ageS > OLD_S ? `As of ${clock(summary.ts)}, ${duration(ageS)} ago.` : "";
   if (situation.old) return "";
   if (status.below_min_group === true) return "Too few for a summary, or none: this device publishes groups only.";
   if (seen === null) return "No summary yet.";
@@ -49,7 +53,9 @@ function facesNote(seen, snapshot, situation, summary, nowS) {
 
 /** One word for the mood of a group, from its valence. */
 export function moodWord(valence) {
-  const [positive, negative, neutral] = ["positive", "negative", "neutral"].map((sign) => share(object(valence)[sign]));
+  const [positive, negative, neutral] = ["positive", "negative", "neutral"].map((sign) =>
+    share(object(valence)[sign]),
+  );
   if (positive === null || negative === null || neutral === null) return "–";
   if (positive >= 0.5) return "Mostly positive";
   if (negative >= 0.5) return "Mostly negative";
@@ -61,7 +67,10 @@ function renderMood(valence) {
   setText(byId("mood-word"), moodWord(valence));
   const shares = object(valence);
   for (const segment of byId("mood-bar").children) setShare(segment, share(shares[segment.className]));
-  fillLegend(byId("mood-shares"), ["positive", "neutral", "negative"].map((sign) => [sign, sign, percent(shares[sign])]));
+  fillLegend(
+    byId("mood-shares"),
+    ["positive", "neutral", "negative"].map((sign) => [sign, sign, percent(shares[sign])]),
+  );
 }
 
 function renderAttention(attention, seen) {

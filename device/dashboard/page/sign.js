@@ -31,7 +31,10 @@ export function signFor(snapshot, situation, everMeasured) {
   if (isDrowsy(snapshot, driver)) return sign("drowsy");
   if (attention.looking_away === true) return sign("road");
   if (isMeasured(attention)) return sign("attentive");
-  return sign("unmeasured", everMeasured || driver.attention ? FAR : `${FAR.slice(0, -1)}, or it is off. ${OFF}`);
+  return sign(
+    "unmeasured",
+    everMeasured || driver.attention ? FAR : `${FAR.slice(0, -1)}, or attention is off. ${OFF}`,
+  );
 }
 
 function sign(key, note = SIGNS[key][1], words = SIGNS[key][0]) {
@@ -40,7 +43,9 @@ function sign(key, note = SIGNS[key][1], words = SIGNS[key][0]) {
 
 /** Whether something is known of a face's attention. */
 export const isMeasured = (attention) =>
-  share(attention.facing) !== null || typeof attention.looking_away === "boolean" || typeof attention.eyes_closed === "boolean";
+  share(attention.facing) !== null ||
+  typeof attention.looking_away === "boolean" ||
+  typeof attention.eyes_closed === "boolean";
 
 /** The face nearest to the camera, which has the largest box; null if there is none. */
 export function driverOf(snapshot) {
@@ -73,7 +78,13 @@ export function episodes(alerts) {
     } else if (ended.has(key)) {
       ended.delete(key); // its end is in the list
     } else {
-      found.push({ kind, track: alert.track, startS: ts, durationS: null, open: !found.some(sameFace(kind, alert.track)) });
+      found.push({
+        kind,
+        track: alert.track,
+        startS: ts,
+        durationS: null,
+        open: !found.some(sameFace(kind, alert.track)),
+      });
     }
   }
   return found;

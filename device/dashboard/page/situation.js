@@ -22,14 +22,19 @@ const CAMERA = {
  * @returns {{key: string, word: string, sentence: string, old: boolean}} `old`: what is shown is of the past.
  */
 export function situation(link, snapshot) {
-  if (link === "refused") return state("lost", "No access", "This page needs the token: open the address that the dashboard printed.");
+  if (link === "refused")
+    return state("lost", "No access", "This page needs the token: open the address that the dashboard printed.");
   if (snapshot === null) {
     if (link === "connecting") return state("connecting", "Connecting", "");
     return state("lost", "No answer", "The dashboard does not answer. This page tries again.");
   }
   if (link === "lost") {
     const since = clock(snapshot.now);
-    return state("lost", "No answer", `The dashboard does not answer${since ? ` since ${since}` : ""}. This page tries again.`);
+    return state(
+      "lost",
+      "No answer",
+      `The dashboard does not answer${since ? ` since ${since}` : ""}. This page tries again.`,
+    );
   }
   return ofBroker(snapshot) ?? ofDevice(snapshot) ?? state("live", liveWord(snapshot), "", false);
 }
@@ -38,8 +43,8 @@ const state = (key, word, sentence, old = true) => ({ key, word, sentence, old }
 
 function ofBroker(snapshot) {
   const broker = object(snapshot.broker);
-  if (broker.connected !== false) return null;
-  return state("broker", "No broker", text(broker.error) ?? "The broker cannot be reached.");
+  if (broker.connected === true && !broker.error) return null;
+  return state("broker", "No broker", text(broker.error) ?? "The dashboard connects to the broker.");
 }
 
 function ofDevice(snapshot) {
@@ -48,7 +53,11 @@ function ofDevice(snapshot) {
     return state("offline", "Device offline", `${name} is offline. What is shown is from before.`);
   }
   if (snapshot.availability !== "online" && !snapshot.status) {
-    return state("waiting", "No device", `No message from ${name} yet. Does \`device run\` run, with the same broker?`);
+    return state(
+      "waiting",
+      "No device",
+      `No message from ${name} yet. Does \`device run\` run, with the same broker?`,
+    );
   }
   const camera = text(object(snapshot.status).camera);
   if (camera === null || camera === "running") return null;
