@@ -85,6 +85,8 @@ class Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse a request that is no valid one; the connection is closed."""
         self.close_connection = True
+        if self.request_version == "HTTP/0.9":  # also where the version could not be read
+            self.request_version = "HTTP/1.1"  # or no status would be sent
         if code == HTTPStatus.NOT_IMPLEMENTED:  # a method without its `do_`
             self._send(Response(405, headers={"Allow": "GET, HEAD"}))
             return
@@ -101,18 +103,17 @@ class Handler(BaseHTTPRequestHandler):
         access = self._site.access
         if not access.knows_host(self.headers.get("Host")):
             raise RequestError(421, "This server has another name; call it by its IP address.")
-        address = urlsplit(self.path)
-        query = _parameters(address.query)
+        path, query = _split(self.path)
         if "token" in query:
             self._sign_in(query["token"])
         elif not access.permits(self.headers.get("Authorization"), self.headers.get("Cookie")):
             text = sentence(401, "Open this page with the token once: add /?token=... to its address.")
             self._send(Response(401, text.content_type, text.body, {"WWW-Authenticate": "Bearer"}))
-        elif address.path == STREAM:
+        elif path == STREAM:
             self._stream()
         else:
             request = Request(
-                unquote(address.path),
+                path,
                 query,
                 self.headers.get("If-None-Match"),
                 "gzip" in self.headers.get("Accept-Encoding", ""),
@@ -169,8 +170,10 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-def _parameters(query: str) -> dict[str, str]:
+def _split(address: str) -> tuple[str, dict[str, str]]:
+    """The path and the parameters of an address, decoded."""
     try:
-        return dict(parse_qsl(query, max_num_fields=MAX_PARAMETERS))
+        parts = urlsplit(address)
+        return unquote(parts.path), dict(parse_qsl(parts.query, max_num_fields=MAX_PARAMETERS))
     except ValueError as error:
-        raise RequestError(400, "Too many parameters.") from error
+        raise RequestError(400, "This address cannot be parsed, or has too many parameters.") from error
