@@ -1,4 +1,4 @@
-"""A real browser (Chromium, driven by Playwright) and axe-core; tests skip where they are absent."""
+"""A real browser (Chromium, driven by Playwright) and axe-core; tests skip where absent."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ AXE = next(
     ),
     None,
 )
+
+PATIENCE_MS = 120_000  # a busy machine is slow; what has not come true by then never will
 
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None or importlib.util.find_spec("playwright") is None,
@@ -57,6 +59,7 @@ def open_page(browser: Browser, url: str, width: int = 1280, height: int = 720, 
     """
     errors: list[str] = []
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    context.set_default_timeout(PATIENCE_MS)
     try:
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -65,6 +68,14 @@ def open_page(browser: Browser, url: str, width: int = 1280, height: int = 720, 
         assert errors == []
     finally:
         context.close()
+
+
+def expect(page: Page, selector: str) -> Any:
+    """Playwright's assertions on an element, which wait for it to come true."""
+    from playwright.sync_api import expect as assertions
+
+    assertions.set_options(timeout=PATIENCE_MS)
+    return assertions(page.locator(selector))
 
 
 def violations(page: Page) -> list[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.browser import open_browser
 from tests.support.broker import Listener, Mosquitto
+from tests.support.browser import open_browser
 from tests.support.dashboard import dashboard, film
 
 if TYPE_CHECKING:

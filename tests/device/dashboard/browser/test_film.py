@@ -1,4 +1,4 @@
-"""The demo's film through the real agent, a real Mosquitto and the real dashboard, seen in a real browser."""
+"""The demo's film through the real agent, Mosquitto and dashboard, seen in a real browser."""
 
 from __future__ import annotations
 
@@ -13,24 +13,15 @@ import pytest
 
 from tests.device.dashboard.browser.conftest import Film
 from tests.support.broker import needs_mosquitto, wait_for
-from tests.support.browser import needs_axe, needs_browser, open_page, violations
+from tests.support.browser import PATIENCE_MS, expect, needs_axe, needs_browser, open_page, violations
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 pytestmark = [needs_browser, needs_mosquitto, pytest.mark.long, pytest.mark.timeout(600)]
 
-PATIENCE_MS = 60_000
 VIEWS = ("room", "driver", "device")
 WINDOWS = {"laptop": (1280, 720), "phone": (390, 844), "wall": (1920, 1080)}
-
-
-def expect(page: Page, selector: str) -> Any:
-    """Playwright's assertions on an element, which wait for it to come true."""
-    from playwright.sync_api import expect as assertions
-
-    assertions.set_options(timeout=PATIENCE_MS)
-    return assertions(page.locator(selector))
 
 
 def test_the_room_follows_the_film(browser: Browser, playing: Film) -> None:
