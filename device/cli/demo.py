@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo."""
     if args.web:
-        from device.dashboard import web_demo
+        from device.dashboard.web_demo import web_demo
 
         return web_demo(args.model, args.broker)
     from device.demo import demo

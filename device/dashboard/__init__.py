@@ -1,11 +1,9 @@
 """`device dashboard`: a web page that shows one board live, and its last day; it only reads."""
 
 from device.dashboard.command import dashboard, fleet_dashboard, open_dashboard
-from device.dashboard.web_demo import web_demo
 
 __all__ = [
     "dashboard",
     "fleet_dashboard",
     "open_dashboard",
-    "web_demo",
 ]

@@ -70,13 +70,23 @@ class History:
             self._flush(all_of_it=True)
             self._db.close()
 
-    def add_summary(self, summary: dict[str, Any]) -> None:
-        """Take in a summary, as `parse_message` returns it; its time is that of the arrival."""
+    def add_summary(self, summary: dict[str, Any], repeated: bool = False) -> None:
+        """Take in a summary, as `parse_message` returns it; its time is that of the arrival.
+
+        With `repeated` it is an earlier one that still holds; it counts for a second in which no
+        other comes.
+        """
         with self._lock:
             second = int(self._clock())
-            if self._current is None or self._current.second != second:
+            if self._current is not None and self._current.second == second:
+                if repeated:
+                    return
+                if not self._current.repeated:
+                    self._current.add(summary)
+                    return
+            else:
                 self._end_second()
-                self._current = SecondMean(second)
+            self._current = SecondMean(second, repeated)
             self._current.add(summary)
 
     def add_alert(self, alert: dict[str, Any]) -> None:

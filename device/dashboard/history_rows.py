@@ -20,10 +20,11 @@ class SecondMean:
 
     Args:
         second: UNIX seconds, whole.
+        repeated: it holds no message of this second, but an earlier one.
     """
 
-    def __init__(self, second: int) -> None:
-        self.second = second
+    def __init__(self, second: int, repeated: bool = False) -> None:
+        self.second, self.repeated = second, repeated
         self._sums: defaultdict[str, float] = defaultdict(float)
         self._numbers: defaultdict[str, int] = defaultdict(int)
 

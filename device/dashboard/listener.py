@@ -79,6 +79,8 @@ class BoardListener:
                 self._handle(self._inbox.get_nowait())
         self._state.tick(time.monotonic())
         if self._history is not None:
+            if (summary := self._state.empty_room()) is not None:
+                self._history.add_summary(summary, repeated=True)
             self._history.tick()
             self._state.set_history_error(self._history.error)
 

@@ -63,6 +63,8 @@ class LiveState:
             **{name: _dump(value) for name, value in (facts or {}).items()},
         }
         self._tracks: dict[int, tuple[float, str]] = {}  # track -> monotonic seconds, JSON
+        self._camera: str | None = None  # its state
+        self._last_summary: dict[str, Any] | None = None  # of this connection and this run of the board
         self._summary_s = 0.0  # monotonic seconds when the summary arrived
         self._events: deque[str] = deque(maxlen=MAX_EVENTS)  # newest first
         self._alerts: deque[str] = deque(maxlen=MAX_EVENTS)
@@ -103,6 +105,7 @@ class LiveState:
         with self._changed:
             if connected and not self.connected:
                 self._tracks.clear()
+                self._last_summary = None
                 self._change()
             self.connected = connected
             self._set("broker", _dump({"connected": connected, "error": error}))
@@ -136,6 +139,17 @@ class LiveState:
                 self._change()
                 return None
 
+    def empty_room(self) -> dict[str, Any] | None:
+        """The last summary if nobody has been in view since; the board then sends no other.
+
+        None where silence may mean something else: no connection, no camera, or a board that
+        publishes groups only, whose groups may be too small.
+        """
+        with self._changed:
+            watches = self.connected and self._parts["availability"] == _dump(ONLINE) and self._camera == "running"
+            empty = self._last_summary is not None and self._last_summary["faces"] == 0
+            return self._last_summary if watches and empty and not self._groups_only else None
+
     def tick(self, now_s: float) -> None:
         """Forget what is too old; `now_s` is monotonic."""
         with self._changed:
@@ -157,7 +171,7 @@ class LiveState:
             return self._handle_event(parse_message(EmotionEvent, payload))
         elif channel == SUMMARY.address:
             summary = parse_message(Summary, payload)
-            self._summary_s = now_s
+            self._summary_s, self._last_summary = now_s, summary
             self._set("summary", _dump(summary))
             return "summary", summary
         elif (known := _KINDS.get(channel)) is not None:
@@ -169,7 +183,7 @@ class LiveState:
     def _handle_latest(self, name: str, cls: type, payload: bytes) -> None:
         message = parse_message(cls, payload) if payload else None
         if cls is Status and message is not None:
-            self._groups_only = message["aggregate"]
+            self._groups_only, self._camera = message["aggregate"], message["camera"]
         self._set(name, _dump(message))
 
     def _handle_availability(self, payload: bytes) -> None:
@@ -177,6 +191,7 @@ class LiveState:
             raise InvalidMessageError("neither online nor offline")
         if payload == OFFLINE.encode():
             self._tracks.clear()
+            self._last_summary = None
             self._set("summary", "null")
         self._set("availability", _dump(WORDS[payload]))
 

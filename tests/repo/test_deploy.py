@@ -83,6 +83,25 @@ def test_the_unit_of_more_cameras_differs_in_names_only() -> None:
     assert all("%i" in line for line in changed)
 
 
+def test_the_unit_of_the_dashboard_means_the_same_places_and_is_as_closed() -> None:
+    unit = (ROOT / "systemd" / "emotion-dashboard.service").read_text()
+    variables = read(ROLE / "vars" / "main.yml")
+    home, etc = variables["emotion_device_home"], variables["emotion_device_etc"]
+    start = f"ExecStart={home}/venv/bin/device dashboard --config {etc}/config.yaml --set device.state_dir=null\n"
+    assert start in unit
+    loaded = dict(re.findall(r"^LoadCredential=(\S+):(\S+)$", unit, flags=re.MULTILINE))
+    assert loaded.pop("dashboard-token") == "emotion-dashboard.token"
+    of_device = dict(re.findall(r"^LoadCredential=(mqtt-\S+):(\S+)$", UNIT, flags=re.MULTILINE))
+    assert loaded == of_device
+    own = {"AF_NETLINK", "video"}
+    closed = {
+        line
+        for line in UNIT.partition("# What it may access.")[2].partition("MemoryMax")[0].splitlines()
+        if "=" in line and not line.startswith(("#", "Device", "ProcSubset")) and not own & set(re.split(r"[= ]", line))
+    }
+    assert len(closed) > 25 and closed <= set(unit.splitlines())
+
+
 def test_the_unit_takes_the_secrets_that_the_role_writes() -> None:
     loaded = dict(re.findall(r"^LoadCredential=(\S+):(\S+)$", UNIT, flags=re.MULTILINE))
     written = read(ROLE / "vars" / "main.yml")["emotion_device_credentials"]

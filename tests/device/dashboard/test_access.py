@@ -23,8 +23,10 @@ def test_names_of_the_server(host: str) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    [None, "", "evil.example", "localhost.evil.example", "evil.example:8088", "127.0.0.1.evil.example", "a b", "x@localhost",
-     "localhost/", "localhost:99999999", "[localhost]", ":8088"],
+    [
+        None, "", "evil.example", "localhost.evil.example", "evil.example:8088", "127.0.0.1.evil.example", "a b",
+        "x@localhost", "localhost/", "localhost:99999999", "[localhost]", ":8088",
+    ],
 )  # fmt: skip
 def test_other_names(host: str | None) -> None:
     assert not ACCESS.knows_host(host)

@@ -90,6 +90,16 @@ def test_several_messages_in_a_second_are_one_row_with_their_mean(diary: Diary) 
     assert row["faces"] == 3 and row["counts"]["happy"] == 3
 
 
+def test_a_repeated_summary_counts_where_no_other_comes(diary: Diary) -> None:
+    empty, three = (json.loads(summary(faces).to_json()) for faces in (0, 3))
+    for message, repeated in ((empty, True), (three, False), (empty, True), (three, False)):
+        diary.history.add_summary(message, repeated)
+    diary.clock.now_s += 1
+    diary.history.add_summary(empty, repeated=True)
+    diary.clock.now_s += 1
+    assert [row["faces"] for row in diary.rows()] == [3, 0]
+
+
 def test_a_larger_step_takes_the_mean_of_the_rows(diary: Diary) -> None:
     for faces in (1, 2, 3, 4, 5, 6):
         diary.add(summary(faces))

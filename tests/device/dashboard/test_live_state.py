@@ -132,6 +132,33 @@ def test_strange_messages_are_counted_and_change_nothing_else() -> None:
     assert {**after, "skipped": 0, "now": 0} == {**before, "now": 0}
 
 
+def test_silence_means_an_empty_room_only_where_it_can_mean_nothing_else() -> None:
+    board = Board()
+    board.state.set_broker(True)
+    board.send("availability", "online")
+    board.send("status", status())
+    assert board.state.empty_room() is None, "no summary yet"
+    board.send("summary", summary(0))
+    board.state.tick(board.now_s + 3600)
+    assert (board.state.empty_room() or {})["faces"] == 0
+    board.send("status", status(camera="stalled"))
+    assert board.state.empty_room() is None
+    board.send("status", status(aggregate=True))
+    assert board.state.empty_room() is None
+    board.send("status", status())
+    board.send("summary", summary(1))
+    assert board.state.empty_room() is None
+    board.send("summary", summary(0))
+    board.state.set_broker(False)
+    assert board.state.empty_room() is None
+    board.state.set_broker(True)
+    assert board.state.empty_room() is None, "of the time without a connection nothing is known"
+    board.send("summary", summary(0))
+    board.send("availability", "offline")
+    board.send("availability", "online")
+    assert board.state.empty_room() is None, "it has started again"
+
+
 def test_a_flood_of_faces_is_bounded() -> None:
     board = Board()
     for number in range(1, MAX_TRACKS + 50):

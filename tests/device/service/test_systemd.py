@@ -19,7 +19,11 @@ from device.publishing.mqtt_publisher import JOIN_GRACE_S
 from device.service.systemd import Notifier
 
 UNIT = Path(__file__).parents[3] / "systemd" / "emotion-device.service"
-UNITS = {"emotion-device.service": UNIT, "emotion-device@door.service": UNIT.with_name("emotion-device@.service")}
+UNITS = {
+    "emotion-device.service": UNIT,
+    "emotion-device@door.service": UNIT.with_name("emotion-device@.service"),
+    "emotion-dashboard.service": UNIT.with_name("emotion-dashboard.service"),
+}
 ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
 EXPOSURE_TENTHS = 14
