@@ -22,6 +22,7 @@ from device.cli import (
     run,
     selftest,
     snapshot,
+    watch,
 )
 from device.cli.parser import CommandParser
 from device.errors import EmotionEdgeError
@@ -38,6 +39,7 @@ COMMANDS = {
     "model": model,
     "replay": replay,
     "fleet": fleet,
+    "watch": watch,
     "forget": forget,
     "check-config": check_config,
     "completion": completion,
