@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, get_args
 
-from device.messages import EmotionEvent, EventType
+from device.messages import AlertKind, AlertPhase, AttentionAlert, AttentionState, EmotionEvent, EventType
 
 MAX_WORD = 200  # characters of an id or a label
 MAX_NUMBER = 1e12  # of a time in seconds or a place in pixels; also refuses nan
@@ -40,7 +40,18 @@ def _is_valid(event: EmotionEvent) -> bool:
         and all(_is_word(label) and _is_share(score) for label, score in event.scores.items())
         and (event.box is None or (len(event.box) == 4 and all(map(_is_number, event.box))))
         and isinstance(event.replayed, bool)
+        and (event.attention is None or _is_attention(event.attention))
+        and (event.alert is None or _is_alert(event.alert))
     )
+
+
+def _is_attention(state: AttentionState) -> bool:
+    return all(value is None or isinstance(value, bool) or _is_number(value) for value in vars(state).values())
+
+
+def _is_alert(alert: AttentionAlert) -> bool:
+    kinds, phases = get_args(AlertKind), get_args(AlertPhase)
+    return alert.kind in kinds and alert.phase in phases and _is_number(alert.duration_s)
 
 
 def _is_word(value: Any) -> bool:

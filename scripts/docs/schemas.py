@@ -32,7 +32,7 @@ def json_schema() -> str:
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "What an emotion-edge device says over MQTT",
-        "description": "Made by scripts/docs/schemas.py from device/messages.py. "
+        "description": "Made by scripts/docs/schemas.py from device/messages/. "
         "Which message travels where: docs/events.md.",
         "anyOf": [{"$ref": f"#/$defs/{cls.__name__}"} for cls in MESSAGES],
         "$defs": _definitions("#/$defs/"),
@@ -47,7 +47,7 @@ def asyncapi() -> str:
         "info": {
             "title": "emotion-edge device",
             "version": "1.0.0",
-            "description": "Made by scripts/docs/schemas.py from device/messages.py and device/mqtt/topics.py.",
+            "description": "Made by scripts/docs/schemas.py from device/messages/ and device/mqtt/topics.py.",
         },
         "defaultContentType": "application/json",
         "channels": {channel.name: _channel(channel) for channel in CHANNELS},

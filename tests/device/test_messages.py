@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import Any, cast
@@ -14,9 +15,12 @@ from device.inference.box import Box
 from device.message_json import to_json
 from device.messages import (
     Answer,
+    AttentionAlert,
+    AttentionState,
     CameraMode,
     EmotionEvent,
     FaceReads,
+    GroupAttention,
     Health,
     ModelInfo,
     OutboxFigures,
@@ -46,25 +50,68 @@ EVENT = EmotionEvent(
     box=Box(10.4, 20.6, 99.5, 120.0),
     valence=Valence(positive=0.6, negative=1 / 3, neutral=1 / 15),
 )
+ALERT = dataclasses.replace(
+    EVENT,
+    seq=18,
+    type="attention",
+    attention=AttentionState(
+        yaw_deg=-12.34,
+        pitch_deg=4.0,
+        roll_deg=0.02,
+        eye_openness=0.1234,
+        mouth_openness=0.03,
+        facing=0.9712,
+        perclos=0.15555,
+        eyes_closed=True,
+        yawning=False,
+        looking_away=False,
+    ),
+    alert=AttentionAlert(kind="eyes_closed", phase="start", duration_s=0.533),
+)
 GOLDEN: list[tuple[Any, str]] = [
     (
         EVENT,
         '{"id":"0f8fad5bd9cb469fa16570867728950e","seq":17,"type":"update","track":3,"ts":1795305600.123,'
         '"emotion":"happy","confidence":0.6,"scores":{"happy":0.6,"sad":0.3333,"neutral":0.0},"previous":"neutral",'
         '"box":[10,21,100,120],"media_s":null,"replayed":false,'
-        '"valence":{"positive":0.6,"negative":0.3333,"neutral":0.0667},"device":null}',
+        '"valence":{"positive":0.6,"negative":0.3333,"neutral":0.0667},"device":null,"attention":null,"alert":null}',
+    ),
+    (
+        ALERT,
+        '{"id":"0f8fad5bd9cb469fa16570867728950e","seq":18,"type":"attention","track":3,"ts":1795305600.123,'
+        '"emotion":"happy","confidence":0.6,"scores":{"happy":0.6,"sad":0.3333,"neutral":0.0},"previous":"neutral",'
+        '"box":[10,21,100,120],"media_s":null,"replayed":false,'
+        '"valence":{"positive":0.6,"negative":0.3333,"neutral":0.0667},"device":null,'
+        '"attention":{"yaw_deg":-12.3,"pitch_deg":4.0,"roll_deg":0.0,"eye_openness":0.12,"mouth_openness":0.03,'
+        '"facing":0.97,"perclos":0.156,"blinks_per_min":null,"eyes_closed":true,"yawning":false,"looking_away":false},'
+        '"alert":{"kind":"eyes_closed","phase":"start","duration_s":0.53}}',
     ),
     (
         TrackState(track=3, ts=2.0, emotion="unknown", confidence=0.25, scores={"happy": 0.25}, box=Box(-1.2, 0, 5, 5)),
-        '{"track":3,"ts":2.0,"emotion":"unknown","confidence":0.25,"scores":{"happy":0.25},"box":[-1,0,5,5],"valence":null,"device":null}',
+        '{"track":3,"ts":2.0,"emotion":"unknown","confidence":0.25,"scores":{"happy":0.25},"box":[-1,0,5,5],"valence":null,"device":null,'
+        '"attention":null}',
     ),
     (
         Summary(ts=2.0, faces=1, counts={"happy": 1, "unknown": 0}, mean_scores={"happy": 0.9}),
-        '{"ts":2.0,"faces":1,"counts":{"happy":1,"unknown":0},"mean_scores":{"happy":0.9},"valence":null,"device":null}',
+        '{"ts":2.0,"faces":1,"counts":{"happy":1,"unknown":0},"mean_scores":{"happy":0.9},"valence":null,"device":null,'
+        '"attention":null}',
     ),
     (
         Summary(ts=2.0, faces=0, counts={"happy": 0, "unknown": 0}, mean_scores=None),
-        '{"ts":2.0,"faces":0,"counts":{"happy":0,"unknown":0},"mean_scores":null,"valence":null,"device":null}',
+        '{"ts":2.0,"faces":0,"counts":{"happy":0,"unknown":0},"mean_scores":null,"valence":null,"device":null,'
+        '"attention":null}',
+    ),
+    (
+        Summary(
+            ts=2.0,
+            faces=3,
+            counts={"happy": 2, "unknown": 1},
+            mean_scores={"happy": 0.9},
+            attention=GroupAttention(measured=2, facing=0.756, mouth_openness=0.1, looking_away=0.5, yawning=0.0),
+        ),
+        '{"ts":2.0,"faces":3,"counts":{"happy":2,"unknown":1},"mean_scores":{"happy":0.9},"valence":null,"device":null,'
+        '"attention":{"measured":2,"facing":0.76,"eye_openness":null,"mouth_openness":0.1,"looking_away":0.5,'
+        '"eyes_closed":null,"yawning":0.0}}',
     ),
     (
         Health(
@@ -145,8 +192,9 @@ def test_the_schema_rejects_invalid_payloads() -> None:
 
 
 def test_an_event_survives_serializing_and_parsing() -> None:
-    payload = EVENT.to_json()
-    assert EmotionEvent.from_json(payload).to_json() == payload
+    for event in (EVENT, ALERT):
+        payload = event.to_json()
+        assert EmotionEvent.from_json(payload).to_json() == payload
     ended = EmotionEvent(type="end", track=1, ts=1.0, emotion="unknown", confidence=0.0, scores={})
     assert EmotionEvent.from_json(ended.to_json()) == ended
 
