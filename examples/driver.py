@@ -42,10 +42,11 @@ class Driver:
             self._faces.pop(track, None)
             return
         state = json.loads(payload)
-        attention: dict[str, Any] | None = state.get("attention")
+        attention: dict[str, Any] | None = state.get("attention")  # its flags are true while such an alert is on
         self.measured = attention is not None
         reasons = self._faces.setdefault(track, set())
-        reasons -= {kind for kind, now in (attention or {}).items() if now is False} | {"tense"}
+        reasons -= {"tense", *(attention or {})}
+        reasons |= {kind for kind, now in (attention or {}).items() if now is True}
         reasons |= {"tense"} if state["emotion"] in TENSE and not self.measured else set()
 
     def take_event(self, payload: bytes) -> None:

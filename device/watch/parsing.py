@@ -25,7 +25,7 @@ class Attention:
     pitch_deg: float | None
     eye_openness: float | None
     perclos: float | None
-    signs: tuple[str, ...]  # what is true now, in words; empty for a group
+    signs: tuple[str, ...]  # what is true now, in words; for a group with the share of faces
 
     def __str__(self) -> str:
         """What is known, in words."""
@@ -133,8 +133,14 @@ def _attention(value: Any) -> Attention | None:
         pitch_deg=number(value.get("pitch_deg")),
         eye_openness=_share(value.get("eye_openness")),
         perclos=_share(value.get("perclos")),
-        signs=tuple(words for key, words in SIGNS.items() if value.get(key) is True),
+        signs=tuple(sign for key, words in SIGNS.items() if (sign := _sign(words, value.get(key)))),
     )
+
+
+def _sign(words: str, value: Any) -> str:
+    """The words if the value is true, with the percentage if it is a share; else none."""
+    share = _share(value)
+    return words if value is True else f"{words} {share:.0%}" if share else ""
 
 
 def _label(message: dict[str, Any]) -> str:

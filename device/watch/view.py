@@ -20,6 +20,7 @@ BAR = 10  # characters of a confidence bar
 BLOCKS, ASCII = ("\u2588", "\u2591"), ("#", "-")  # full and empty parts of a bar
 OTHER_LINES = 10  # beside the three lists
 MIN_LIST = 3  # lines that each list gets at least, however small the screen
+MIN_WIDTHS = {"face": 4, "emotion": 8, "confidence": BAR + 5, "board": 12, "state": 22}
 STATE_STYLES = {True: "green", False: "red", None: "yellow"}
 
 
@@ -115,8 +116,9 @@ def _table(headers: Sequence[str]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for header in headers:
-        table.add_column(header, no_wrap=True, overflow="crop")
+    for header in headers[:-1]:
+        table.add_column(header, no_wrap=True, overflow="crop", min_width=MIN_WIDTHS[header])
+    table.add_column(headers[-1], overflow="crop")  # shrinks first; its texts do not wrap
     return table
 
 
