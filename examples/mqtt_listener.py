@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import queue
+import signal
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -62,19 +63,20 @@ def listen(broker: str, topic: str, channels: list[str], tick_s: float) -> Itera
         say(f"broker: {reason}")
         client.subscribe(filters)  # again on each connection
 
+    client.on_subscribe = lambda *_: say(f"listening to {topic}")
     client.on_connect_fail = lambda *_: say(f"broker: {broker} cannot be reached; trying again")
     client.on_disconnect = lambda *_: inbox.put((LOST, b""))
     client.on_message = lambda _, _data, message: inbox.put((message.topic[len(topic) + 1 :], bytes(message.payload)))
     client.connect_async(host, int(port or 1883))
     client.loop_start()  # a thread, which also connects again
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: inbox.put((END, b"")))
     channel = ""
     while channel != END:
         try:
             channel, payload = inbox.get(timeout=tick_s)
         except queue.Empty:
             channel, payload = "", b""
-        except KeyboardInterrupt:
-            channel, payload = END, b""
         yield channel, payload
 
 
@@ -83,8 +85,8 @@ def post(webhook: str | None, **alert: object) -> None:
     say(json.dumps(alert))
     if webhook is None:
         return
-    request = urllib.request.Request(webhook, json.dumps(alert).encode(), {"Content-Type": "application/json"})
     try:
+        request = urllib.request.Request(webhook, json.dumps(alert).encode(), {"Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=5).close()
     except Exception as error:
         say(f"webhook: {error}")
