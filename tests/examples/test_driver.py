@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from device.messages import AttentionAlert, AttentionState, EmotionEvent, TrackState
-from device.messages.attention import AlertKind, AlertPhase
+from device.messages import AlertKind, AlertPhase, AttentionAlert, AttentionState, EmotionEvent, TrackState
 from device.mqtt.topics import OFFLINE
 from tests.device.mqtt.porch import OPEN, ROOT, event, face, publish
 from tests.examples.helpers import Example, Webhook
