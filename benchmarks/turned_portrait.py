@@ -1,4 +1,4 @@
-"""The bundled portrait with its head turned, or its eyes closed: pictures whose truth is known.
+"""The bundled portrait with its head turned: pictures whose truth is known.
 
 The points of the face in depth come from the landmark network; each triangle between them is drawn
 where the turned head has it.
@@ -22,13 +22,11 @@ Image = NDArray[np.uint8]
 
 FACE_BOX = Box(172, 57, 112, 140)  # in the portrait, as YuNet frames it
 AROUND = ((1.35, 0.5), (2.2, 1.4))  # points beyond the face: distance from its middle, depth behind it
-UPPER_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (362, 398, 384, 385, 386, 387, 388, 466, 263))
-LOWER_LIDS = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (362, 382, 381, 380, 374, 373, 390, 249, 263))
 # The edge of the face, from the forehead clockwise.
 OVAL = (
-    (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377)
-    + (152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109)
-)  # fmt: skip
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
+)
 
 
 def load(network: LandmarkNetwork) -> tuple[Image, Points]:
@@ -38,8 +36,20 @@ def load(network: LandmarkNetwork) -> tuple[Image, Points]:
     return image, network.look(image, FACE_BOX, roll_deg).points.astype(np.float64)
 
 
+def framed(points: Points) -> Box:
+    """The box of a face as a detector frames it, from its points."""
+    edge = points[list(OVAL), :2]
+    middle = (edge.min(0) + edge.max(0)) / 2
+    return Box(
+        float(middle[0]) - FACE_BOX.width / 2,
+        float(middle[1]) - FACE_BOX.height / 2 - 3,
+        FACE_BOX.width,
+        FACE_BOX.height,
+    )
+
+
 def rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> NDArray[np.float64]:
-    """From a head that looks straight ahead: nod, then turn, then tilt; signs as in head_geometry."""
+    """From a head that looks ahead: nod, then turn, then tilt; signs as in head_geometry."""
     yaw, pitch, roll = map(math.radians, (yaw_deg, pitch_deg, roll_deg))
     about_x = [[1, 0, 0], [0, math.cos(pitch), math.sin(pitch)], [0, -math.sin(pitch), math.cos(pitch)]]
     about_y = [[math.cos(yaw), 0, -math.sin(yaw)], [0, 1, 0], [math.sin(yaw), 0, math.cos(yaw)]]
@@ -47,8 +57,8 @@ def rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> NDArray[np.fl
     return np.asarray(np.array(about_z) @ np.array(about_y) @ np.array(about_x), np.float64)
 
 
-def turned(image: Image, points: Points, turn: NDArray[np.float64]) -> Image:
-    """The picture with the head turned by a rotation: (H, W, 3) BGR, the surroundings left out."""
+def turned(image: Image, points: Points, turn: NDArray[np.float64]) -> tuple[Image, Box]:
+    """The picture with the head turned by a rotation, (H, W, 3) BGR, and the box of its face."""
     mesh = _with_surroundings(points)
     middle = points.mean(0)
     moved = (mesh - middle) @ turn.T + middle
@@ -57,7 +67,7 @@ def turned(image: Image, points: Points, turn: NDArray[np.float64]) -> Image:
     depth = moved[triangles, 2].mean(1)
     for corners in triangles[np.argsort(-depth)]:  # the farthest first
         _draw(image, mesh[corners, :2], out, moved[corners, :2])
-    return out
+    return out, framed(moved[: len(points)])
 
 
 def _with_surroundings(points: Points) -> Points:

@@ -13,7 +13,7 @@ from device.vision.eye_state import EyeState, eye_patch
 from device.vision.landmarks import Landmarks
 from device.vision.tracker import NO_ID, Track
 
-MIN_PRESENCE = 0.9  # below it the points may lie
+MIN_PRESENCE = 0.8  # below it the points may lie
 MAX_EYE_YAW_DEG = 45.0  # a head turned farther hides an eye
 ONE_EYE_YAW_DEG = 20.0  # from here on only the nearer eye counts
 MAX_EYE_PITCH_DEG = 35.0  # a head nodded farther hides the lids
@@ -57,7 +57,7 @@ class AttentionReader:
         return self._alerts.pop(track.id, [])
 
     def finish(self, track: Track) -> list[AttentionAlert]:
-        """Forget a track that has ended; gives what `alerts` had not, and the ends of its alerts."""
+        """Forget a track that has ended, and end its alerts; gives all that `alerts` had not."""
         face = self._faces.pop(track.id, None)
         return self.alerts(track) + (face.finish() if face is not None else [])
 
