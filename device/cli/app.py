@@ -23,6 +23,7 @@ from device.cli import (
     run,
     selftest,
     snapshot,
+    watch,
 )
 from device.cli.parser import CommandParser
 from device.errors import EmotionEdgeError
@@ -40,6 +41,7 @@ COMMANDS = {
     "replay": replay,
     "dashboard": dashboard,
     "fleet": fleet,
+    "watch": watch,
     "forget": forget,
     "check-config": check_config,
     "completion": completion,

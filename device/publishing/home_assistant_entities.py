@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from device.config import usage_policy
 from device.config.schema import DeviceConfig
-from device.messages import UNKNOWN
+from device.messages import UNKNOWN, AlertKind
 from device.mqtt.topics import EVENTS, HEALTH, REQUEST, STATUS, SUMMARY, Topics
 
 SWITCH_VERB, SWITCH_ON, SWITCH_OFF = "camera", "on", "off"
@@ -18,11 +18,20 @@ MOOD = (
     "{{ ((value_json.counts | dictsort | sort(attribute='1', reverse=true) | first)[0])"
     f" if value_json.faces else '{NOBODY}' }}}}"
 )
+# Home Assistant ignores an empty text: each of the two event entities leaves the other's to it.
 EVENT = (
+    "{% if not value_json.alert %}"
     "{{ {'event_type': value_json.type, 'emotion': value_json.emotion, 'previous': value_json.previous,"
     " 'confidence': value_json.confidence, 'track': value_json.track, 'seq': value_json.seq,"
-    " 'replayed': value_json.replayed, 'valence': value_json.valence, 'alert': value_json.alert} | tojson }}"
+    " 'replayed': value_json.replayed, 'valence': value_json.valence} | tojson }}{% endif %}"
 )
+ALERT = (
+    "{% if value_json.alert %}"
+    "{{ {'event_type': value_json.alert.kind, 'phase': value_json.alert.phase,"
+    " 'duration_s': value_json.alert.duration_s, 'track': value_json.track, 'seq': value_json.seq,"
+    " 'replayed': value_json.replayed} | tojson }}{% endif %}"
+)
+MOOD_BALANCE = "value_json.valence.positive - value_json.valence.negative if value_json.valence else none"
 
 # Faces by label. Home Assistant stores each change of an attribute, so these change with the number
 # of faces, else at most once in ten seconds.
@@ -49,9 +58,9 @@ MODEL = (
 
 def entities(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Every entity by name: people, the camera's switch, diagnostics."""
-    people = _groups(config, topics, labels) if usage_policy.aggregate(config) else _faces(topics, labels)
-    if config.attention.enabled and "event" in people:
-        people["event"]["event_types"].append("attention")
+    people = _faces(topics, labels) | (_attention(topics) if config.attention.enabled else {})
+    if usage_policy.aggregate(config):
+        people = _of_groups(people, config.report.summary_s)
     return {**people, **_switch(topics), **_from_status(topics), **_from_health(topics, 3 * config.report.health_s)}
 
 
@@ -74,19 +83,19 @@ def _switch(topics: Topics) -> dict[str, dict[str, Any]]:
     }
 
 
-def _groups(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Without events of single faces, and without occupancy, which would tell one face from none.
+def _of_groups(people: dict[str, dict[str, Any]], summary_s: float) -> dict[str, dict[str, Any]]:
+    """Without events and alerts of single faces, and without occupancy.
 
-    Values expire, because nothing is published of too small a group.
+    Occupancy would tell one face from none. Values expire, because nothing is published of too
+    small a group.
     """
-    entities = _faces(topics, labels)
-    del entities["event"], entities["occupancy"]
-    expiry = {"expire_after": max(1, round(3 * config.report.summary_s))}
-    return {name: entity | expiry for name, entity in entities.items()}
+    expiry = {"expire_after": max(1, round(3 * summary_s))}
+    single = ("event", "alert", "occupancy")
+    return {name: entity | expiry for name, entity in people.items() if name not in single}
 
 
 def _faces(topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Events, occupancy, number of faces, most frequent emotion."""
+    """Events, occupancy, number of faces, most frequent emotion, mood."""
     return {
         "event": {
             "platform": "event",
@@ -124,6 +133,48 @@ def _faces(topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
             "device_class": "enum",
             "options": [*labels, UNKNOWN, NOBODY],
         },
+        "valence": _percentage(topics, "Mood", "mdi:emoticon-neutral-outline", MOOD_BALANCE),
+    }
+
+
+def _attention(topics: Topics) -> dict[str, dict[str, Any]]:
+    """Alerts of single faces, and means and shares over all faces."""
+    return {
+        "alert": {
+            "platform": "event",
+            "name": "Alert",
+            "icon": "mdi:bell-alert-outline",
+            "state_topic": topics.of(EVENTS),
+            "event_types": list(get_args(AlertKind)),
+            "value_template": ALERT,
+            "qos": EVENTS.qos,
+        },
+        "attention": _share(topics, "Attention", "mdi:eye-check-outline", "facing"),
+        "looking_away": _share(topics, "Looking away", "mdi:eye-arrow-right-outline", "looking_away"),
+        "eyes_closed": _share(topics, "Eyes closed", "mdi:eye-off-outline", "eyes_closed"),
+        "yawning": _share(topics, "Yawning", "mdi:sleep", "yawning"),
+    }
+
+
+def _share(topics: Topics, name: str, icon: str, key: str) -> dict[str, Any]:
+    return _percentage(topics, name, icon, f"(value_json.attention or {{}}).get('{key}')")
+
+
+def _percentage(topics: Topics, name: str, icon: str, value: str) -> dict[str, Any]:
+    """A value of the summary in steps of five, because Home Assistant stores each change.
+
+    Args:
+        value: expression of the template, -1 to 1, or none if it is not known.
+    """
+    return {
+        "platform": "sensor",
+        "name": name,
+        "icon": icon,
+        "unit_of_measurement": "%",
+        "state_topic": topics.of(SUMMARY),
+        "value_template": f"{{% set value = {value} %}}"
+        "{{ (20 * value) | round | int * 5 if value is not none else none }}",
+        "state_class": "measurement",
     }
 
 

@@ -12,14 +12,26 @@ import pytest
 
 from device.config.schema import load_config
 from device.errors import ConfigError
-from device.messages import EmotionEvent, Health, ModelInfo, ModelName, ModelUpdate, OutboxFigures, Summary, Throttling
+from device.messages import (
+    AttentionAlert,
+    EmotionEvent,
+    GroupAttention,
+    Health,
+    ModelInfo,
+    ModelName,
+    ModelUpdate,
+    OutboxFigures,
+    Summary,
+    Throttling,
+)
 from device.mqtt.connection import packet_bytes
 from device.mqtt.topics import Topics
 from device.publishing import home_assistant
 from device.publishing.reports import CameraReport
 from device.publishing.status_reporter import build_status
+from device.valence import Valence
 
-CONFIG = load_config(overrides=["device.id=Front-Door", "device.mqtt.host=broker"])
+CONFIG = load_config(overrides=["device.id=Front-Door", "device.mqtt.host=broker", "device.attention.enabled=true"])
 STATUS = build_status(
     CONFIG, ModelInfo(name="compact", version="3", digest="ab", labels=("happy", "sad")), CameraReport("running")
 )
@@ -128,6 +140,58 @@ def test_in_aggregate_mode_nobody_can_be_told_from_too_few() -> None:
     groups = load_config(overrides=["device.id=hall", "device.privacy.aggregate=true"])
     names = home_assistant.payload(groups, Topics(groups), STATUS)["cmps"]
     assert "faces" in names and not {"occupancy", "event"} & set(names)
+
+
+def test_attention_of_a_group_has_no_alerts_and_expires() -> None:
+    groups = load_config(overrides=["device.id=hall", "device.privacy.aggregate=true", "device.attention.enabled=true"])
+    entities = home_assistant.payload(groups, Topics(groups), STATUS)["cmps"]
+    assert "alert" not in entities
+    assert all(entities[name]["expire_after"] == 3 for name in (*SHARES, "valence"))
+
+
+def test_without_attention_its_entities_are_not_there() -> None:
+    off = load_config(overrides=["device.id=hall"])
+    entities = home_assistant.payload(off, Topics(off), STATUS)["cmps"]
+    assert "valence" in entities and not {"alert", *SHARES} & set(entities)
+
+
+SHARES = ("attention", "looking_away", "eyes_closed", "yawning")
+
+
+@pytest.mark.parametrize(
+    ("attention", "wanted"),
+    [
+        (GroupAttention(measured=2, facing=0.82, looking_away=0.5, eyes_closed=0.0, yawning=1.0), "80 50 0 100"),
+        (GroupAttention(measured=1, facing=0.83), "85 None None None"),
+        (None, "None None None None"),
+    ],
+)
+def test_attention_in_percent(attention: GroupAttention | None, wanted: str) -> None:
+    said = Summary(ts=1.0, faces=2, counts={}, mean_scores=None, attention=attention).to_json()
+    assert " ".join(rendered(name, said) for name in SHARES) == wanted
+    for name in SHARES:
+        assert ENTITIES[name]["unit_of_measurement"] == "%" and ENTITIES[name]["icon"].startswith("mdi:")
+
+
+@pytest.mark.parametrize(
+    ("valence", "wanted"),
+    [(Valence(positive=0.12, negative=0.6, neutral=0.28), "-50"), (Valence(positive=1, negative=0, neutral=0), "100"),
+     (None, "None")],
+)  # fmt: skip
+def test_the_mood_in_percent(valence: Valence | None, wanted: str) -> None:
+    assert (
+        rendered("valence", Summary(ts=1.0, faces=1, counts={}, mean_scores=None, valence=valence).to_json()) == wanted
+    )
+
+
+def test_alerts_and_expressions_go_to_an_entity_each() -> None:
+    plain = EmotionEvent(seq=9, type="end", track=1, ts=1.0, emotion="sad", confidence=0.5, scores={})
+    told = AttentionAlert(kind="drowsy", phase="end", duration_s=3.5)
+    alert = dataclasses.replace(plain, type="attention", alert=told).to_json()
+    assert rendered("alert", plain.to_json()) == "" and rendered("event", alert) == ""
+    said = json.loads(rendered("alert", alert))
+    assert said["event_type"] in ENTITIES["alert"]["event_types"]
+    assert (said["event_type"], said["phase"], said["duration_s"], said["replayed"]) == ("drowsy", "end", 3.5, False)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from device.publishing.status_reporter import build_status
 
 pytest.importorskip("homeassistant", reason="the package homeassistant (Python 3.13 and later) is not installed")
 
-CONFIG = load_config(overrides=["device.id=Front-Door", "device.mqtt.host=broker"])
+CONFIG = load_config(overrides=["device.id=Front-Door", "device.mqtt.host=broker", "device.attention.enabled=true"])
 MODEL = ModelInfo(name="compact", version="3", digest="ab", labels=("happy", "sad"))
 
 
@@ -57,7 +57,7 @@ def accepted(platform: str, config: dict[str, Any]) -> dict[str, Any]:
 def test_the_announcement_is_a_device() -> None:
     payload = announced()
     assert payload["device"]["identifiers"] == ["emotion_edge_Front-Door"]
-    assert payload["components"].keys() >= {"event", "faces", "mood", "camera", "storage", "fps"}
+    assert payload["components"].keys() >= {"event", "alert", "attention", "faces", "mood", "camera", "storage", "fps"}
 
 
 @pytest.mark.parametrize(
