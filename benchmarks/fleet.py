@@ -56,8 +56,9 @@ class FleetTest:
             (folder / file).write_text(text)
         self._broker: FleetBroker = BROKERS[broker](folder / "broker", self.names, stack)
         self._monitor = stack.enter_context(AvailabilityMonitor(self._broker.viewer_port))
+        settings = [*SETTINGS, *self._broker.settings]
         self._processes = [
-            stack.enter_context(BoardProcess(first, min(each, boards - first), self._broker.port, folder, SETTINGS))
+            stack.enter_context(BoardProcess(first, min(each, boards - first), self._broker.port, folder, settings))
             for first in range(0, boards, each)
         ]
         for process in self._processes:

@@ -195,8 +195,9 @@ class MqttWorker:
                 self._topics.root,
             )
             return
-        self._client.subscribe([self._topics.of(TRACK_STATE), *([self._birth] if self._birth else [])])
-        self._client.subscribe([self._topics.of(REQUEST)], as_published=True)
+        # QoS 0: with QoS 1, a clustered broker keeps a durable queue for each subscription.
+        self._client.subscribe([self._topics.of(TRACK_STATE), *([self._birth] if self._birth else [])], qos=0)
+        self._client.subscribe([self._topics.of(REQUEST)], self._config.mqtt.request_qos, as_published=True)
 
     def _announce(self) -> None:
         """Publish everything again, for a broker or a Home Assistant that may have no state."""

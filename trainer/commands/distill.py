@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Train a student, and a teacher first where there is none; prints the student's run folder."""
     folder, config = begin("student", args, config)
-    dataset = load_dataset(config.data)
+    dataset = load_dataset(config.data, config.labels)
     if not config.distill.teachers:
         newest = str(newest_teacher(config, dataset).path)
         config = replace(config, distill=replace(config.distill, teachers=(newest,)))

@@ -23,20 +23,23 @@ class FaceSet:
 
     Attributes:
         images: uint8 (N, 48, 48), grey.
-        labels: int64 (N,), index into `LABELS`.
+        labels: int64 (N,), index into `names`.
         votes: uint8 (N, 10), FER+ annotators' votes in the order of `VOTES`, or None.
+        names: of the K labels.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     votes: NDArray[np.uint8] | None = None
+    names: tuple[str, ...] = LABELS
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, index: NDArray[np.bool_] | NDArray[np.int64] | slice) -> FaceSet:
         """The faces that a mask, an index array or a slice selects."""
-        return FaceSet(self.images[index], self.labels[index], None if self.votes is None else self.votes[index])
+        votes = None if self.votes is None else self.votes[index]
+        return FaceSet(self.images[index], self.labels[index], votes, self.names)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from device.inference.model_card import InputSpec
 from device.inference.preprocess import to_input
 from trainer.artifacts.loading import Network, Teacher
 from trainer.config import FitConfig, TrainConfig, fit_of
-from trainer.data.dataset import LABELS, SIDE, VOTES, Dataset, FaceSet, duplicate_mask
+from trainer.data.dataset import SIDE, VOTES, Dataset, FaceSet, duplicate_mask
 from trainer.errors import RunError
 from trainer.training.batches import Batch, Views, channels_last
 from trainer.training.cached_views import CachedViews, draw_views, load_or_draw, views_key
@@ -109,7 +109,7 @@ class Learner:
         self.cached: CachedViews | None = None
         self.public = _tensors(task.dataset["public_test"], self.device)
         labels = self.views.labels
-        self.class_weights = balanced_weights(labels, len(LABELS)) if self.fit.class_weights else None
+        self.class_weights = balanced_weights(labels, len(training.names)) if self.fit.class_weights else None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -211,7 +211,7 @@ class Learner:
         faces, labels = self.public
         with self.autocast():
             logits = torch.cat([self.average.module(part).float() for part in faces.split(512)])
-        targets = targets_of(labels, len(LABELS), 0.0)
+        targets = targets_of(labels, logits.shape[1], 0.0)
         hits = logits.topk(5).indices == labels.unsqueeze(1)  # (N, 5), the best first
         top1, top5 = hits[:, 0].float().mean(), hits.any(1).float().mean()
         return {"accuracy": float(top1), "top5": float(top5), "loss_public": float(cross_entropy(logits, targets))}
@@ -235,7 +235,7 @@ def _build_views(task: Task, training: FaceSet, device: torch.device) -> Views:
     votes = None
     if training.votes is not None and _has_votes(task, training):
         votes = torch.from_numpy(training.votes).float().to(device)
-    return Views(faces, labels, votes, task.config.augment, task.fit, len(LABELS))
+    return Views(faces, labels, votes, task.config.augment, task.fit, len(training.names))
 
 
 def _as_it_is(model: M) -> M:
