@@ -42,7 +42,7 @@ class OneMosquitto:
     """One Mosquitto with deploy/mosquitto/site.conf; it fails as a whole."""
 
     label = "one Mosquitto"
-    settings = ()
+    settings: Sequence[str] = ()
     counts, survives = True, False
 
     def __init__(self, folder: Path, names: Sequence[str], stack: ExitStack) -> None:
@@ -76,7 +76,7 @@ class ClusteredNats:
     """Three NATS servers with deploy/nats/node.conf behind a load balancer; the first fails."""
 
     label = "three clustered NATS servers"
-    settings = ("device.mqtt.request_qos=0",)
+    settings: Sequence[str] = ("device.mqtt.request_qos=0",)
     counts, survives = False, True
 
     def __init__(self, folder: Path, names: Sequence[str], stack: ExitStack) -> None:
