@@ -59,7 +59,8 @@ class NatsNode:
         assert NATS is not None
         with (self._folder / "log").open("ab") as log:
             command = [NATS, "-c", str(self._folder / "node.conf")]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            # Linux shares the CPU fairly between sessions: each node is like a machine.
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def kill(self) -> None:
         """Stop at once, as a power cut does."""
