@@ -78,3 +78,15 @@ def fixed_sample(size: int, count: int | None) -> NDArray[np.int64]:
         count: number of items to draw, at most `size`; None takes all.
     """
     return np.sort(np.random.default_rng(0).permutation(size)[:count])
+
+
+def shared_out(faces: FaceSet, shares: tuple[int, ...]) -> list[FaceSet]:
+    """Random parts of relative sizes, stratified by label; the same at every call."""
+    generator = np.random.default_rng(0)
+    ends = np.cumsum(shares)[:-1] / sum(shares)
+    chosen: list[list[NDArray[np.int64]]] = [[] for _ in shares]
+    for label in range(len(faces.names)):
+        order = generator.permutation(np.flatnonzero(faces.labels == label))
+        for part, indices in zip(chosen, np.split(order, np.rint(ends * len(order)).astype(int)), strict=True):
+            part.append(indices)
+    return [faces.take(np.sort(np.concatenate(part))) for part in chosen]

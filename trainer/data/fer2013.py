@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.csv_file import MANUAL, emotion_code, read_csv, rows, usage_split
-from trainer.data.dataset import LABELS, SIDE, SPLITS, VOTES, Dataset, FaceSet
+from trainer.data.dataset import LABELS, SIDE, SPLITS, VOTES, Dataset, FaceSet, shared_out
 from trainer.data.ferplus import relabelled, with_votes
 from trainer.data.folders import read_folders
 from trainer.data.pictures import read_grey
-from trainer.data.splits import shared_out
 from trainer.data.synthetic import toy_faces
 from trainer.errors import DataError
 
