@@ -19,6 +19,7 @@ class FleetBroker(Protocol):
     """A broker for a fleet, running."""
 
     label: str
+    settings: Sequence[str]  # of the boards
     port: int  # for the boards
     viewer_port: int  # for those who listen; stays up during `fail`
     counts: bool  # it publishes its figures under $SYS/broker
@@ -41,6 +42,7 @@ class OneMosquitto:
     """One Mosquitto with deploy/mosquitto/site.conf; it fails as a whole."""
 
     label = "one Mosquitto"
+    settings: Sequence[str] = ()
     counts, survives = True, False
 
     def __init__(self, folder: Path, names: Sequence[str], stack: ExitStack) -> None:
@@ -74,6 +76,7 @@ class ClusteredNats:
     """Three NATS servers with deploy/nats/node.conf behind a load balancer; the first fails."""
 
     label = "three clustered NATS servers"
+    settings: Sequence[str] = ("device.mqtt.request_qos=0",)
     counts, survives = False, True
 
     def __init__(self, folder: Path, names: Sequence[str], stack: ExitStack) -> None:

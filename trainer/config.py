@@ -49,11 +49,7 @@ class FitConfig:
     mixup: float = setting(0.0, "alpha of mixup's Beta distribution; 0 turns it off", ge=0, le=10, advanced=True)
     mixup_share: float = setting(1.0, "share of the batches that are mixed", ge=0, le=1, advanced=True)
     votes_weight: float = setting(
-        0.0,
-        "weight of the second head, trained on FER+ votes where the data has them",
-        ge=0,
-        le=10,
-        advanced=True,
+        0.0, "weight of the second head, trained on FER+ votes where the data has them", ge=0, le=10, advanced=True
     )
     ema: float = setting(
         0.998,
@@ -235,6 +231,12 @@ class TrainConfig:
     """Settings of the trainer."""
 
     data: str | None = setting(None, "fer2013.csv, an image-folder tree, a folder of contact sheets, or toy")
+    labels: str = setting(
+        "fer2013",
+        "of teacher and student: fer2013 for the seven of the data; fer_plus for these and contempt, by the FER+ votes",
+        choices=("fer2013", "fer_plus"),
+        advanced=True,
+    )
     runs: str = setting("runs", "folder that holds the run folders")
     without_twins: bool = setting(
         False, "leave out Training faces whose exact pixels are in a test split too", advanced=True

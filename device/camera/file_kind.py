@@ -77,7 +77,10 @@ def _is_picture(path: Path) -> bool:
 
     silence_opencv_logs()
     with opencv_name(path) as name:
-        return path.suffix.lower() in PICTURES or cv2.haveImageReader(name)
+        try:
+            return path.suffix.lower() in PICTURES or cv2.haveImageReader(name)
+        except cv2.error:  # a picture in a format that is turned off, as OpenEXR
+            return True
 
 
 def _starts_with_nal_unit(head: bytes) -> bool:

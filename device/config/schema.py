@@ -103,6 +103,9 @@ class MqttConfig:
     inflight: int = setting(
         20, "QoS 1 messages in flight; fewer if the broker limits them", ge=1, le=1000, advanced=True
     )
+    request_qos: int = setting(
+        1, "of the subscription to requests; 0 spares a cluster a queue for each board", ge=0, le=1, advanced=True
+    )
     reconnect_min_s: float = setting(
         1.0, "wait before the first reconnect; it doubles with each attempt", gt=0, le=600, advanced=True
     )

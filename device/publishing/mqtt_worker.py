@@ -169,6 +169,9 @@ class MqttWorker:
         elif (verb := self._topics.verb_of(message.topic)) is not None:
             if (response := self._commands.receive(verb, message)) is not None:
                 self._publish_response(response)
+        elif message.topic == self._topics.of(AVAILABILITY):
+            if message.payload == OFFLINE.encode() and not self._closed:
+                self._publish(self._topics.message(AVAILABILITY, ONLINE))
         elif message.retained and (correction := self._face_states.correction(message.topic, message.payload)):
             self._publish(correction)
 
@@ -187,7 +190,11 @@ class MqttWorker:
         self._event_sender.connected()
 
     def _subscribe(self) -> None:
-        """Subscribe; to our track states too, to clear those that a killed process left behind."""
+        """Subscribe; also to our own topics, to correct what an earlier connection left behind.
+
+        A killed process leaves track states. In a cluster, the last will of a connection that broke
+        may come after the `online` of the next one, which is on another node.
+        """
         self._subscribe_due_s = math.inf
         if self._deaf:
             log.warning(
@@ -195,8 +202,10 @@ class MqttWorker:
                 self._topics.root,
             )
             return
-        self._client.subscribe([self._topics.of(TRACK_STATE), *([self._birth] if self._birth else [])])
-        self._client.subscribe([self._topics.of(REQUEST)], as_published=True)
+        own = [self._topics.of(AVAILABILITY), self._topics.of(TRACK_STATE)]
+        # QoS 0: with QoS 1, a clustered broker keeps a durable queue for each subscription.
+        self._client.subscribe([*own, *([self._birth] if self._birth else [])], qos=0)
+        self._client.subscribe([self._topics.of(REQUEST)], self._config.mqtt.request_qos, as_published=True)
 
     def _announce(self) -> None:
         """Publish everything again, for a broker or a Home Assistant that may have no state."""

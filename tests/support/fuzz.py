@@ -26,7 +26,9 @@ def fuzz(*strategies: SearchStrategy[Any]) -> Callable[[Check], Check]:
     """
 
     def decorate(check: Check) -> Check:
-        @pytest.mark.parametrize("examples", [FEW, pytest.param(MANY, marks=pytest.mark.long)])
+        @pytest.mark.parametrize(
+            "examples", [FEW, pytest.param(MANY, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]
+        )
         def test(examples: int, tmp_path_factory: pytest.TempPathFactory) -> None:
             file = tmp_path_factory.mktemp("fuzz") / "file"
 

@@ -16,6 +16,7 @@ from trainer.artifacts.predictor import ModelFileReader
 from trainer.artifacts.run_dir import open_run
 from trainer.artifacts.tflite_import import recover
 from trainer.data.dataset import Dataset
+from trainer.errors import CheckpointError
 from trainer.models import ExpressionNet
 
 FACES = 2048  # of Training, on which the batch-norm statistics of a .tflite are measured
@@ -61,7 +62,9 @@ def load_teacher(path: Path, dataset: Dataset, device: torch.device) -> Teacher:
         CheckpointError, ModelError: as `load_network`.
     """
     if path.suffix == ".tflite" and device.type == "cpu":
-        return Teacher(LiteNetwork(path), _name(read_card(path)))
+        card = read_card(path)
+        _check_labels(path, card.labels, dataset)
+        return Teacher(LiteNetwork(path), _name(card))
     return load_network(path, dataset)
 
 
@@ -73,15 +76,17 @@ def load_network(path: Path, dataset: Dataset) -> Network:
         dataset: on whose Training faces the batch-norm statistics of a .tflite are measured.
 
     Raises:
-        CheckpointError: there is none, or it cannot be read.
+        CheckpointError: there is none, it cannot be read, or it has other labels than the data.
         ModelError: a .tflite that cannot be read.
     """
     if path.suffix == ".tflite":
         images = dataset["training"].images[:FACES]
         faces = torch.from_numpy(to_input(images, InputSpec(images.shape[1]))).permute(0, 3, 1, 2)
         model, _, card = recover(path, faces)
+        _check_labels(path, card.labels, dataset)
         return Network(model, _name(card))
     checkpoint = load_checkpoint(open_run(path).best if path.is_dir() else path)
+    _check_labels(path, checkpoint.labels, dataset)
     families = {"teacher": checkpoint.config.teacher.family, "study": checkpoint.config.study.network}
     family = families.get(checkpoint.kind, "compact")
     return Network(checkpoint.model, f"{family} {checkpoint.metrics['accuracy']:.4f} PublicTest")
@@ -95,6 +100,14 @@ def fingerprint(model: nn.Module) -> str:
     for name, values in sorted(model.state_dict().items()):
         summed.update(name.encode() + values.detach().cpu().contiguous().numpy().tobytes())
     return summed.hexdigest()
+
+
+def _check_labels(path: Path, labels: tuple[str, ...], dataset: Dataset) -> None:
+    names = dataset["training"].names
+    if labels != names:
+        raise CheckpointError(
+            f"{path}: the network has the labels {', '.join(labels)}, the data {', '.join(names)}; see trainer.labels."
+        )
 
 
 def _name(card: ModelCard) -> str:

@@ -12,6 +12,7 @@ from trainer.artifacts.checkpoint import load_checkpoint
 from trainer.artifacts.run_dir import newest_student, open_run, write_bytes
 from trainer.config import TrainConfig
 from trainer.data.fer2013 import load_dataset
+from trainer.data.ferplus import labels_kind
 from trainer.export.convert import Converted, convert
 
 EPILOG = """examples:
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
         open_run(args.run).best if args.run else newest_student(Path(config.runs), "a checkpoint").best
     )
     checkpoint = load_checkpoint(path)
-    dataset = load_dataset(config.data or checkpoint.config.data)
+    dataset = load_dataset(config.data or checkpoint.config.data, labels_kind(checkpoint.labels))
     converted = convert(checkpoint, dataset, config, args.as_float, args.allow_failed_gates)
     out = args.out or path.with_name("emotion-float.tflite" if args.as_float else "emotion.tflite")
     write_bytes(out, converted.model)

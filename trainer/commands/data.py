@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from trainer.config import TrainConfig
-from trainer.data.dataset import LABELS, FaceSet
+from trainer.data.dataset import FaceSet
 from trainer.data.fer2013 import load_dataset
 from trainer.data.statistics import describe
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Describe the data set, and draw the requested sheets."""
-    dataset = load_dataset(config.data)
+    dataset = load_dataset(config.data, config.labels)
     findings = describe(dataset)
     if args.sheet or args.corrupted:
         draw(args, dataset["training"], config)
@@ -51,13 +51,14 @@ def draw(args: argparse.Namespace, faces: FaceSet, config: TrainConfig) -> None:
     if args.sheet:
         plots.save_picture(args.sheet, plots.contact_sheet(faces, SHEET_COLUMNS))
     if args.corrupted:
-        face = faces.images[np.flatnonzero(faces.labels == LABELS.index("happy"))[0]]
+        face = faces.images[np.flatnonzero(faces.labels == faces.names.index("happy"))[0]]
         plots.save_picture(args.corrupted, plots.corrupted_sheet(face, config.evaluate.corruption_seed))
 
 
 def _print(findings: dict[str, Any]) -> None:
     splits = findings["splits"]
-    lines = {label: [found["classes"][label] for found in splits.values()] for label in LABELS}
+    labels = next(iter(splits.values()))["classes"]
+    lines = {label: [found["classes"][label] for found in splits.values()] for label in labels}
     rows = {"n": "faces", "duplicates": "duplicates in the same split", "blanks": "blank"}
     rows |= {"votes": "with FER+ votes", "not_a_face": "not a face, by those votes"}
     lines |= {text: [found[key] for found in splits.values()] for key, text in rows.items()}

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     folder, config = begin("student", args, config)
     if config.distill.answers and config.distill.teachers:
         raise UsageError("--answers: the answers stand for their teachers; leave --teacher and distill.teachers out.")
-    dataset = load_dataset(config.data)
+    dataset = load_dataset(config.data, config.labels)
     if not config.distill.teachers and not config.distill.answers:
         newest = str(newest_teacher(config, dataset).path)
         config = replace(config, distill=replace(config.distill, teachers=(newest,)))

@@ -23,6 +23,7 @@ from trainer.config import TrainConfig, load_config
 from trainer.data.corruptions import KINDS
 from trainer.data.dataset import SPLITS, FaceSet, fixed_sample
 from trainer.data.fer2013 import load_dataset
+from trainer.data.ferplus import labels_kind
 from trainer.evaluation import scoring
 from trainer.evaluation.end_to_end import fit_margin, open_face_detector, read_through
 from trainer.reporting.tables import print_scores
@@ -75,9 +76,10 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     if not all(24 <= size <= 480 for size in sizes) or (args.faces or 1) < 1:
         raise UsageError("--sizes must lie between 24 and 480 pixels, and --faces above 0.")
     predictor = open_reader(path)
-    models = Models(predictor, scoring.reading(predictor, path), _other(args.against))
-    dataset = load_dataset(config.data or data_of(path))
+    dataset = load_dataset(config.data or data_of(path), labels_kind(predictor.labels))
     faces = scoring.set_exam(dataset, args.split)
+    names = faces.faces.names
+    models = Models(predictor, scoring.reading(predictor, path, names), _other(args.against, names))
     logits = models.read(faces.faces.images)
     scores: dict[str, Any] = {"model": str(path), "model_digest": digest(path), "data": dataset.source}
     scores |= scoring.single_view(faces, logits, predictor.temperature)
@@ -105,8 +107,8 @@ class Models:
     other: scoring.Read | None
 
 
-def _other(path: Path | None) -> scoring.Read | None:
-    return scoring.reading(open_reader(path), path) if path else None
+def _other(path: Path | None, names: tuple[str, ...]) -> scoring.Read | None:
+    return scoring.reading(open_reader(path), path, names) if path else None
 
 
 def _on_request(

@@ -18,6 +18,7 @@ from trainer.artifacts.run_dir import RunFolder, newest_student, open_run, write
 from trainer.config import TrainConfig
 from trainer.data.dataset import SIDE, SPLITS, FaceSet, fixed_sample
 from trainer.data.fer2013 import load_dataset
+from trainer.data.ferplus import labels_kind
 from trainer.errors import CheckpointError
 from trainer.evaluation import metrics
 from trainer.reporting import ablation, plots, tables
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
 def report_on(folder: RunFolder, args: argparse.Namespace, config: TrainConfig) -> int:
     """Draw and write everything into the run's folder `report`; prints the path of the table."""
     scores, logits = evaluated(folder, args.split)
-    faces = load_dataset(config.data or scores["data"])[args.split]
+    faces = load_dataset(config.data or scores["data"], labels_kind(tuple(scores["per_class"])))[args.split]
     if len(faces) != len(logits):
         raise CheckpointError(
             f"{folder.path}: the scores are of {len(logits)} faces, the data has {len(faces)}; evaluate again."
@@ -125,7 +126,7 @@ def _tables(found: Sequence[tables.ScoreTable]) -> str:
 
 
 def evaluated(folder: RunFolder, split: str) -> tuple[dict[str, Any], NDArray[np.float32]]:
-    """The scores and logits (N, 7) of `trainer evaluate`; of the .tflite, or of the checkpoint.
+    """The scores and logits (N, K) of `trainer evaluate`; of the .tflite, or of the checkpoint.
 
     Raises:
         CheckpointError: the split was not evaluated, or its files are damaged.
@@ -165,11 +166,11 @@ def draw(
     chosen = fixed_sample(len(faces), TSNE_FACES)
     figures = {
         "learning.png": plots.learning_curves(folder.metrics(), folder.path.name),
-        "confusion.png": plots.confusion(np.array(scores["confusion"]), title),
-        "roc.png": plots.roc(values, faces.labels, title),
+        "confusion.png": plots.confusion(np.array(scores["confusion"]), title, faces.names),
+        "roc.png": plots.roc(values, faces.labels, title, faces.names),
         "reliability.png": plots.reliability(scores["calibration"], title),
         "risk-coverage.png": plots.risk_coverage(coverage_curves(scores), title),
-        "tsne.png": plots.tsne(features(folder, faces.images[chosen]), faces.labels[chosen], title),
+        "tsne.png": plots.tsne(features(folder, faces.images[chosen]), faces.labels[chosen], title, faces.names),
         "worst.png": plots.worst_mistakes(faces, values, title),
     }
     if "corruptions" in scores:

@@ -41,5 +41,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Train a teacher; prints its run folder."""
     folder, config = begin("teacher", args, config)
-    train("teacher", config, load_dataset(config.data), folder, args)
+    train("teacher", config, load_dataset(config.data, config.labels), folder, args)
     return 0

@@ -89,11 +89,14 @@ def _pixels(text: str, where: str) -> NDArray[np.uint8]:
 
 
 def read_csv(path: Path) -> dict[str, FaceSet]:
-    """fer2013.csv (emotion,pixels,Usage) or icml_face_data.csv (emotion, Usage, pixels)."""
+    """fer2013.csv (emotion,pixels,Usage), icml_face_data.csv (the same in another order).
+
+    The faces of a file without Usage (train.csv of the competition) are all training faces.
+    """
     images: dict[str, list[NDArray[np.uint8]]] = {}
     labels: dict[str, list[int]] = {}
-    for where, row in rows(path, {"emotion", "pixels", "Usage"}):
-        split = usage_split(row["Usage"], where)
+    for where, row in rows(path, {"emotion", "pixels"}):
+        split = usage_split(row["Usage"] or "", where) if "Usage" in row else "training"
         labels.setdefault(split, []).append(emotion_code(row["emotion"], where))
         images.setdefault(split, []).append(_pixels(row["pixels"], where))
     if not images:

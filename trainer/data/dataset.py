@@ -23,20 +23,23 @@ class FaceSet:
 
     Attributes:
         images: uint8 (N, 48, 48), grey.
-        labels: int64 (N,), index into `LABELS`.
+        labels: int64 (N,), index into `names`.
         votes: uint8 (N, 10), FER+ annotators' votes in the order of `VOTES`, or None.
+        names: of the K labels.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     votes: NDArray[np.uint8] | None = None
+    names: tuple[str, ...] = LABELS
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, index: NDArray[np.bool_] | NDArray[np.int64] | slice) -> FaceSet:
         """The faces that a mask, an index array or a slice selects."""
-        return FaceSet(self.images[index], self.labels[index], None if self.votes is None else self.votes[index])
+        votes = None if self.votes is None else self.votes[index]
+        return FaceSet(self.images[index], self.labels[index], votes, self.names)
 
 
 @dataclass(frozen=True)
@@ -75,3 +78,15 @@ def fixed_sample(size: int, count: int | None) -> NDArray[np.int64]:
         count: number of items to draw, at most `size`; None takes all.
     """
     return np.sort(np.random.default_rng(0).permutation(size)[:count])
+
+
+def shared_out(faces: FaceSet, shares: tuple[int, ...]) -> list[FaceSet]:
+    """Random parts of relative sizes, stratified by label; the same at every call."""
+    generator = np.random.default_rng(0)
+    ends = np.cumsum(shares)[:-1] / sum(shares)
+    chosen: list[list[NDArray[np.int64]]] = [[] for _ in shares]
+    for label in range(len(faces.names)):
+        order = generator.permutation(np.flatnonzero(faces.labels == label))
+        for part, indices in zip(chosen, np.split(order, np.rint(ends * len(order)).astype(int)), strict=True):
+            part.append(indices)
+    return [faces.take(np.sort(np.concatenate(part))) for part in chosen]

@@ -6,14 +6,15 @@ FER+ votes.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.csv_file import MANUAL, emotion_code, read_csv, rows, usage_split
-from trainer.data.dataset import LABELS, SIDE, SPLITS, VOTES, Dataset, FaceSet
-from trainer.data.ferplus import with_votes
+from trainer.data.dataset import LABELS, SIDE, SPLITS, VOTES, Dataset, FaceSet, shared_out
+from trainer.data.ferplus import relabelled, with_votes
 from trainer.data.folders import read_folders
 from trainer.data.pictures import read_grey
 from trainer.data.synthetic import toy_faces
@@ -23,16 +24,26 @@ SHEET_COLUMNS = 50
 TOY_COUNTS = {"training": 1400, "public_test": 350, "private_test": 350}
 
 
-def load_dataset(source: str | None) -> Dataset:
+def load_dataset(source: str | None, labels: str = "fer2013") -> Dataset:
     """Load a data set in any of its forms.
 
     Args:
         source: path of a csv, of a folder of contact sheets (with labels.csv) or of an image-folder
             tree; or "toy".
+        labels: the setting `trainer.labels`.
 
     Raises:
-        DataError: none is named, it is missing, truncated, or in none of these forms.
+        DataError: none is named, it is missing, truncated, or in none of these forms; or it lacks
+            the votes that fer_plus needs.
     """
+    dataset = _load(source)
+    if labels == "fer_plus":
+        dataset = relabelled(dataset)
+    _check_classes(dataset)
+    return dataset
+
+
+def _load(source: str | None) -> Dataset:
     if source is None:
         raise DataError(
             "no data set is named; give --data with a fer2013.csv, an image-folder tree, contact sheets, or toy."
@@ -41,7 +52,7 @@ def load_dataset(source: str | None) -> Dataset:
         return toy_dataset()
     path = Path(source)
     if path.is_file():
-        splits = with_votes(path, read_csv(path))
+        splits = _with_public_test(path, with_votes(path, read_csv(path)))
     elif (path / "labels.csv").is_file():
         splits = _read_sheets(path)
     elif (path / "train").is_dir():
@@ -50,7 +61,6 @@ def load_dataset(source: str | None) -> Dataset:
         raise DataError(f"{path}: neither labels.csv nor a folder train/ is in this folder; {MANUAL}.")
     else:
         raise DataError(f"{path}: there is no such file or folder; {MANUAL}.")
-    _check_classes(splits, source)
     return Dataset({name: splits[name] for name in SPLITS if name in splits}, source)
 
 
@@ -60,13 +70,28 @@ def toy_dataset(seed: int = 0) -> Dataset:
     return Dataset({s: FaceSet(*toy_faces(n, LABELS, SIDE, generator)) for s, n in TOY_COUNTS.items()}, "toy")
 
 
-def _check_classes(splits: dict[str, FaceSet], source: str) -> None:
-    if "training" not in splits:
+def _with_public_test(path: Path, splits: dict[str, FaceSet]) -> dict[str, FaceSet]:
+    """The splits; where there are training faces only, with a tenth of them as PublicTest."""
+    if set(splits) != {"training"}:
+        return splits
+    training, public = shared_out(splits["training"], (9, 1))
+    print(
+        f"trainer: {path.name} has training faces only; {len(public):,} of them, a tenth of each emotion, "
+        "are PublicTest.",
+        file=sys.stderr,
+    )
+    return {"training": training, "public_test": public}
+
+
+def _check_classes(dataset: Dataset) -> None:
+    if "training" not in dataset.splits:
         return
-    counts = np.bincount(splits["training"].labels, minlength=len(LABELS))
-    empty = [LABELS[i] for i in np.flatnonzero(counts == 0)]
+    names, labels = dataset["training"].names, dataset["training"].labels
+    empty = [names[i] for i in np.flatnonzero(np.bincount(labels, minlength=len(names)) == 0)]
     if empty:
-        raise DataError(f"{source}: no training face is labelled {' or '.join(empty)}; every class needs at least one.")
+        raise DataError(
+            f"{dataset.source}: no training face is labelled {' or '.join(empty)}; every class needs at least one."
+        )
 
 
 def _read_sheets(path: Path) -> dict[str, FaceSet]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.config import StudyConfig
-from trainer.data.dataset import LABELS, SIDE, Dataset, FaceSet
+from trainer.data.dataset import LABELS, SIDE, Dataset, FaceSet, shared_out
 from trainer.data.pictures import PICTURES, read_grey
 from trainer.errors import DataError
 
@@ -23,7 +23,7 @@ PROTOCOLS = {
     "811": "all faces shuffled, 8:1:1 of each emotion",
     "7178": "trained on nine tenths of Training, chosen on the rest, tested on PublicTest and PrivateTest together",
 }
-SEED = 0  # of every split and every transformed copy: all rows get the same faces
+SEED = 0  # of every transformed copy: all rows get the same faces
 MAX_TURN_DEG, MAX_ZOOM, MAX_SHIFT = 15.0, 0.1, 0.1  # degrees, share, share of the side
 
 
@@ -76,18 +76,6 @@ def together(parts: Iterable[FaceSet]) -> FaceSet:
         np.concatenate([part.labels for part in parts]),
         np.concatenate(votes) if len(votes) == len(parts) else None,
     )
-
-
-def shared_out(faces: FaceSet, shares: tuple[int, ...]) -> list[FaceSet]:
-    """Random parts of relative sizes, stratified by emotion; the same at every call."""
-    generator = np.random.default_rng(SEED)
-    ends = np.cumsum(shares)[:-1] / sum(shares)
-    chosen: list[list[NDArray[np.int64]]] = [[] for _ in shares]
-    for label in range(len(LABELS)):
-        order = generator.permutation(np.flatnonzero(faces.labels == label))
-        for part, indices in zip(chosen, np.split(order, np.rint(ends * len(order)).astype(int)), strict=True):
-            part.append(indices)
-    return [faces.take(np.sort(np.concatenate(part))) for part in chosen]
 
 
 def balanced(faces: FaceSet, count: int, more: FaceSet | None = None) -> FaceSet:

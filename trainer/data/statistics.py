@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data.dataset import LABELS, VOTES, Dataset, FaceSet, duplicate_mask
+from trainer.data.dataset import VOTES, Dataset, FaceSet, duplicate_mask
 
 BLANK = 2.0  # grey levels of standard deviation below which an image is blank
 
@@ -34,10 +34,10 @@ def describe(dataset: Dataset) -> dict[str, Any]:
 
 
 def _split(faces: FaceSet) -> dict[str, Any]:
-    counts = np.bincount(faces.labels, minlength=len(LABELS))
+    counts = np.bincount(faces.labels, minlength=len(faces.names))
     found: dict[str, Any] = {
         "n": len(faces),
-        "classes": {label: int(count) for label, count in zip(LABELS, counts, strict=True)},
+        "classes": {label: int(count) for label, count in zip(faces.names, counts, strict=True)},
         "duplicates": len(faces) - len({image.tobytes() for image in faces.images}),
         "blanks": int(blanks(faces.images).sum()),
         "votes": 0,

@@ -17,7 +17,7 @@ from device.config.schema import DetectorConfig
 from device.inference.box import Box
 from device.inference.model_card import CropMargin
 from device.inference.preprocess import crop_face, face_square
-from trainer.data.dataset import LABELS, FaceSet
+from trainer.data.dataset import FaceSet
 
 if TYPE_CHECKING:
     from device.vision.detection import Detector
@@ -154,8 +154,8 @@ def read_through(
             crops.append(crop_face(placed.frame, face_square(box, reader.margin), faces.images.shape[1]))
     through = direct = lost = None
     if found:
-        through = _accuracy(reader, np.stack(crops), faces.labels[found])
-        direct = _accuracy(reader, faces.images[found], faces.labels[found])
+        shown = faces.take(np.array(found))
+        through, direct = (_accuracy(reader, images, shown) for images in (np.stack(crops), shown.images))
         lost = 100 * (direct - through)
     return {
         "faces_pasted": len(faces),
@@ -166,6 +166,6 @@ def read_through(
     }
 
 
-def _accuracy(reader: Predictor, faces: Grey, labels: NDArray[np.int64]) -> float:
-    names = [reader.labels[k] for k in reader.logits(faces).argmax(1)]
-    return float(np.mean([name == LABELS[label] for name, label in zip(names, labels, strict=True)]))
+def _accuracy(reader: Predictor, images: Grey, faces: FaceSet) -> float:
+    names = [reader.labels[k] for k in reader.logits(images).argmax(1)]
+    return float(np.mean([name == faces.names[label] for name, label in zip(names, faces.labels, strict=True)]))

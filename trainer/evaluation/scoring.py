@@ -14,14 +14,14 @@ from device.errors import ModelError
 from trainer.artifacts.predictor import Predictor
 from trainer.data.corruptions import KINDS, SEVERITIES, corrupt
 from trainer.data.dataset import LABELS, VOTES, Dataset, FaceSet, duplicate_mask
+from trainer.data.ferplus import VOTE_NAMES
 from trainer.evaluation import metrics, significance
 from trainer.evaluation.tta import ten_views
 
-VOTED = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")  # FER+'s names, in our order
 CURVE_POINTS = 100  # of the risk-coverage curve in the output
 MIRRORED = 2  # the first two of the ten views are the face and its mirror image
 
-Read = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # faces (N, S, S) to logits (N, 7)
+Read = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # faces (N, S, S) to logits (N, K)
 Chosen = slice | NDArray[np.bool_]
 
 
@@ -46,15 +46,15 @@ def set_exam(dataset: Dataset, split: str) -> EvaluationSet:
     return EvaluationSet(split, faces, new if new is not None and new.any() else None)
 
 
-def reading(reader: Predictor, path: Path) -> Read:
-    """A function from faces to the model's logits, with columns in the order of `LABELS`.
+def reading(reader: Predictor, path: Path, names: tuple[str, ...] = LABELS) -> Read:
+    """A function from faces to the model's logits, with columns in the order of `names`.
 
     Raises:
         ModelError: the model has other labels.
     """
-    if set(reader.labels) != set(LABELS):
-        raise ModelError(f"{path}: the model has the labels {', '.join(reader.labels)}, the data {', '.join(LABELS)}.")
-    columns = [reader.labels.index(label) for label in LABELS]
+    if set(reader.labels) != set(names):
+        raise ModelError(f"{path}: the model has the labels {', '.join(reader.labels)}, the data {', '.join(names)}.")
+    columns = [reader.labels.index(label) for label in names]
     return lambda faces: reader.logits(faces)[:, columns]
 
 
@@ -63,7 +63,7 @@ def single_view(exam: EvaluationSet, logits: NDArray[np.float32], temperature: f
 
     Args:
         exam: the faces.
-        logits: (N, 7).
+        logits: (N, K).
         temperature: that calibrates them.
 
     Returns:
@@ -75,7 +75,7 @@ def single_view(exam: EvaluationSet, logits: NDArray[np.float32], temperature: f
 
     def measure(chosen: Chosen) -> dict[str, Any]:
         faces = exam.faces.take(chosen)
-        found = metrics.summarise(scores[chosen], faces.labels, LABELS)
+        found = metrics.summarise(scores[chosen], faces.labels, faces.names)
         found["calibration"] = calibration(logits[chosen], faces, temperature)
         found["risk_coverage"] = risk_coverage(scores[chosen], faces.labels)
         found["standard_error"] = float(np.sqrt(found["accuracy"] * (1 - found["accuracy"]) / len(faces)))
@@ -83,7 +83,7 @@ def single_view(exam: EvaluationSet, logits: NDArray[np.float32], temperature: f
 
     result = {"split": exam.split, "temperature": temperature} | exam.on_both(measure)
     if exam.faces.votes is not None:
-        result["fer_plus"] = _against_votes(scores, exam.faces.votes)
+        result["fer_plus"] = _against_votes(scores, exam.faces)
     return result
 
 
@@ -105,14 +105,15 @@ def _calibrated(logits: NDArray[np.float32], faces: FaceSet, temperature: float)
         "ece": metrics.ece(scores, faces.labels),
         "brier": metrics.brier(scores, faces.labels),
         "nll": metrics.nll(scores, faces.labels),
-        "nll_votes": None if faces.votes is None else _against_votes(scores, faces.votes)["nll"],
+        "nll_votes": None if faces.votes is None else _against_votes(scores, faces)["nll"],
         "bins": [{"n": len(c), "confidence": float(c.mean()), "accuracy": float(r.mean())} for c, r in bins],
     }
 
 
-def _against_votes(scores: NDArray[np.float64], votes: NDArray[np.uint8]) -> dict[str, Any]:
-    """Scores compared with FER+ vote shares, over faces with a vote for one of the seven."""
-    counts = votes[:, [VOTES.index(name) for name in VOTED]].astype(np.float64)
+def _against_votes(scores: NDArray[np.float64], faces: FaceSet) -> dict[str, Any]:
+    """Scores compared with FER+ vote shares, over faces with a vote for one of the labels."""
+    assert faces.votes is not None
+    counts = faces.votes[:, [VOTES.index(VOTE_NAMES[name]) for name in faces.names]].astype(np.float64)
     voted = counts.sum(1) > 0
     shares = counts[voted] / counts[voted].sum(1, keepdims=True)
     right = scores[voted].argmax(1) == shares.argmax(1)
@@ -143,7 +144,7 @@ def several_views(exam: EvaluationSet, read: Read, temperature: float, shift_px:
         {"mirrored": ..., "ten_views": ...}: views, `metrics.summarise`, and again under
         `without_duplicates`.
     """
-    result, total = {}, np.zeros((len(exam.faces), len(LABELS)))
+    result, total = {}, np.zeros((len(exam.faces), len(exam.faces.names)))
     for count, view in enumerate(ten_views(exam.faces.images, shift_px), start=1):
         total += metrics.softmax(read(view), temperature)
         if count == MIRRORED:
@@ -153,11 +154,11 @@ def several_views(exam: EvaluationSet, read: Read, temperature: float, shift_px:
 
 
 def _summary(exam: EvaluationSet, scores: NDArray[np.float64]) -> dict[str, Any]:
-    return exam.on_both(lambda c: metrics.summarise(scores[c], exam.faces.labels[c], LABELS))
+    return exam.on_both(lambda c: metrics.summarise(scores[c], exam.faces.labels[c], exam.faces.names))
 
 
 def against(exam: EvaluationSet, logits: NDArray[np.float32], other: NDArray[np.float32]) -> dict[str, Any]:
-    """`significance.compare` of two networks' logits (N, 7); again under `without_duplicates`."""
+    """`significance.compare` of two networks' logits (N, K); again under `without_duplicates`."""
     right, other_right = (values.argmax(1) == exam.faces.labels for values in (logits, other))
     return exam.on_both(lambda chosen: significance.compare(right[chosen], other_right[chosen]))
 

@@ -24,7 +24,9 @@ from trainer.models.vgg import STAGES, VGGTrunk
 def _compact(**options: Any) -> CompactTrunk:
     """The student of `StudentConfig`; options replace its settings."""
     config = replace(StudentConfig(), **options)
-    return CompactTrunk(config.channels, config.tail, config.stem_stride, config.se, config.branches == "acb", config.tail_pool)
+    return CompactTrunk(
+        config.channels, config.tail, config.stem_stride, config.se, config.branches == "acb", config.tail_pool
+    )
 
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {

@@ -19,8 +19,8 @@ from trainer.data.corruptions import KINDS, SEVERITIES, corrupt
 from trainer.data.dataset import LABELS, FaceSet
 from trainer.evaluation import metrics
 
-# Okabe & Ito's palette for colour-blind people: one colour an emotion, in the order of LABELS.
-COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#0072b2", "#56b4e9", "#7f7f7f")
+# Okabe & Ito's palette for colour-blind people: one colour an emotion, in the order of the labels.
+COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#0072b2", "#56b4e9", "#7f7f7f", "#000000")
 INK, FAINT = "#222222", "#d9d9d9"
 BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#9ecae1", "#2171b5", "#08306b"])
 DPI = 130
@@ -37,8 +37,8 @@ def save_picture(path: Path, figure: Figure) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def confusion(matrix: NDArray[np.int64], title: str) -> Figure:
-    """Confusion matrix (K, K): shares of each row, and counts."""
+def confusion(matrix: NDArray[np.int64], title: str, names: Sequence[str] = LABELS) -> Figure:
+    """Confusion matrix (K, K) of K labels: shares of each row, and counts."""
     figure = Figure((7.6, 6.4), layout="constrained")
     axes = figure.subplots()
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
@@ -49,22 +49,22 @@ def confusion(matrix: NDArray[np.int64], title: str) -> Figure:
             column, row - 0.09, f"{100 * shares[row, column]:.0f}", ha="center", va="center", color=colour, size=12
         )
         axes.text(column, row + 0.24, f"{matrix[row, column]}", ha="center", va="center", color=colour, size=7.5)
-    axes.set_xticks(range(len(LABELS)), LABELS, rotation=30, ha="right")
-    axes.set_yticks(range(len(LABELS)), [f"{n}\n{s:,}" for n, s in zip(LABELS, matrix.sum(1), strict=True)])
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    axes.set_yticks(range(len(names)), [f"{n}\n{s:,}" for n, s in zip(names, matrix.sum(1), strict=True)])
     axes.set(title=title, xlabel="predicted, % of the row (below: faces)", ylabel="truth")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure
 
 
-def roc(scores: NDArray[np.float64], labels: NDArray[np.int64], title: str) -> Figure:
+def roc(scores: NDArray[np.float64], labels: NDArray[np.int64], title: str, names: Sequence[str] = LABELS) -> Figure:
     """One curve an emotion, against all others; scores (N, K), labels (N,)."""
     from sklearn.metrics import roc_curve
 
     figure = Figure((6.6, 6.2), layout="constrained")
     axes = plain(figure.subplots(), title, "false positive rate", "true positive rate")
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1, zorder=0)
-    for k, name in enumerate(LABELS):
+    for k, name in enumerate(names):
         area = metrics.auc(scores[:, k], labels == k)
         if area is not None:
             false, true, _ = roc_curve(labels == k, scores[:, k])
@@ -185,7 +185,7 @@ def compared_curves(
     return figure
 
 
-def tsne(features: NDArray[np.float32], labels: NDArray[np.int64], title: str) -> Figure:
+def tsne(features: NDArray[np.float32], labels: NDArray[np.int64], title: str, names: Sequence[str] = LABELS) -> Figure:
     """The penultimate features (N, C) on a plane (van der Maaten & Hinton 2008), one dot a face."""
     from sklearn.manifold import TSNE
 
@@ -193,7 +193,7 @@ def tsne(features: NDArray[np.float32], labels: NDArray[np.int64], title: str) -
     points = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(features)
     figure = Figure((7.4, 6.6), layout="constrained")
     axes = figure.subplots()
-    for k, name in enumerate(LABELS):
+    for k, name in enumerate(names):
         chosen = points[labels == k]
         axes.scatter(chosen[:, 0], chosen[:, 1], s=9, color=COLOURS[k], alpha=0.75, linewidths=0, label=name)
     axes.set(title=title, xticks=[], yticks=[])
@@ -207,19 +207,19 @@ def worst_mistakes(faces: FaceSet, scores: NDArray[np.float64], title: str, rows
     predicted, confidence = scores.argmax(1), scores.max(1)
     wrong = np.flatnonzero(predicted != faces.labels)
     worst = wrong[np.argsort(-confidence[wrong])][: rows * columns]
-    captions = [f"{LABELS[faces.labels[i]]}\n→ {LABELS[predicted[i]]} {confidence[i]:.2f}" for i in worst]
+    captions = [f"{faces.names[faces.labels[i]]}\n→ {faces.names[predicted[i]]} {confidence[i]:.2f}" for i in worst]
     return _sheet(faces.images[worst], captions, f"{title}\nlabel → prediction, confidence", columns)
 
 
 def contact_sheet(faces: FaceSet, columns: int) -> Figure:
     """The first faces of each emotion, a row each."""
-    chosen = [np.flatnonzero(faces.labels == k)[:columns] for k in range(len(LABELS))]
-    figure = Figure((columns * 0.95 + 1.0, len(LABELS) * 0.95 + 0.3), layout="constrained")
-    grid = figure.subplots(len(LABELS), columns, squeeze=False)
+    chosen = [np.flatnonzero(faces.labels == k)[:columns] for k in range(len(faces.names))]
+    figure = Figure((columns * 0.95 + 1.0, len(faces.names) * 0.95 + 0.3), layout="constrained")
+    grid = figure.subplots(len(faces.names), columns, squeeze=False)
     for k, indices in enumerate(chosen):
         for column in range(columns):
             _face(grid[k, column], faces.images[indices[column]] if column < len(indices) else None, "")
-        grid[k, 0].set_ylabel(LABELS[k], rotation=0, ha="right", va="center", color=INK)
+        grid[k, 0].set_ylabel(faces.names[k], rotation=0, ha="right", va="center", color=INK)
     return figure
 
 

@@ -31,7 +31,7 @@ from trainer.artifacts.answers_file import (
 from trainer.artifacts.loading import Teacher, fingerprint
 from trainer.config import FitConfig, TrainConfig
 from trainer.data.augment import Random, SeededRandom
-from trainer.data.dataset import LABELS, FaceSet
+from trainer.data.dataset import FaceSet
 from trainer.errors import CheckpointError
 from trainer.training.batches import Batch, Views, channels_last
 from trainer.training.distributed import ALONE, ProcessGroup
@@ -56,7 +56,7 @@ def header_for(
     return AnswersHeader(
         faces=hashlib.sha256(training.images.tobytes() + training.labels.tobytes()).hexdigest(),
         count=len(training),
-        labels=LABELS,
+        labels=training.names,
         augment=vars(config.augment),
         mixup=fit.mixup if mixed else 0.0,
         mixup_share=fit.mixup_share if mixed else 0.0,

@@ -7,7 +7,7 @@ import torch
 from trainer.artifacts.checkpoint import build
 from trainer.artifacts.loading import Network
 from trainer.config import TrainConfig, fit_of
-from trainer.data.dataset import LABELS, FaceSet
+from trainer.data.dataset import FaceSet
 from trainer.errors import CheckpointError
 from trainer.models import ExpressionNet
 
@@ -25,7 +25,7 @@ def build_model(kind: str, config: TrainConfig, training: FaceSet, votes: int, s
     Raises:
         CheckpointError: `start` has another architecture.
     """
-    model = build(kind, config, len(LABELS), votes)
+    model = build(kind, config, len(training.names), votes)
     if fit_of(kind, config).bias_from_frequencies:
         set_bias_from_frequencies(model, training)
     if start is not None:
@@ -36,7 +36,7 @@ def build_model(kind: str, config: TrainConfig, training: FaceSet, votes: int, s
 @torch.no_grad()
 def set_bias_from_frequencies(model: ExpressionNet, faces: FaceSet) -> None:
     """Set the head's bias to the log of the class frequencies."""
-    counts = torch.bincount(torch.from_numpy(faces.labels), minlength=len(LABELS)).clamp_min(1)
+    counts = torch.bincount(torch.from_numpy(faces.labels), minlength=len(faces.names)).clamp_min(1)
     model.head.bias.copy_((counts / counts.sum()).log())
 
 

@@ -15,7 +15,7 @@ from trainer.artifacts.answers_file import Answers, AnswersWriter, read_answers
 from trainer.artifacts.loading import Network, Teacher
 from trainer.config import FitConfig, TrainConfig, fit_of
 from trainer.data.augment import Random
-from trainer.data.dataset import LABELS, SIDE, VOTES, Dataset, FaceSet, duplicate_mask
+from trainer.data.dataset import SIDE, VOTES, Dataset, FaceSet, duplicate_mask
 from trainer.errors import RunError
 from trainer.training.answered_views import (
     AnsweredViews,
@@ -126,7 +126,7 @@ class Learner:
         self.answered: AnsweredViews | None = None
         self.public = _tensors(task.dataset["public_test"], self.device)
         labels = self.views.labels
-        self.class_weights = balanced_weights(labels, len(LABELS)) if self.fit.class_weights else None
+        self.class_weights = balanced_weights(labels, len(training.names)) if self.fit.class_weights else None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -223,7 +223,7 @@ class Learner:
         faces, labels = self.public
         with self.autocast():
             logits = torch.cat([self.average.module(part).float() for part in faces.split(512)])
-        targets = targets_of(labels, len(LABELS), 0.0)
+        targets = targets_of(labels, logits.shape[1], 0.0)
         hits = logits.topk(5).indices == labels.unsqueeze(1)  # (N, 5), the best first
         top1, top5 = hits[:, 0].float().mean(), hits.any(1).float().mean()
         return {"accuracy": float(top1), "top5": float(top5), "loss_public": float(cross_entropy(logits, targets))}
@@ -248,7 +248,7 @@ def build_views(task: Task, training: FaceSet, random: Random) -> Views:
     votes = None
     if training.votes is not None and _has_votes(task, training):
         votes = torch.from_numpy(training.votes).float().to(random.device)
-    return Views(faces, labels, votes, task.config.augment, task.fit, len(LABELS), random)
+    return Views(faces, labels, votes, task.config.augment, task.fit, len(training.names), random)
 
 
 def _tensors(faces: FaceSet, device: torch.device) -> tuple[Tensor, Tensor]:

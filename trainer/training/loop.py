@@ -16,7 +16,6 @@ import torch
 from trainer.artifacts.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from trainer.artifacts.run_dir import RunFolder
 from trainer.config import FitConfig
-from trainer.data.dataset import LABELS
 from trainer.errors import CheckpointError
 from trainer.training.distributed import ALONE, ProcessGroup
 from trainer.training.learner import Learner, Task
@@ -142,7 +141,7 @@ def _checkpoint(learner: Learner, progress: Progress, training: dict[str, Any]) 
     return Checkpoint(
         model=learner.model,
         kind=task.kind,
-        labels=LABELS,
+        labels=task.dataset["training"].names,
         config=task.config,
         epoch=progress.epoch,
         metrics=progress.history[-1],

@@ -120,6 +120,12 @@ def test_empty_file(tmp_path: Path, name: str) -> None:
     assert "the file is empty" in error_of(tmp_path / name)
 
 
+def test_a_format_that_opencv_knows_but_has_turned_off(tmp_path: Path) -> None:
+    path = tmp_path / "render.exr"
+    path.write_bytes(b"v/1\x01\2\0\0\0" + bytes(50))
+    assert "cannot be decoded" in error_of(path)
+
+
 @pytest.mark.parametrize("name", ["text.mp4", "text.png", "text"])
 def test_a_file_that_is_not_a_picture(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("this is prose, and no picture\n" * 50)

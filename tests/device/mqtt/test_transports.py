@@ -121,10 +121,13 @@ def test_a_giant_that_is_retained_at_the_broker_is_not_received(own_mosquitto: M
         received: list[int] = []
         client = publisher._worker._client._connection
         assert client is not None
-        client._client.on_message = lambda _client, _data, message: received.append(len(message.payload))
+        topic = f"{ROOT}/cmd/request/status"
+        client._client.on_message = lambda _client, _data, message: (
+            received.append(len(message.payload)) if message.topic == topic else None
+        )
 
         def asked() -> list[int]:
-            listener.publish(f"{ROOT}/cmd/request/status", "{}")  # again, if it was not subscribed yet
+            listener.publish(topic, "{}")  # again, if it was not subscribed yet
             return received
 
         wait_for(asked, "a request")
