@@ -5,8 +5,8 @@
 
 docs/studies.json has every figure measured so far: rows may be trained on several machines, and
 their folders need not be kept. A row that a folder has too is taken from there. Replaces the part
-of docs/studies.md between <!-- rows:begin --> and <!-- rows:end -->. Where two rows have figures, it
-also copies the Pareto plots to docs/pictures/ and puts one into the README. Figures of synthetic
+of docs/studies.md between <!-- rows:begin --> and <!-- rows:end -->. Where two rows have figures,
+it also copies the Pareto plots to docs/pictures/ and puts one into the README. Figures of synthetic
 faces are refused.
 """
 

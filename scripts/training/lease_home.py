@@ -69,6 +69,7 @@ def unpack(home: Path, runs: Path) -> int:
     """
     pieces = sorted(home.glob(NAME.format("*")))
     content = io.BytesIO(b"".join(piece.read_bytes() for piece in pieces))
+    runs.mkdir(parents=True, exist_ok=True)
     known, count = _ledger(runs), 0
     try:
         with tarfile.open(fileobj=content) as tar:

@@ -158,8 +158,8 @@ def started(minutes: str, runs: str, folder: Path, *more: str) -> subprocess.Pop
     command = [sys.executable, "-m", "scripts.training.lease", minutes, "--data", str(folder / "fer2013.csv")]
     command += ["--runs", str(folder / runs), "--home", str(folder / "home"), "--jobs", "2", "--epochs", "2"]
     command += ["--views", "2", "--seeds", "1", "--models", "residual/pooled", *more]
-    settings = ("teacher.width=0.125", "compile=false", "threads=1", "checkpoint_s=0")
-    settings += ("teacher.fit.batch_size=14", "student.fit.batch_size=14")
+    settings = ["teacher.width=0.125", "compile=false", "threads=1", "checkpoint_s=0"]
+    settings += ["teacher.fit.batch_size=14", "student.fit.batch_size=14"]
     command += [part for setting in settings for part in ("--set", f"trainer.{setting}")]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
