@@ -7,8 +7,9 @@
 
 qemu runs the same LiteRT, XNNPACK and OpenCV as a board does, and a plugin counts the instructions.
 The counts are the same each time within half a percent, on any machine and however busy it is.
-They are not time: how many instructions a processor finishes in a cycle depends on the processor, the code and the memory.
-Needs root for the Debian that the first run makes, the tools that --install fetches, and PyTorch.
+They are not time: how many instructions a processor finishes in a cycle depends on the processor,
+the code and the memory. Needs root for the Debian that the first run makes, the tools that
+--install fetches, and PyTorch.
 """
 
 from __future__ import annotations
