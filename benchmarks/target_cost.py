@@ -6,9 +6,10 @@
     python -m benchmarks.target_cost --write docs/latency.md
 
 qemu runs the same LiteRT, XNNPACK and OpenCV as a board does, and a plugin counts the instructions.
-The counts are the same each time, on any machine and however busy it is. They are not time: how
-many instructions a processor finishes in a cycle depends on the processor, the code and the memory.
-Needs root for the Debian that the first run makes, the tools that --install fetches, and PyTorch.
+The counts are the same each time within half a percent, on any machine and however busy it is.
+They are not time: how many instructions a processor finishes in a cycle depends on the processor,
+the code and the memory. Needs root for the Debian that the first run makes, the tools that
+--install fetches, and PyTorch.
 """
 
 from __future__ import annotations

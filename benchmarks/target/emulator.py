@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,13 +43,13 @@ class Core:
     Attributes:
         title: for the table.
         cpu: as qemu calls it.
-        part: number by which LiteRT knows it and chooses kernels; 0 for x86.
+        part: number by which LiteRT knows it and chooses kernels.
         features: as /proc/cpuinfo names them.
     """
 
     title: str
     cpu: str
-    part: int = 0
+    part: int
     features: str = FEATURES
 
     @property
@@ -71,7 +70,6 @@ CORES = {
     "a53": Core("Cortex-A53", "cortex-a53", 0xD03),  # Pi 3, Zero 2 W
     "a72": Core("Cortex-A72", "cortex-a72", 0xD08),  # Pi 4
     "a76": Core("Cortex-A76", "cortex-a76", 0xD0B, f"{FEATURES} {NEWER}"),  # Pi 5
-    "haswell": Core("x86 without VNNI", "Haswell", features="avx2"),
 }
 
 
@@ -109,8 +107,7 @@ class Emulator:
         for wheel in sorted(unpacked.rglob("*.whl")):
             zipfile.ZipFile(wheel).extractall(self._packages)
         for core in CORES.values():
-            if core.part:
-                self._add(core)
+            self._add(core)
 
     def _add(self, core: Core) -> None:
         """Write a folder that has the file system's folders and the processor's /proc/cpuinfo."""
@@ -140,9 +137,6 @@ class Emulator:
             "PYTHONDONTWRITEBYTECODE=1",
         ]
         plugin = ("-cpu", core.cpu, "-plugin", f"{self._plugin},out={out}", "-U", "LD_LIBRARY_PATH")
-        if not core.part:
-            paths = os.pathsep.join([str(workshop.REPOSITORY), *filter(None, sys.path)])
-            return [*always, f"PYTHONPATH={paths}", "qemu-x86_64", *plugin, Path(sys.executable).resolve()]
         paths = os.pathsep.join([str(self._packages), str(workshop.REPOSITORY)])
         always += [f"PYTHONPATH={paths}", "PYTHONHOME=/usr", "qemu-aarch64", "-L", self._folder / core.cpu]
         return [*always, *plugin, (self._root / "usr" / "bin" / "python3").resolve()]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 MARK = 0x7E57  # as in count.c
 WARM_UP = 2  # inferences, before one is counted
+SYSTEM_CALL = ctypes.CDLL(None).syscall  # looked up now, so that it is not counted
 SETTLE = 15  # frames, after which the track is confirmed
 
 
@@ -28,7 +29,7 @@ def main() -> int:
 
 def mark(number: int) -> None:
     """Tell the plugin that a counted part begins (0) or ends (1)."""
-    ctypes.CDLL(None).syscall(ctypes.c_long(MARK), ctypes.c_long(number))
+    SYSTEM_CALL(ctypes.c_long(MARK), ctypes.c_long(number))
 
 
 def count_network(path: Path) -> None:

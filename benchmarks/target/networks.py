@@ -52,7 +52,7 @@ def cut(model: Path, folder: Path) -> dict[str, Path]:
     """The network up to each of its operators, by a title with the operator and its shapes.
 
     A cut network gives what nothing in it uses any more, so each costs what the one before it cost
-    and its own last operator, if XNNPACK runs that alone.
+    and its own last operator. None ends with a padding: XNNPACK runs it with what comes after it.
     """
     from ai_edge_litert.tools import flatbuffer_utils as flatbuffer
 
@@ -68,6 +68,8 @@ def cut(model: Path, folder: Path) -> dict[str, Path]:
         op = graph.operators[-1]
         shapes = ["x".join(map(str, graph.tensors[i].shape)) for i in (*op.inputs[:2], op.outputs[0])]
         kind = str(flatbuffer.opcode_to_name(content, op.opcodeIndex)).lower()
+        if kind == "pad":
+            continue
         path = folder / f"{length:03d}.tflite"
         path.write_bytes(bytes(flatbuffer.convert_object_to_bytearray(content)))
         parts[f"{length:02d} {kind} {' '.join(shapes[:-1])} -> {shapes[-1]}"] = path
