@@ -68,7 +68,7 @@ class EyeState:
 def normalised(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Patches (N, 16, 24) without their own brightness and contrast: (N, 384)."""
     flat = patches.reshape(len(patches), -1).astype(np.float32)
-    return (flat - flat.mean(1, keepdims=True)) / (flat.std(1, keepdims=True) + NOISE)
+    return np.asarray((flat - flat.mean(1, keepdims=True)) / (flat.std(1, keepdims=True) + NOISE), np.float32)
 
 
 def eye_patch(image: NDArray[np.uint8], points: Points, side: int) -> NDArray[np.uint8]:
