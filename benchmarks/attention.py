@@ -130,9 +130,16 @@ def open_faces(folder: Path, network: LandmarkNetwork, detector: Detector) -> li
         for _ in range(4):
             seen = network.look(image, boxes[0], roll_deg)
             roll_deg = head_geometry.roll_deg(seen.points)
-        grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-        found.append((grey, seen.points, boxes[0]))
+        found.append(_cut_out(image, seen.points, boxes[0]))
     return found
+
+
+def _cut_out(image: Image, points: Points, box: Box) -> Face:
+    """The face and as much again around it, grey."""
+    left, top = max(0, int(box.x - box.width / 2)), max(0, int(box.y - box.height / 2))
+    part = image[top : int(box.y + 1.5 * box.height), left : int(box.x + 1.5 * box.width)]
+    grey = np.asarray(cv2.cvtColor(part, cv2.COLOR_BGR2GRAY), np.uint8)
+    return grey, points - [left, top, 0], box._replace(x=box.x - left, y=box.y - top)
 
 
 def told_apart(state: EyeState, faces: list[Face]) -> dict[str, float]:
