@@ -10,7 +10,6 @@ import math
 import zipfile
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,6 +78,8 @@ def eye_patch(image: NDArray[np.uint8], points: Points, side: int) -> NDArray[np
         points: of the face, (468, 3), pixels of the image.
         side: 0 is the left eye of the picture, 1 the right one.
     """
+    import cv2
+
     outer, inner = (np.asarray(points[index, :2], np.float64) for index in CORNERS[side])
     across = inner - outer
     turn = math.atan2(across[1], across[0])
