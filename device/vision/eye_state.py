@@ -10,7 +10,6 @@ import math
 import zipfile
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,7 +67,7 @@ class EyeState:
 def normalised(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Patches (N, 16, 24) without their own brightness and contrast: (N, 384)."""
     flat = patches.reshape(len(patches), -1).astype(np.float32)
-    return (flat - flat.mean(1, keepdims=True)) / (flat.std(1, keepdims=True) + NOISE)
+    return np.asarray((flat - flat.mean(1, keepdims=True)) / (flat.std(1, keepdims=True) + NOISE), np.float32)
 
 
 def eye_patch(image: NDArray[np.uint8], points: Points, side: int) -> NDArray[np.uint8]:
@@ -79,6 +78,8 @@ def eye_patch(image: NDArray[np.uint8], points: Points, side: int) -> NDArray[np
         points: of the face, (468, 3), pixels of the image.
         side: 0 is the left eye of the picture, 1 the right one.
     """
+    import cv2
+
     outer, inner = (np.asarray(points[index, :2], np.float64) for index in CORNERS[side])
     across = inner - outer
     turn = math.atan2(across[1], across[0])
