@@ -14,7 +14,7 @@ from device.camera.sources.media_file import is_picture
 from device.config import usage_policy
 from device.config.schema import CameraConfig, DeviceConfig, PipelineConfig, SmootherConfig, TrackerConfig, load_config
 from device.errors import ConfigError
-from device.messages import UNKNOWN
+from device.messages import UNKNOWN, AttentionState
 from device.vision.face_check import MAX_BURST
 from device.vision.observation import FaceReading, Observation
 from device.vision.pipeline import from_config
@@ -33,6 +33,7 @@ class FaceRow:
     confidence: float  # score of the emotion, 0 to 1; of the best label while it is unknown
     box: tuple[float, float, float, float]  # x, y, width, height in pixels of the picture
     scores: Mapping[str, float]  # of each of the model's labels, sum 1
+    attention: AttentionState | None = None  # None unless device.attention is enabled
 
 
 class Analyzer:
@@ -61,6 +62,11 @@ class Analyzer:
     def labels(self) -> tuple[str, ...]:
         """The labels of the model, in the order of `FaceRow.scores`."""
         return self._photos.labels
+
+    @property
+    def attention(self) -> bool:
+        """Whether rows have attention."""
+        return self._config.attention.enabled
 
     def read(self, path: Path) -> Iterator[FaceRow]:
         """The rows of one photo or film, in the order of their times.
@@ -143,4 +149,4 @@ def _row(camera: CameraConfig, seen: Observation, face: FaceReading, number: int
     reading, box = face.reading, face.track.box
     scores = dict(zip(seen.labels, reading.scores, strict=True))
     sides = (box.x, box.y, box.width, box.height)
-    return FaceRow(camera.source, time_s, number, reading.emotion, reading.confidence, sides, scores)
+    return FaceRow(camera.source, time_s, number, reading.emotion, reading.confidence, sides, scores, face.attention)

@@ -22,7 +22,8 @@ HELP = "photos and films to a table of faces"
 DESCRIPTION = """\
 Reads photos and films as fast as this machine can, and writes one row for each
 face and moment: the file, the film time in seconds, the number of the face, its
-expression with confidence, its box in pixels, and the score of every label.
+expression with confidence, its box in pixels, and the score of every label;
+with device.attention.enabled also head pose, eyes and mouth.
 A film's faces are tracked and smoothed as in `device run`. A photo is read at
 once for what it shows. A folder is searched with the folders in it.
 device.purpose and device.jurisdiction must be set, as for `device run`."""
@@ -74,7 +75,7 @@ def _open_tables(stack: ExitStack, analyzer: Analyzer, args: argparse.Namespace)
 
     tables: list[Table] = []
     if args.csv is not None:
-        tables.append(stack.enter_context(open_csv(args.csv, analyzer.labels)))
+        tables.append(stack.enter_context(open_csv(args.csv, analyzer.labels, analyzer.attention)))
     if args.json:
         tables.append(stack.enter_context(open_json(sys.stdout)))
     return tables or [TextTable(sys.stdout)]

@@ -87,5 +87,6 @@ def _print_changes(config: DeviceConfig, where: str, as_json: bool) -> None:
     print(f"{where}: good; changed from the defaults: {len(changed) or 'nothing'}")
     for key, (value, default) in changed.items():
         print(f"  {key}: {value!r} (default {default!r})")
-    if (note := usage_policy.note(config)) is not None:
-        print(f"note: {note}.")
+    for note in (usage_policy.note(config), usage_policy.attention_note(config)):
+        if note is not None:
+            print(f"note: {note}.")

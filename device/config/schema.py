@@ -13,6 +13,7 @@ from device.config.loader import load, section, setting, to_dict
 from device.config.purposes import GROUPS_ONLY, JURISDICTIONS, PURPOSES
 from device.config.regions import check_regions
 from device.config.vision_schema import (
+    AttentionConfig,
     CameraConfig,
     DetectorConfig,
     FaceCheckConfig,
@@ -21,8 +22,10 @@ from device.config.vision_schema import (
     SmootherConfig,
     TrackerConfig,
 )
+from device.errors import ConfigError
 
 __all__ = [
+    "AttentionConfig",
     "CameraConfig",
     "DashboardConfig",
     "DetectorConfig",
@@ -228,6 +231,7 @@ class DeviceConfig:
     detector: DetectorConfig = section(DetectorConfig)
     tracker: TrackerConfig = section(TrackerConfig)
     face_check: FaceCheckConfig = section(FaceCheckConfig)
+    attention: AttentionConfig = section(AttentionConfig)
     model: ModelConfig = section(ModelConfig)
     smoother: SmootherConfig = section(SmootherConfig)
     pipeline: PipelineConfig = section(PipelineConfig)
@@ -245,12 +249,17 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Devi
     """Read the `device` section of a config file; None takes the defaults.
 
     Raises:
-        ConfigError: see `device.config.loader.load`; or the broker's host is a URL, or an area to
-            ignore is none.
+        ConfigError: see `device.config.loader.load`; or the broker's host is a URL, an area to
+            ignore is none, or attention lacks the face check.
     """
     config = load(DeviceConfig, "device", path, overrides)
     check_host(config.mqtt.host)
     check_regions(config.detector.ignore)
+    if config.attention.enabled and not config.face_check.enabled:
+        raise ConfigError(
+            "device.attention.enabled is true, but device.face_check.enabled is false: attention is measured by the "
+            "looks of the face check; turn it on, too."
+        )
     return config
 
 

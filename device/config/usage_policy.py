@@ -10,13 +10,18 @@ from device.config.schema import DeviceConfig
 from device.errors import ConfigError
 
 ARTICLE = "Article 5(1)(f) of the EU AI Act (Regulation (EU) 2024/1689)"
+ATTENTION_NOTE = (
+    "device.attention is on: it is no certified safety system; in the EU, attention of pupils or employees may be "
+    f"inferred only for medical or safety reasons ({ARTICLE}), and docs/privacy.md explains this"
+)
 
 
 def check(config: DeviceConfig) -> None:
     """Check that purpose and jurisdiction are set, and that the law allows the purpose there.
 
     Raises:
-        ConfigError: purpose or jurisdiction are not set, or prohibited together.
+        ConfigError: purpose or jurisdiction are not set, or prohibited together; or the purpose
+            does not allow attention of single people.
     """
     missing = missing_settings(config)
     if missing:
@@ -28,6 +33,7 @@ def check(config: DeviceConfig) -> None:
             "there, except for medical or safety reasons; if yours is one, set device.privacy.exception and "
             "exception_record, else do not use this program for it."
         )
+    _check_attention(config)
 
 
 def missing_settings(config: DeviceConfig) -> str | None:
@@ -63,6 +69,22 @@ def note(config: DeviceConfig) -> str | None:
         f"{why}: only summaries of groups are published; with fewer than {config.privacy.min_group} faces in view "
         "(device.privacy.min_group) there is no output"
     )
+
+
+def attention_note(config: DeviceConfig) -> str | None:
+    """What a user must know who measures attention; None where it is off."""
+    return ATTENTION_NOTE if config.attention.enabled else None
+
+
+def _check_attention(config: DeviceConfig) -> None:
+    """Whoever may publish groups only must have a reason to publish the attention of one person."""
+    many = config.purpose is not None and PURPOSES[config.purpose].groups_only
+    if config.attention.enabled and many and not aggregate(config) and not _has_exception(config):
+        raise ConfigError(
+            f"device.attention.enabled is true and device.privacy.aggregate false, but device.purpose is "
+            f"{config.purpose}: attention of single people is published there only for a medical or safety reason; "
+            "set device.privacy.exception and exception_record, or leave device.privacy.aggregate null."
+        )
 
 
 def _has_exception(config: DeviceConfig) -> bool:

@@ -155,6 +155,37 @@ class FaceCheckConfig:
 
 
 @dataclass(frozen=True)
+class AttentionConfig:
+    """Head pose, eyes and mouth of each face, and alerts. Definitions: docs/attention.md."""
+
+    enabled: bool = setting(
+        False, "publish attention and send alerts; needs face_check, and docs/privacy.md says who may"
+    )
+    interval_s: float = setting(
+        0.2,
+        "each face is looked at again after this long, if there is time; blinks are counted from 0.1 down",
+        ge=0.02,
+        le=0.5,
+        advanced=True,
+    )
+    min_face_px: int = setting(
+        60, "a smaller face has no attention, pixels of the frame", ge=24, le=4096, advanced=True
+    )
+    away_deg: float = setting(
+        30.0, "a head turned or nodded by more than this looks away from the camera", ge=10, le=80, advanced=True
+    )
+    away_s: float = setting(2.0, "looking away for this long is an alert", gt=0, le=60, advanced=True)
+    closed_s: float = setting(0.5, "eyes closed for this long are an alert", gt=0, le=60, advanced=True)
+    yawn_openness: float = setting(
+        0.6, "height over width of the mouth from which it is open as in a yawn", gt=0, le=2, advanced=True
+    )
+    yawn_s: float = setting(2.0, "a mouth open so far for this long is an alert", gt=0, le=60, advanced=True)
+    drowsy_perclos: float = setting(
+        0.15, "share of closed eyes in a minute from which a person counts as drowsy", gt=0, le=1, advanced=True
+    )
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The expression network."""
 

@@ -6,9 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Collection, Sequence
 
+from device.attention import group_attention
 from device.config import usage_policy
 from device.config.schema import DeviceConfig, ReportConfig
-from device.messages import UNKNOWN, Summary, TrackState
+from device.messages import UNKNOWN, AttentionState, Summary, TrackState
 from device.mqtt.topics import SUMMARY, TRACK_STATE, Message, Topics
 from device.valence import Valence
 
@@ -16,18 +17,23 @@ from device.valence import Valence
 class FaceStatePublisher:
     """Builds the messages that are due after each frame; knows nothing of connections.
 
+    Attributes:
+        min_measured: a mean of attention over fewer faces is not published.
+
     Args:
         topics: where the messages go.
         labels: the model's labels.
         config: how often messages are sent.
     """
 
+    min_measured = 1
+
     def __init__(self, topics: Topics, labels: Sequence[str], config: ReportConfig) -> None:
         self._topics = topics
         self._labels = tuple(labels)
         self._config = config
         self._faces: dict[int, TrackState] = {}
-        self._published: dict[int, tuple[str, float]] = {}  # track -> last published emotion, and when
+        self._published: dict[int, tuple[TrackState, float]] = {}  # track -> last published state, and when
         self._summary_due_s = 0.0
 
     @property
@@ -82,6 +88,7 @@ class FaceStatePublisher:
             counts={label: counts[label] for label in (*self._labels, UNKNOWN)},
             mean_scores=mean,
             valence=Valence.of(mean or {}),
+            attention=group_attention([face.attention for face in faces], self.min_measured),
         )
         return self._topics.message(SUMMARY, summary)
 
@@ -91,11 +98,16 @@ class FaceStatePublisher:
         return now_s + self._config.summary_s - (late_s if 0 <= late_s < self._config.summary_s else 0)
 
     def _is_due(self, face: TrackState, now_s: float) -> bool:
-        emotion, published_s = self._published.get(face.track, ("", 0.0))
-        return face.emotion != emotion or now_s - published_s >= self._config.track_expiry_s / 2
+        if face.track not in self._published:
+            return True
+        before, published_s = self._published[face.track]
+        measured = face.attention is not None
+        limit_s = self._config.summary_s if measured else self._config.track_expiry_s / 2
+        changed = face.emotion != before.emotion or _flags(face.attention) != _flags(before.attention)
+        return changed or now_s - published_s >= limit_s
 
     def _state(self, face: TrackState, now_s: float) -> Message:
-        self._published[face.track] = (face.emotion, now_s)
+        self._published[face.track] = (face, now_s)
         expiry_s = round(self._config.track_expiry_s)
         return self._topics.message(TRACK_STATE, face, track=face.track, expiry_s=expiry_s)
 
@@ -114,7 +126,7 @@ class AggregatePublisher(FaceStatePublisher):
 
     def __init__(self, topics: Topics, labels: Sequence[str], config: ReportConfig, min_group: int) -> None:
         super().__init__(topics, labels, config)
-        self._min_group = min_group
+        self._min_group = self.min_measured = min_group
         self._summary_topic = topics.of(SUMMARY)
 
     @property
@@ -134,6 +146,11 @@ class AggregatePublisher(FaceStatePublisher):
         if self.below_min_group:
             return []
         return [message for message in messages if message.topic == self._summary_topic]
+
+
+def _flags(state: AttentionState | None) -> tuple[bool | None, ...]:
+    """What is published at once when it changes."""
+    return () if state is None else (state.eyes_closed, state.yawning, state.looking_away)
 
 
 def open_face_states(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> FaceStatePublisher:

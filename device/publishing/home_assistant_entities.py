@@ -21,7 +21,7 @@ MOOD = (
 EVENT = (
     "{{ {'event_type': value_json.type, 'emotion': value_json.emotion, 'previous': value_json.previous,"
     " 'confidence': value_json.confidence, 'track': value_json.track, 'seq': value_json.seq,"
-    " 'replayed': value_json.replayed, 'valence': value_json.valence} | tojson }}"
+    " 'replayed': value_json.replayed, 'valence': value_json.valence, 'alert': value_json.alert} | tojson }}"
 )
 
 # Faces by label. Home Assistant stores each change of an attribute, so these change with the number
@@ -50,6 +50,8 @@ MODEL = (
 def entities(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Every entity by name: people, the camera's switch, diagnostics."""
     people = _groups(config, topics, labels) if usage_policy.aggregate(config) else _faces(topics, labels)
+    if config.attention.enabled and "event" in people:
+        people["event"]["event_types"].append("attention")
     return {**people, **_switch(topics), **_from_status(topics), **_from_health(topics, 3 * config.report.health_s)}
 
 

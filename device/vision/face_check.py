@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +20,12 @@ SURE = 0.9  # presence at which one look is enough; nine faces of ten reach it a
 LOOKS = 3  # whose mean decides otherwise
 ABSENT = 0.1  # mean presence below which a face that was accepted is given up
 SETTLED_DEG = 5.0  # a roll that differs more from the one that was assumed is looked at again at once
+READ_SHARE = 0.5  # of a frame's time, after which nobody is read any more
 MAX_BURST = 5  # looks at once, one a frame; from a head at 45 degrees its roll is right after four
+
+
+# Is told of every look: image, track, what was seen, time of the frame.
+OnLook = Callable[[NDArray[np.uint8], Track, Landmarks, float], None]
 
 
 class Network(Protocol):
@@ -35,12 +40,12 @@ class Head:
     """What is known of one track after the latest look at it."""
 
     presence: float = 0.0  # mean of the last looks, in [0, 1]
-    roll_deg: float = 0.0  # clockwise; see device.vision.head_geometry for both
-    yaw_deg: float = 0.0
+    roll_deg: float = 0.0  # clockwise; see device.vision.head_geometry
     verdict: Verdict = Verdict.UNDECIDED
     looks: int = 0
     burst: int = 0  # looks at once so far
-    due_s: float = -np.inf  # time of the next look
+    due_s: float = -np.inf  # time of the next look that counts for the verdict
+    read_due_s: float = np.inf  # time of the next look that is only read
 
 
 class FaceChecker:
@@ -50,16 +55,30 @@ class FaceChecker:
     refused track is looked at again after the interval, for it may be a face that turns to the
     camera. So is an accepted one: it ends if its face is gone.
 
+    Where somebody reads the looks, an accepted face is looked at more often. What it is, is not
+    decided anew by that: a hand before a face for half a second must not end it.
+
     Args:
         network: see `Network`.
         config: thresholds.
         budget: the time of a frame. At least one track is looked at on two frames.
+        on_look: see `OnLook`; None: nobody reads the looks.
+        read_interval_s: between two looks that are read.
     """
 
-    def __init__(self, network: Network, config: FaceCheckConfig, budget: Budget) -> None:
+    def __init__(
+        self,
+        network: Network,
+        config: FaceCheckConfig,
+        budget: Budget,
+        on_look: OnLook | None = None,
+        read_interval_s: float = np.inf,
+    ) -> None:
         self._network = network
         self._config = config
         self._budget = budget
+        self._on_look = on_look
+        self._read_interval_s = read_interval_s
         self._heads: dict[int, Head] = {}
         self._overdue = False  # tracks waited on the frame before, and none was looked at
 
@@ -80,6 +99,7 @@ class FaceChecker:
                 self._look(image, track, time_s)
             looked = True
         self._overdue = bool(due) and not looked
+        self._read(image, tracks, time_s)
 
     def head(self, track: Track) -> Head:
         """What is known of a track."""
@@ -99,18 +119,36 @@ class FaceChecker:
         head = self.head(track)
         return (head.verdict is not Verdict.UNDECIDED, head.due_s, track.key)
 
-    def _look(self, image: NDArray[np.uint8], track: Track, time_s: float) -> None:
+    def _read(self, image: NDArray[np.uint8], tracks: Sequence[Track], time_s: float) -> None:
+        """Look at faces for those who read, the ones that wait longest first, if there is time."""
+        due = [track for track in tracks if self.head(track).read_due_s <= time_s]
+        for track in sorted(due, key=lambda track: (self.head(track).read_due_s, track.key)):
+            if not self._budget.affords("check", READ_SHARE, leaving="classify"):
+                break
+            with self._budget.spend("check"):
+                self._see(image, track, time_s)
+
+    def _see(self, image: NDArray[np.uint8], track: Track, time_s: float) -> tuple[float, float]:
+        """One look: the presence of a face, and by how many degrees its roll was wrong."""
         head = self.head(track)
         seen = self._network.look(image, track.box, head.roll_deg)
-        head.looks += 1
-        head.presence += (seen.presence - head.presence) / min(head.looks, LOOKS)
-        head.verdict = self._decide(head, seen.presence)
-        if seen.presence < ABSENT:  # its points mean nothing
-            turned_deg = 0.0
-        else:
+        turned_deg = 0.0
+        if seen.presence >= ABSENT:  # else its points mean nothing
             roll_deg = head_geometry.roll_deg(seen.points)
             turned_deg, head.roll_deg = abs(roll_deg - head.roll_deg), roll_deg
-            head.yaw_deg = head_geometry.yaw_deg(seen.points)
+        if self._on_look is not None:
+            self._on_look(image, track, seen, time_s)
+        head.read_due_s = time_s + self._read_interval_s
+        return seen.presence, turned_deg
+
+    def _look(self, image: NDArray[np.uint8], track: Track, time_s: float) -> None:
+        head = self.head(track)
+        presence, turned_deg = self._see(image, track, time_s)
+        head.looks += 1
+        head.presence += (presence - head.presence) / min(head.looks, LOOKS)
+        head.verdict = self._decide(head, presence)
+        if head.verdict is not Verdict.FACE:
+            head.read_due_s = np.inf
         unsettled = head.verdict is Verdict.UNDECIDED or turned_deg > SETTLED_DEG
         head.burst = head.burst + 1 if unsettled and head.burst < MAX_BURST else 0
         head.due_s = time_s if head.burst else time_s + self._config.interval_s

@@ -7,6 +7,7 @@ down, z away from the camera, all of one scale.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ FOREHEAD, CHIN = 10, 152
 # Corner, two points of the upper lid, corner, two points of the lower lid.
 LEFT_EYE = (33, 160, 158, 133, 153, 144)
 RIGHT_EYE = (362, 385, 387, 263, 373, 380)
+YAW_GAIN, PITCH_GAIN = 1.6, 1.2  # true angle over the angle of the points
+LEVEL_PITCH_DEG = -6.3  # pitch of the points of people who look into the camera, median
 UPPER_LIP, LOWER_LIP, LEFT_MOUTH_CORNER, RIGHT_MOUTH_CORNER = 13, 14, 78, 308  # the inner edge
 
 
@@ -48,6 +51,25 @@ def pitch_deg(points: Points) -> float:
     """
     down = points[CHIN] - points[FOREHEAD]
     return -math.degrees(math.atan2(down[2], math.hypot(down[0], down[1])))
+
+
+class HeadPose(NamedTuple):
+    """How a head is held, degrees."""
+
+    yaw_deg: float  # positive to the right of the picture
+    pitch_deg: float  # positive upwards
+    roll_deg: float  # positive clockwise
+
+
+def head_pose(points: Points) -> HeadPose:
+    """The head's angles towards the camera, in [-90, 90], calibrated.
+
+    The network draws a turned head in too little depth, so its angles are multiplied; and the line
+    from forehead to chin leans a little on a head that looks straight ahead. docs/attention.md has
+    the measurement of both.
+    """
+    yaw, pitch = YAW_GAIN * yaw_deg(points), PITCH_GAIN * (pitch_deg(points) - LEVEL_PITCH_DEG)
+    return HeadPose(max(-90.0, min(90.0, yaw)), max(-90.0, min(90.0, pitch)), roll_deg(points))
 
 
 def eye_openness(points: Points) -> float:

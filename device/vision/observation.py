@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from device.camera.frame import Frame
-from device.messages import EmotionEvent, TrackState
+from device.messages import AttentionState, EmotionEvent, TrackState
 from device.valence import Valence
 from device.vision.smoother import Reading
 from device.vision.tracker import Track
@@ -13,10 +13,11 @@ from device.vision.tracker import Track
 
 @dataclass(frozen=True)
 class FaceReading:
-    """A face on one frame, and its expression."""
+    """A face on one frame, its expression, and its attention where that is measured."""
 
     track: Track
     reading: Reading
+    attention: AttentionState | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,4 +43,5 @@ class Observation:
             scores=scores,
             box=face.track.box,
             valence=Valence.of(scores),
+            attention=face.attention,
         )

@@ -12,9 +12,10 @@ from device.camera.frame import Frame
 from device.config.schema import DeviceConfig, PipelineConfig
 from device.inference.classifier import Classifier, Prediction
 from device.inference.preprocess import crop_face, face_square, to_grey
-from device.messages import UNKNOWN, EmotionEvent, EventType, FaceReads
+from device.messages import UNKNOWN, AttentionAlert, AttentionState, EmotionEvent, EventType, FaceReads
 from device.model_registry.registry import model_path, require_gates
 from device.valence import Valence
+from device.vision.attention_reader import AttentionReader
 from device.vision.detection import Detector
 from device.vision.detector import open_detector
 from device.vision.face_check import FaceChecker
@@ -45,6 +46,7 @@ class Pipeline:
         budget: of a frame; None sets no limit.
         search_interval_s: shortest time between two searches while every face is followed.
         checker: the judge that the tracker asks; None takes all that is detected for faces.
+        attention: reads the looks of the checker; None measures no attention.
         ignore: areas of the frame without faces.
     """
 
@@ -58,6 +60,7 @@ class Pipeline:
         search_interval_s: float = 0.0,
         checker: FaceChecker | None = None,
         ignore: Regions = (),
+        attention: AttentionReader | None = None,
     ) -> None:
         self.timings = StageTimings()
         self.labels = classifier.labels
@@ -67,6 +70,7 @@ class Pipeline:
         self._ignore = ignore
         self._tracker = tracker
         self._checker = checker
+        self._attention = attention
         self._classifier = classifier
         self._face_scheduler = FaceScheduler()
         self._smoother = smoother
@@ -94,7 +98,7 @@ class Pipeline:
             with self.timings.measure("smooth"), self._budget.spend("smooth"):
                 faces = self._smooth(update.live, predictions, frame.time_s)
                 self._timestamp, self._media_s = frame.timestamp, frame.media_s
-                events = self._ended(update.ended) + self._changed(faces)
+                events = self._ended(update.ended) + self._changed(faces) + self._alerted(faces)
         return Observation(frame, self.labels, faces, events)
 
     def finish(self) -> list[EmotionEvent]:
@@ -143,7 +147,8 @@ class Pipeline:
             else:
                 reading = self._smoother.update(track.id, prediction.scores, time_s, side)
                 self._face_scheduler.classified(track.id, time_s, reading.emotion != UNKNOWN)
-            faces.append(FaceReading(track, reading))
+            attention = self._attention.state(track, time_s) if self._attention is not None else None
+            faces.append(FaceReading(track, reading, attention))
         return faces
 
     def _changed(self, faces: list[FaceReading]) -> list[EmotionEvent]:
@@ -151,19 +156,44 @@ class Pipeline:
         events = []
         for face in faces:
             if face.track.id not in self._readings:
-                events.append(self._event("start", face.track, face.reading))
+                events.append(self._event("start", face.track, face.reading, face.attention))
             elif face.reading.changed:
-                events.append(self._event("update", face.track, face.reading))
+                events.append(self._event("update", face.track, face.reading, face.attention))
             self._readings[face.track.id] = face.reading
         return events
 
+    def _alerted(self, faces: list[FaceReading]) -> list[EmotionEvent]:
+        """The alerts that began or ended on this frame."""
+        if self._attention is None:
+            return []
+        return [
+            self._event("attention", face.track, face.reading, face.attention, alert)
+            for face in faces
+            for alert in self._attention.alerts(face.track)
+        ]
+
     def _ended(self, tracks: list[Track]) -> list[EmotionEvent]:
+        """An end for each track, after the ends of its alerts."""
+        events = []
         for track in tracks:
             self._smoother.forget(track.id)
             self._face_scheduler.forget(track.id)
-        return [self._event("end", track, self._readings.pop(track.id)) for track in tracks]
+            reading = self._readings.pop(track.id)
+            if self._attention is not None:
+                alerts = self._attention.finish(track)
+                events += [self._event("attention", track, reading, alert=alert, seen=False) for alert in alerts]
+            events.append(self._event("end", track, reading, seen=False))
+        return events
 
-    def _event(self, kind: EventType, track: Track, reading: Reading) -> EmotionEvent:
+    def _event(
+        self,
+        kind: EventType,
+        track: Track,
+        reading: Reading,
+        attention: AttentionState | None = None,
+        alert: AttentionAlert | None = None,
+        seen: bool = True,
+    ) -> EmotionEvent:
         scores = dict(zip(self.labels, reading.scores, strict=True))
         return EmotionEvent(
             type=kind,
@@ -174,8 +204,10 @@ class Pipeline:
             confidence=reading.confidence,
             scores=scores,
             previous=reading.previous,
-            box=None if kind == "end" else track.box,
+            box=track.box if seen else None,
             valence=Valence.of(scores),
+            attention=attention,
+            alert=alert,
         )
 
 
@@ -196,7 +228,15 @@ def from_config(config: DeviceConfig, model: Path | None = None, clock: Clock = 
     require_gates(classifier.card, config, path)
     smoother = make_smoother(config.smoother, classifier.labels)
     budget = Budget(config.pipeline, clock)
-    checker = FaceChecker(LandmarkNetwork(), config.face_check, budget) if config.face_check.enabled else None
+    attention = AttentionReader(config.attention) if config.attention.enabled else None
+    checker = _checker(config, budget, attention) if config.face_check.enabled else None
     tracker = Tracker(config.tracker) if checker is None else Tracker(config.tracker, checker.verdict)
     detector, interval_s = open_detector(config.detector), config.detector.interval_s
-    return Pipeline(detector, tracker, classifier, smoother, budget, interval_s, checker, config.detector.ignore)
+    ignore = config.detector.ignore
+    return Pipeline(detector, tracker, classifier, smoother, budget, interval_s, checker, ignore, attention)
+
+
+def _checker(config: DeviceConfig, budget: Budget, attention: AttentionReader | None) -> FaceChecker:
+    if attention is None:
+        return FaceChecker(LandmarkNetwork(), config.face_check, budget)
+    return FaceChecker(LandmarkNetwork(), config.face_check, budget, attention.read, config.attention.interval_s)

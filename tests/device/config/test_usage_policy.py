@@ -158,3 +158,19 @@ def test_home_assistant_gets_no_events_and_its_summary_expires() -> None:
     entities = home_assistant.payload(CONFIG, TOPICS, build_status(CONFIG, MODEL, CameraReport("running")))["cmps"]
     assert "event" not in entities
     assert entities["faces"]["expire_after"] == entities["mood"]["expire_after"] == 3
+
+
+@pytest.mark.parametrize("purpose", [name for name, each in PURPOSES.items() if each.groups_only])
+def test_attention_of_single_people_in_a_group_needs_a_recorded_reason(purpose: str) -> None:
+    attention = ("attention.enabled=true", "jurisdiction=elsewhere", f"purpose={purpose}")
+    usage_policy.check(load_config(overrides=[f"device.{text}" for text in attention]))  # groups only
+    single = (*attention, "privacy.aggregate=false")
+    with pytest.raises(ConfigError, match="attention of single people"):
+        usage_policy.check(load_config(overrides=[f"device.{text}" for text in single]))
+    recorded = (*single, "privacy.exception=safety", "privacy.exception_record=DPIA-7")
+    usage_policy.check(load_config(overrides=[f"device.{text}" for text in recorded]))
+
+
+def test_attention_needs_the_face_check() -> None:
+    with pytest.raises(ConfigError, match="face_check"):
+        load_config(overrides=["device.attention.enabled=true", "device.face_check.enabled=false"])
