@@ -12,6 +12,7 @@ ENOUGH_S = 30.0  # of the window must have been seen
 BLINK_S = 0.5  # a longer closure is none; blinks last 0.1 to 0.4 s
 BLINK_STEP_S = 0.1  # looks must be as close as this to see most blinks
 USUAL = 0.9  # open value of a face before it is known
+SHUT = 0.4  # share of the open value that tells open eyes from closed ones best; it is called CLOSED
 NARROWEST = 0.5  # open value of eyes that are never wide; less is a closed eye
 HALF_OPEN = 0.6  # of the open value: less tells nothing about how far the eyes open
 RISE_S, FALL_S = 2.0, 30.0  # time constants of the open value
@@ -38,7 +39,10 @@ class OpenValue:
             slow_s = RISE_S if eyes > self._value else FALL_S
             self._value += (eyes - self._value) * min(1.0, step_s / slow_s)
             self._value = max(NARROWEST, self._value)
-        return min(1.0, eyes / self._value)
+        share = min(1.0, eyes / self._value)
+        if share <= SHUT:
+            return CLOSED * share / SHUT
+        return CLOSED + (1.0 - CLOSED) * (share - SHUT) / (1.0 - SHUT)
 
 
 class EyeHistory:

@@ -36,7 +36,12 @@ def web_demo(model: Path | None = None, broker_kind: str = "auto") -> int:
         folder = Path(name)
         broker = stack.enter_context(open_broker(folder, broker_kind))
         config = demo_config(folder, model, broker)
-        config = dataclasses.replace(config, camera=dataclasses.replace(config.camera, loop=True))
+        config = dataclasses.replace(
+            config,
+            camera=dataclasses.replace(config.camera, loop=True),
+            face_check=dataclasses.replace(config.face_check, enabled=True),
+            attention=dataclasses.replace(config.attention, enabled=True),
+        )
         server = _serve(config, stack)
         print(f"A clip plays again and again; its page is {server.url} (Ctrl-C ends it)", flush=True)
         return run(config)

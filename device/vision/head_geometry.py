@@ -20,7 +20,7 @@ FOREHEAD, CHIN = 10, 152
 # Corner, two points of the upper lid, corner, two points of the lower lid.
 LEFT_EYE = (33, 160, 158, 133, 153, 144)
 RIGHT_EYE = (362, 385, 387, 263, 373, 380)
-YAW_GAIN, PITCH_GAIN = 1.4, 1.2  # true angle over the angle of the points
+YAW_GAIN, PITCH_GAIN = 1.6, 1.2  # true angle over the angle of the points
 LEVEL_PITCH_DEG = -6.3  # pitch of the points of people who look into the camera, median
 UPPER_LIP, LOWER_LIP, LEFT_MOUTH_CORNER, RIGHT_MOUTH_CORNER = 13, 14, 78, 308  # the inner edge
 

@@ -66,7 +66,7 @@ def test_any_looks_give_shares(steps: list[tuple[float, float | None]]) -> None:
 
 def test_narrow_eyes_count_as_open_after_a_while_and_closed_ones_stay_closed() -> None:
     narrow = OpenValue()
-    assert narrow.openness(0.6, 0.2) < 0.7
+    assert narrow.openness(0.6, 0.2) < 0.6
     for _ in range(600):
         last = narrow.openness(0.6, 0.2)
     assert last > 0.9
@@ -78,4 +78,4 @@ def test_wide_eyes_raise_the_open_value_quickly() -> None:
     wide = OpenValue()
     for _ in range(50):
         wide.openness(1.0, 0.2)
-    assert wide.openness(USUAL, 0.2) == pytest.approx(USUAL, abs=0.02)
+    assert wide.openness(USUAL, 0.2) == pytest.approx(0.87, abs=0.02)  # of eyes that open to 1.0

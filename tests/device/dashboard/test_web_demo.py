@@ -29,7 +29,9 @@ def test_the_demo_on_a_page(tmp_path: Path) -> None:
         page = Dashboard(process)
         state = wait_for(lambda: (found := page.state())["tracks"] and found, "a face", patience_s=120)
         assert state["availability"] == "online" and state["status"]["device"] == "demo"
-        wait_for(lambda: any(row["faces"] for row in page.browser.json("/api/history")["rows"]), "the chart")
+        rows = "/api/history?step=1"
+        wait_for(lambda: any(row["faces"] for row in page.browser.json(rows)["rows"]), "the chart", patience_s=120)
+        wait_for(lambda: any(row["attention"] for row in page.browser.json(rows)["rows"]), "attention", patience_s=120)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, "")

@@ -38,7 +38,10 @@ CHANGES_WITH_TIME: dict[str, float | None] = {
     "throttling": None,
     "memory_mb": 1.2,  # of the whole process
 }
-GROUPS = ("purpose=audience", "jurisdiction=eu", "privacy.min_group=2", "report.health_s=0.2", "report.summary_s=0.1")
+GROUPS = (
+    *("purpose=audience", "jurisdiction=eu", "privacy.min_group=2", "report.health_s=0.2", "report.summary_s=0.1"),
+    "attention.enabled=true",
+)
 
 
 def fields(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

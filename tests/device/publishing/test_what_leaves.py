@@ -108,7 +108,8 @@ def crowd(path: Path, heads: int) -> Path:
 
 @needs_mosquitto
 def test_in_a_crowd_only_the_summary_of_a_group_leaves(mosquitto: Mosquitto, model: Path, tmp_path: Path) -> None:
-    groups = to(mosquitto.port, "purpose=audience", "jurisdiction=eu", "privacy.min_group=2", "report.summary_s=0.1")
+    settings = ("privacy.min_group=2", "report.summary_s=0.1", "attention.enabled=true")
+    groups = to(mosquitto.port, "purpose=audience", "jurisdiction=eu", *settings)
     source = ("--loop", "--source", str(crowd(tmp_path / "two.png", 2)))
     before = running(tmp_path, model, *to(mosquitto.port))  # an earlier life spoke of each face, and was killed
     with before, Listener(mosquitto.port, f"{ROOT}/#") as listener:
@@ -125,6 +126,8 @@ def test_in_a_crowd_only_the_summary_of_a_group_leaves(mosquitto: Mosquitto, mod
     for summary in listener.objects(f"{ROOT}/summary"):
         valid("Summary", summary)
         assert summary["faces"] >= 2
+        assert summary["attention"] is None or summary["attention"]["measured"] >= 2
+    assert [each for each in listener.objects(f"{ROOT}/summary") if each["attention"] is not None]
     assert listener.objects(f"{ROOT}/status")[-1]["aggregate"] is True
 
 
