@@ -1,4 +1,4 @@
-"""Photographs the views of the dashboard for docs/dashboard.md, while the demo's film plays.
+"""Photograph the views of the dashboard for docs/dashboard.md, while the demo's film plays.
 
     python -m scripts.docs.dashboard        # writes docs/pictures/dashboard-*.png; takes minutes
 
