@@ -3,8 +3,8 @@
     python -m scripts.docs.dashboard        # writes docs/pictures/dashboard-*.png; takes minutes
 
 Needs Mosquitto, Chromium and Playwright (`pip install -e '.[browser]'`). The film is the middle of
-the demo's, in which the portrait stays in view, forwards and backwards. The fleet's other boards are
-played by hand.
+the demo's, in which the portrait stays in view, forwards and backwards. The fleet's other boards
+are played by hand.
 """
 
 from __future__ import annotations
