@@ -60,10 +60,18 @@ def _address(output: Path) -> str | None:
 
 @contextmanager
 def film(folder: Path, port: int, device: str, *arguments: object) -> Iterator[None]:
-    """The real agent plays the demo's clip again and again, until the end of the `with`."""
+    """The real agent plays the demo's clip again and again, until the end of the `with`.
+
+    Args:
+        folder: for its state; the pictures in its folder `clip`, if it exists, are played instead.
+        port: of the broker.
+        device: the id of the board.
+        arguments: more of them.
+    """
     clip = folder / "clip"
-    clip.mkdir(parents=True)
-    write_clip(clip)
+    if not clip.exists():
+        clip.mkdir(parents=True)
+        write_clip(clip)
     settings = [f"device.id={device}", f"device.camera.fps={FPS:g}", "device.report.health_s=2"]
     options = [option for setting in settings for option in ("--set", setting)]
     source = ("--source", clip, "--loop")

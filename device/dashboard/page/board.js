@@ -108,6 +108,7 @@ function renderSoftware(snapshot, status, health) {
     ["Purpose", text(status.purpose)],
     ["Broker", broker.connected === true ? "connected" : broker.connected === false ? "not reached" : "–"],
     ["Reconnects", amount(health.reconnects)],
+    ["Messages not valid", number(snapshot.skipped) > 0 ? amount(snapshot.skipped) : null],
   ]);
   setNote(byId("software-note"), text(status.config_error) ?? text(update.reason) ?? text(broker.error));
 }

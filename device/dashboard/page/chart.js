@@ -2,7 +2,7 @@
 
 import { makeSvg } from "./dom.js";
 import { QUIET_WORDS, stretches } from "./quiet.js";
-import { clock, number, object, percent, share } from "./values.js";
+import { clock, moodOf, number, object, percent, share } from "./values.js";
 
 const LEFT = 44; // for the words of the axis, pixels
 const RIGHT = 12;
@@ -98,7 +98,7 @@ const path = (pairs) => pairs.map(([x, y], index) => `${index ? "L" : "M"}${x.to
 /** Stacked areas; a row without a mood, because nobody was there, ends them. */
 function moodAreas(plot, part, stepS) {
   const withMood = stretches(
-    part.filter((row) => share(object(row.valence).positive) !== null),
+    part.filter((row) => share(moodOf(row).positive) !== null),
     stepS,
   );
   return withMood.flatMap((rows) =>
@@ -179,7 +179,7 @@ function addReadout(svg, plot, rows, stepS) {
 
 function inWords(row) {
   const parts = [clock(row.t), `${(number(row.faces) ?? 0).toFixed(1).replace(".0", "")} faces`];
-  const positive = percent(object(row.valence).positive);
+  const positive = percent(moodOf(row).positive);
   const facing = percent(object(row.attention).facing);
   if (positive !== null) parts.push(`${positive} positive`);
   if (facing !== null) parts.push(`${facing} facing`);

@@ -3,7 +3,7 @@
 import { drawChart } from "./chart.js";
 import { byId, fillList, make, setNote, setText } from "./dom.js";
 import { meanRows, QUIET_WORDS, quietMoments } from "./quiet.js";
-import { clock, count, duration, list, number, object, percent } from "./values.js";
+import { clock, count, duration, list, number, object, percent, text } from "./values.js";
 
 const POINTS = 180; // rows that a chart asks for
 const TABLE_ROWS = 30;
@@ -49,12 +49,9 @@ export function render(snapshot, nowS) {
   if (asTable) drawTable(rows, stepS);
   else drawChart(byId("chart"), { rows, fromS, toS, stepS, quiet });
   const off = isOff(snapshot);
-  setNote(
-    byId("chart-note"),
-    off
-      ? "The history is off in the settings (device.dashboard.history_h: 0)."
-      : history.trouble || inWords(rows, quiet),
-  );
+  const error = text(snapshot.history_error);
+  const words = history.trouble || [inWords(rows, quiet), error].filter(Boolean).join(" ");
+  setNote(byId("chart-note"), off ? "The history is off in the settings (device.dashboard.history_h: 0)." : words);
   byId("csv").hidden = off;
 }
 

@@ -1,6 +1,6 @@
 // Means of history rows, and the moments in which a room was quiet.
 
-import { number, object, share } from "./values.js";
+import { moodOf, number, object, share } from "./values.js";
 
 const LOW_FACING = 0.5; // mean of `facing` below which the attention of a group counts as low
 const MIN_QUIET_S = 10; // shorter moments are not marked
@@ -54,9 +54,9 @@ export function meanRows(rows) {
   };
   return {
     faces: mean((row) => number(row.faces)) ?? 0,
-    positive: mean((row) => share(object(row.valence).positive)),
-    neutral: mean((row) => share(object(row.valence).neutral)),
-    negative: mean((row) => share(object(row.valence).negative)),
+    positive: mean((row) => share(moodOf(row).positive)),
+    neutral: mean((row) => share(moodOf(row).neutral)),
+    negative: mean((row) => share(moodOf(row).negative)),
     facing: mean((row) => share(object(row.attention).facing)),
   };
 }

@@ -3,7 +3,7 @@
 import { byId, fillList, make, setNote, setShare, setText } from "./dom.js";
 import * as lesson from "./lesson.js";
 import { age, OLD_S } from "./situation.js";
-import { clock, count, duration, labelWord, list, number, object, percent, share, signOf } from "./values.js";
+import { clock, count, duration, labelWord, list, moodOf, number, object, percent, share, signOf } from "./values.js";
 
 /** Prepare the chart. @param changed called when it should be drawn anew. */
 export const start = (changed) => lesson.start(changed);
@@ -19,7 +19,7 @@ export function render({ snapshot, situation, nowS }) {
   const summary = snapshot.summary || situation.old ? last : {};
   const seen = facesSeen(snapshot, situation, summary);
   renderFaces(seen, facesNote(seen, snapshot, situation, summary, nowS));
-  renderMood(seen > 0 ? summary.valence : null);
+  renderMood(seen > 0 ? moodOf(summary) : {}, seen);
   renderExpressions(seen === null ? {} : object(summary.counts));
   renderAttention(seen > 0 ? summary.attention : null, seen);
   lesson.render(snapshot, nowS);
@@ -63,9 +63,8 @@ export function moodWord(valence) {
   return "Mixed";
 }
 
-function renderMood(valence) {
-  setText(byId("mood-word"), moodWord(valence));
-  const shares = object(valence);
+function renderMood(shares, seen) {
+  setText(byId("mood-word"), seen > 0 && share(shares.positive) === null ? "Not certain" : moodWord(shares));
   for (const segment of byId("mood-bar").children) setShare(segment, share(shares[segment.className]));
   fillLegend(
     byId("mood-shares"),

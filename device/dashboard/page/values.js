@@ -76,5 +76,17 @@ export const SIGNS = {
 /** positive, negative or neutral; null for a label that is not in the table. */
 export const signOf = (label) => (Object.hasOwn(SIGNS, label.toLowerCase()) ? SIGNS[label.toLowerCase()] : null);
 
+const MAX_UNCERTAIN = 0.5; // share of faces without a label, from which on nothing is said about the mood
+
+/**
+ * The valence of a summary or a row of the history; an empty object if it says nothing.
+ *
+ * Scores that are not certain yet are spread over all labels, and most labels are negative.
+ */
+export function moodOf({ faces, counts, valence }) {
+  const uncertain = number(object(counts).unknown) ?? 0;
+  return faces > 0 && uncertain / faces < MAX_UNCERTAIN ? object(valence) : {};
+}
+
 /** A label as people say it. */
 export const labelWord = (label) => (label === "unknown" ? "not certain" : label);

@@ -41,6 +41,6 @@ def playing(mosquitto: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> I
     with (
         Listener(mosquitto.port, "emotion/film/#") as listener,
         dashboard(folder / "dashboard", mosquitto.port, "--topic", "emotion/film") as url,
-        film(folder, mosquitto.port, "film"),
+        film(folder, mosquitto.port, "film", "--set", "device.attention.enabled=true"),
     ):
         yield Film(url, listener)

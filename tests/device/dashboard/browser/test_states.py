@@ -48,7 +48,7 @@ class Hand:
     def send(self, channel: str, message: JsonMessage | str, retain: bool = False) -> None:
         """Publish a message, with the time of now if it has one."""
         if isinstance(message, JsonMessage):
-            message = dataclasses.replace(message, ts=time.time()).to_json()  # type: ignore[call-arg]
+            message = dataclasses.replace(message, ts=time.time()).to_json()  # type: ignore[type-var]
         self.listener.publish(f"{self.root}/{channel}", message, retain=retain)
 
     @contextmanager
