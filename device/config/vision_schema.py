@@ -177,7 +177,7 @@ class AttentionConfig:
     away_s: float = setting(2.0, "looking away for this long is an alert", gt=0, le=60, advanced=True)
     closed_s: float = setting(0.5, "eyes closed for this long are an alert", gt=0, le=60, advanced=True)
     yawn_openness: float = setting(
-        0.6, "height over width of the mouth from which it is open as in a yawn", gt=0, le=2, advanced=True
+        0.5, "height over width of the mouth from which it is open as in a yawn", gt=0, le=2, advanced=True
     )
     yawn_s: float = setting(2.0, "a mouth open so far for this long is an alert", gt=0, le=60, advanced=True)
     drowsy_perclos: float = setting(

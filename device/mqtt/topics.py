@@ -50,7 +50,14 @@ AVAILABILITY = Channel(
     "Whether the device is there. `online` on every connect; `offline` at its end, and by the broker as the last will.",
 )
 STATUS = Channel("status", "status", Status, 1, True, "What the device is and runs, on every connect and every change.")
-EVENTS = Channel("events", "events", EmotionEvent, 1, False, "A face appeared, changed its expression, or left.")
+EVENTS = Channel(
+    "events",
+    "events",
+    EmotionEvent,
+    1,
+    False,
+    "A face appeared, changed its expression, left; or an alert on its attention.",
+)
 TRACK_STATE = Channel(
     "trackState",
     "tracks/{track}/state",

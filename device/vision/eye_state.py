@@ -7,9 +7,9 @@ come down (docs/attention.md). It finds the corners of the eyes well, and this l
 from __future__ import annotations
 
 import math
+import zipfile
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,7 +43,7 @@ class EyeState:
                     (np.asarray(stored[f"w{n}"], np.float32), np.asarray(stored[f"b{n}"], np.float32))
                     for n in range(1, len(names) // 2 + 1)
                 ]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ModelError(f"{file.name}: damaged; install the package again.") from error
 
     def openness(self, image: NDArray[np.uint8], points: Points) -> NDArray[np.float32]:
@@ -67,7 +67,7 @@ class EyeState:
 def normalised(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Patches (N, 16, 24) without their own brightness and contrast: (N, 384)."""
     flat = patches.reshape(len(patches), -1).astype(np.float32)
-    return (flat - flat.mean(1, keepdims=True)) / (flat.std(1, keepdims=True) + NOISE)
+    return np.asarray((flat - flat.mean(1, keepdims=True)) / (flat.std(1, keepdims=True) + NOISE), np.float32)
 
 
 def eye_patch(image: NDArray[np.uint8], points: Points, side: int) -> NDArray[np.uint8]:
@@ -78,12 +78,14 @@ def eye_patch(image: NDArray[np.uint8], points: Points, side: int) -> NDArray[np
         points: of the face, (468, 3), pixels of the image.
         side: 0 is the left eye of the picture, 1 the right one.
     """
+    import cv2
+
     outer, inner = (np.asarray(points[index, :2], np.float64) for index in CORNERS[side])
     across = inner - outer
     turn = math.atan2(across[1], across[0])
     scale = FINER * EYE_PX / max(1.0, float(np.hypot(*across)))
     rotation = scale * np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
-    centre = FINER * np.array([WIDTH / 2, HEIGHT * MIDDLE])
+    centre = FINER * np.array([WIDTH / 2, HEIGHT * MIDDLE]) - 0.5  # pixels are counted from their middle
     transform = np.column_stack([rotation, centre - rotation @ (outer + inner) / 2])
     size = (FINER * WIDTH, FINER * HEIGHT)
     fine = cv2.warpAffine(image, transform, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

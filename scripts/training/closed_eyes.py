@@ -41,7 +41,8 @@ def _close(image: NDArray[np.uint8], out: NDArray[np.uint8], upper: Points, lowe
     y, x = np.mgrid[y0:y1, x0:x1].astype(float)
     place = np.stack([x - corner[0], y - corner[1]], -1)
     u, v = place @ along, place @ down
-    source = _source(u, v, *(_lid(lid, corner, along, down, u) for lid in (upper, lower)), width, closed)
+    lids = _lid(upper, corner, along, down, u), _lid(lower, corner, along, down, u)
+    source = _source(u, v, *lids, width, closed)
     there = corner + u[..., None] * along + source[..., None] * down
     drawn = cv2.remap(
         image,

@@ -118,7 +118,7 @@ def train(patches: Grey, opened: NDArray[np.float32], epochs: int) -> torch.nn.S
         noisy = values[batch] + 0.25 * torch.rand(BATCH, 1) * torch.randn(BATCH, values.shape[1])
         loss = ((torch.sigmoid(network(noisy)[:, 0]) - target[batch]).abs() ** 1.5).mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
     return network

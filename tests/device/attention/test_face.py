@@ -104,7 +104,8 @@ looks = st.builds(Measurement, values, values, values, shares, shares)
 
 @given(st.lists(st.tuples(st.floats(-5, 5), looks), max_size=60))
 def test_any_looks_at_any_times_give_valid_states(steps: list[tuple[float, Measurement]]) -> None:
-    face, time_s, on = FaceAttention(AttentionConfig()), 100.0, set()
+    face, time_s = FaceAttention(AttentionConfig()), 100.0
+    on: set[str] = set()
     for step_s, seen in steps:
         time_s += step_s
         for alert in face.update(time_s, seen):

@@ -108,7 +108,7 @@ def crowd(path: Path, heads: int) -> Path:
 
 @needs_mosquitto
 def test_in_a_crowd_only_the_summary_of_a_group_leaves(mosquitto: Mosquitto, model: Path, tmp_path: Path) -> None:
-    settings = ("privacy.min_group=2", "report.summary_s=0.1", "attention.enabled=true")
+    settings = ("privacy.min_group=2", "report.summary_s=0.1", "attention.enabled=true", "attention.min_face_px=40")
     groups = to(mosquitto.port, "purpose=audience", "jurisdiction=eu", *settings)
     source = ("--loop", "--source", str(crowd(tmp_path / "two.png", 2)))
     before = running(tmp_path, model, *to(mosquitto.port))  # an earlier life spoke of each face, and was killed
