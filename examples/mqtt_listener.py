@@ -39,23 +39,37 @@ class Alarm:
 def options(description: str, topic: str) -> argparse.ArgumentParser:
     """The options that both have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--broker", default="localhost", metavar="HOST[:PORT]", help="port 8883 means TLS")
-    parser.add_argument("--topic", default=topic, help="<base topic>/<device> (%(default)s)")
+    parser.add_argument(
+        "--broker", type=address, default="localhost", metavar="HOST[:PORT]", help="port 8883 means TLS (%(default)s)"
+    )
+    parser.add_argument("--topic", type=device, default=topic, help="<base topic>/<device> (%(default)s)")
     parser.add_argument("--webhook", metavar="URL", help="gets each alert as JSON, by POST")
     return parser
 
 
-def listen(broker: str, topic: str, channels: list[str], tick_s: float) -> Iterator[tuple[str, bytes]]:
+def address(text: str) -> tuple[str, int]:
+    """Host and port of a broker."""
+    host, _, port = text.partition(":")
+    return host, int(port or 1883)
+
+
+def device(topic: str) -> str:
+    """The topic of one device."""
+    if "+" in topic or "#" in topic:
+        raise argparse.ArgumentTypeError("it must name one device, without + and #")
+    return topic
+
+
+def listen(broker: tuple[str, int], topic: str, channels: list[str], tick_s: float) -> Iterator[tuple[str, bytes]]:
     """Channel and payload of each message, until Ctrl-C, which is the last.
 
     The channel is "" if no message came for `tick_s`, LOST when the connection is lost, and END.
     """
     inbox: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-    host, _, port = broker.partition(":")
     filters = [(f"{topic}/{channel}", 1) for channel in channels]
     client = Client(CallbackAPIVersion.VERSION2)
     client.username_pw_set(os.environ.get("MQTT_USER"), os.environ.get("MQTT_PASSWORD"))
-    if port == "8883":
+    if broker[1] == 8883:
         client.tls_set()  # SSL_CERT_FILE names the certificate of a broker's own authority
 
     @client.connect_callback()
@@ -64,10 +78,10 @@ def listen(broker: str, topic: str, channels: list[str], tick_s: float) -> Itera
         client.subscribe(filters)  # again on each connection
 
     client.on_subscribe = lambda *_: say(f"listening to {topic}")
-    client.on_connect_fail = lambda *_: say(f"broker: {broker} cannot be reached; trying again")
+    client.on_connect_fail = lambda *_: say(f"broker: {broker[0]} cannot be reached; trying again")
     client.on_disconnect = lambda *_: inbox.put((LOST, b""))
     client.on_message = lambda _, _data, message: inbox.put((message.topic[len(topic) + 1 :], bytes(message.payload)))
-    client.connect_async(host, int(port or 1883))
+    client.connect_async(*broker)
     client.loop_start()  # a thread, which also connects again
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: inbox.put((END, b"")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -10,7 +12,7 @@ from device.config.schema import load_config
 from device.messages import GroupAttention, Summary
 from device.mqtt.topics import AVAILABILITY, OFFLINE, ONLINE, SUMMARY, Topics
 from device.valence import Valence
-from tests.examples.helpers import Example, Webhook
+from tests.examples.helpers import EXAMPLES, Example, Webhook
 from tests.support.broker import Listener, Mosquitto, needs_mosquitto, wait_for
 
 pytestmark = needs_mosquitto
@@ -88,3 +90,16 @@ def test_a_webhook_that_fails_ends_nothing(mosquitto: Mosquitto, url: str) -> No
             client.publish(TOPICS.of(AVAILABILITY), word)
             example.read_line(f'"state": "{word}"')
             example.read_line("webhook: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["--broker", "localhost:many"], "--broker: invalid address value: 'localhost:many'"),
+        (["--topic", "emotion/+"], "--topic: it must name one device, without + and #"),
+    ],
+)
+def test_wrong_usage_is_told(options: list[str], part: str) -> None:
+    line = [sys.executable, str(EXAMPLES / "classroom.py"), *options]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and part in done.stderr and "Traceback" not in done.stderr
