@@ -11,11 +11,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from device.errors import StateError
 from device.plain_text import shown
 
+# How the messages of the libraries begin that decode pictures, and have no setting against it.
+DECODERS = (b"libpng ", b"Corrupt JPEG data", b"Premature end of JPEG", b"Invalid SOS", b"Unsupported marker")
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
@@ -103,3 +105,8 @@ def filtered_stderr(wanted: Callable[[bytes], bool]) -> Iterator[None]:
             for line in stream:
                 if wanted(line):
                     os.write(2, shown(line.decode("utf-8", "replace").rstrip("\n")).encode() + b"\n")
+
+
+def quiet_decoders() -> AbstractContextManager[None]:
+    """Drop what libpng and libjpeg write to stderr inside; the caller reports damaged pictures."""
+    return filtered_stderr(lambda line: not line.startswith(DECODERS))
