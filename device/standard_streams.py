@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TextIO
 
 from device.errors import StateError
 from device.plain_text import shown
@@ -29,6 +30,7 @@ def guarded() -> Iterator[None]:
         StateError: standard output cannot be written.
         BrokenPipeError: its reader has ended.
     """
+    _occupy_closed_descriptors()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -46,6 +48,24 @@ def guarded() -> Iterator[None]:
             raise
         discard_output()
         raise unwritable(error) from error
+
+
+def _occupy_closed_descriptors() -> None:
+    """Open the null device where the caller closed descriptor 0, 1 or 2.
+
+    Else the next file that is opened, the outbox for example, gets this number, and what C code
+    writes to its standard error goes into it.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest free number
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at it; a stream that the caller closed is None."""
+    return stream is not None and stream.isatty()
 
 
 def unwritable(error: OSError) -> StateError:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 
 import pytest
 
-from device.config.schema import MqttConfig
+from device.config.schema import MqttConfig, load_config
 from device.errors import ConfigError
 from device.mqtt.credentials import tls, user
 
@@ -28,7 +27,7 @@ def test_a_null_byte_in_a_user_name_is_a_sentence(tmp_path: Path) -> None:
 def test_a_pipe_as_a_certificate_does_not_block(tmp_path: Path, key: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "cert").write_text("not read before the check")
-    others = {"cert_file": str(tmp_path / "cert")} if key == "key_file" else {}
-    config = dataclasses.replace(MqttConfig(tls=True, **others), **{key: str(tmp_path / "pipe")})
+    files = {"cert_file": str(tmp_path / "cert"), key: str(tmp_path / "pipe")}
+    config = load_config(overrides=["device.mqtt.tls=true", *(f"device.mqtt.{k}={v}" for k, v in files.items())]).mqtt
     with pytest.raises(ConfigError, match=rf"device\.mqtt\.{key}: .* it is not a regular file"):
         tls(config)

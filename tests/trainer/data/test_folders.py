@@ -92,11 +92,11 @@ def test_pictures_of_another_size_or_in_colour_are_converted_with_a_note(
 ) -> None:
     places = sorted((tree / "train/happy").iterdir())
     small = cv2.imread(str(places[0]), cv2.IMREAD_GRAYSCALE)
-    assert small is not None
+    assert small is not None and small.dtype == np.uint8
     large = cv2.cvtColor(np.kron(small, np.ones((2, 2), np.uint8)), cv2.COLOR_GRAY2BGR)  # each pixel four times
     wide = np.hstack([np.zeros((96, 30, 3), np.uint8), large, np.full((96, 30, 3), 255, np.uint8)])
     cv2.imwrite(str(places[0]), wide)
-    assert load_dataset(str(tree)).digest == digest_of(tree, places[0], small)
+    assert load_dataset(str(tree)).digest == digest_of(tree, places[0], small.astype(np.uint8))
     assert "1 pictures of another size are resized to 48x48" in capsys.readouterr().err
 
 
