@@ -11,11 +11,14 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TextIO
 
 from device.errors import StateError
 from device.plain_text import shown
 
+# How the messages of the libraries begin that decode pictures, and have no setting against it.
+DECODERS = (b"libpng ", b"Corrupt JPEG data", b"Premature end of JPEG", b"Invalid SOS", b"Unsupported marker")
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
@@ -27,6 +30,7 @@ def guarded() -> Iterator[None]:
         StateError: standard output cannot be written.
         BrokenPipeError: its reader has ended.
     """
+    _occupy_closed_descriptors()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -44,6 +48,24 @@ def guarded() -> Iterator[None]:
             raise
         discard_output()
         raise unwritable(error) from error
+
+
+def _occupy_closed_descriptors() -> None:
+    """Open the null device where the caller closed descriptor 0, 1 or 2.
+
+    Else the next file that is opened, the outbox for example, gets this number, and what C code
+    writes to its standard error goes into it.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest free number
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody looks at it; a stream that the caller closed is None."""
+    return stream is not None and stream.isatty()
 
 
 def unwritable(error: OSError) -> StateError:
@@ -103,3 +125,8 @@ def filtered_stderr(wanted: Callable[[bytes], bool]) -> Iterator[None]:
             for line in stream:
                 if wanted(line):
                     os.write(2, shown(line.decode("utf-8", "replace").rstrip("\n")).encode() + b"\n")
+
+
+def quiet_decoders() -> AbstractContextManager[None]:
+    """Drop what libpng and libjpeg write to stderr inside; the caller reports damaged pictures."""
+    return filtered_stderr(lambda line: not line.startswith(DECODERS))

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.camera.file_kind import is_phone_photo, opencv_name
-from device.camera.opencv_logs import quiet_decoders, silence_opencv_logs
+from device.camera.opencv_logs import silence_opencv_logs
 from device.camera.picture_size import check_size, refuse_large
 from device.errors import SourceError
+from device.standard_streams import quiet_decoders
 
 MAX_FPS = 1000.0  # a video that claims more has a broken header
 CHUNK_BYTES = 64_000_000  # of an animation so many are decoded at a time; each time from its start

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from device.cli.options import add_config_options, add_json_option, load_settings
 from device.cli.progress import ProgressBar
-from device.errors import SourceError, UsageError
+from device.errors import SourceError, StateError, UsageError
+from device.standard_streams import is_terminal
 
 if TYPE_CHECKING:
     from device.analysis import Analyzer
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     analyzer = Analyzer(config)
     with ExitStack() as stack:
         tables = _open_tables(stack, analyzer, args)
-        result = _read(analyzer, media.files, tables, to_terminal=args.csv is None and sys.stdout.isatty())
+        result = _read(analyzer, media.files, tables, to_terminal=args.csv is None and is_terminal(sys.stdout))
     _report(result, media.passed_over, args.csv)
     return 1 if result.unreadable else 0
 
@@ -76,6 +77,8 @@ def _open_tables(stack: ExitStack, analyzer: Analyzer, args: argparse.Namespace)
     tables: list[Table] = []
     if args.csv is not None:
         tables.append(stack.enter_context(open_csv(args.csv, analyzer.labels, analyzer.attention)))
+    if sys.stdout is None and (args.json or not tables):
+        raise StateError("standard output is closed, so the rows cannot be printed; write them to a file with --csv.")
     if args.json:
         tables.append(stack.enter_context(open_json(sys.stdout)))
     return tables or [TextTable(sys.stdout)]

@@ -6,6 +6,8 @@ import shutil
 import sys
 import time
 
+from device.standard_streams import is_terminal
+
 BAR = 20  # characters
 STEP_S = 0.1  # between two drawings
 
@@ -20,7 +22,7 @@ class ProgressBar:
 
     def __init__(self, total: int, shown: bool = True) -> None:
         self._total = total
-        self._shown = shown and sys.stderr is not None and sys.stderr.isatty()
+        self._shown = shown and is_terminal(sys.stderr)
         self._drawn_s = 0.0
 
     def show(self, done: int, text: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from device.cli.options import add_config_options, add_json_option, load_settings
 from device.errors import UsageError
+from device.standard_streams import is_terminal
 
 if TYPE_CHECKING:
     from device.config.schema import DeviceConfig
@@ -93,5 +94,5 @@ def _truth(config: DeviceConfig, args: argparse.Namespace) -> PhotoReport | Clip
 
 
 def _show_progress(done: int, all: int) -> None:
-    if sys.stderr.isatty():
+    if is_terminal(sys.stderr):
         print(f"\r{done} of {all}", end="" if done < all else "\r\033[K", file=sys.stderr, flush=True)

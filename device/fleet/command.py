@@ -11,6 +11,7 @@ from device.fleet.boards import Boards
 from device.fleet.inventory import read_inventory
 from device.fleet.monitor import FleetMonitor
 from device.mqtt.topics import checked
+from device.standard_streams import is_terminal
 
 
 def fleet(
@@ -34,7 +35,7 @@ def fleet(
     """
     boards = Boards(checked("base_topic", config.mqtt.base_topic), read_inventory(inventory) if inventory else ())
     if seconds is None:
-        if as_json or not sys.stdout.isatty():
+        if as_json or not is_terminal(sys.stdout):
             raise UsageError("the live table needs a terminal; use --seconds S to print one report after S seconds.")
         from device.fleet.live_table import watch  # rich is an extra
 

@@ -34,7 +34,10 @@ def first_line(setting: str, file: str | None, name: str) -> str | None:
         return None
     path = user_path(named)
     try:
-        return (read_bounded(path, MAX_BYTES).decode("utf-8-sig").splitlines() or [""])[0]
+        line = (read_bounded(path, MAX_BYTES).decode("utf-8-sig").splitlines() or [""])[0]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"{setting}: {path} cannot be read: {reason}.") from error
+    if "\0" in line:
+        raise ConfigError(f"{setting}: {path} cannot be read: its first line contains a null byte.")
+    return line

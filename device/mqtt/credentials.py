@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import ssl
+from pathlib import Path
 
 from device.config.schema import MqttConfig
 from device.errors import ConfigError
@@ -70,6 +71,10 @@ def _with_credentials(config: MqttConfig) -> MqttConfig:
 def _check_together(config: MqttConfig) -> None:
     if config.key_file is not None and config.cert_file is None:
         raise ConfigError("device.mqtt.key_file is set without cert_file; set both, or neither.")
+    for key in ("ca_file", "cert_file", "key_file"):
+        named = getattr(config, key)
+        if named is not None and Path(named).exists() and not Path(named).is_file():  # a pipe would block
+            raise ConfigError(f"device.mqtt.{key}: {named} cannot be used: it is not a regular file.")
     for key in ("ca_file", "cert_file"):
         if getattr(config, key) is not None and not config.tls:
             raise ConfigError(f"device.mqtt.{key} is set, but device.mqtt.tls is false; set it, or remove {key}.")

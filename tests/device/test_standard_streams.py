@@ -38,3 +38,26 @@ def test_characters_that_the_terminal_lacks_are_escaped() -> None:
     done = shell(f'"$PYTHON" -m device check-config {DECLARED} --set device.camera.source=Süd.mp4')
     assert done.returncode == 0, done.stderr
     assert "S\\xfcd.mp4" in done.stdout
+
+
+def test_a_table_needs_a_standard_output_or_a_file(tmp_path: Path) -> None:
+    command = f'"$PYTHON" -m device analyze device/assets/astronaut.jpg {DECLARED}'
+    done = shell(f"{command} >&-")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "standard output is closed, so the rows cannot be printed; write them to a file with --csv" in done.stderr
+    done = shell(f"{command} --csv {tmp_path}/faces.csv >&-")
+    assert done.returncode == 0 and "happy" in (tmp_path / "faces.csv").read_text(), done.stderr
+
+
+HOLES = """
+import os
+from device.standard_streams import guarded
+with guarded(), open(os.sys.argv[1], "w") as file:
+    print(file.fileno(), file=file)
+"""
+
+
+def test_a_file_never_gets_the_number_of_a_closed_standard_stream(tmp_path: Path) -> None:
+    """Else what a library writes to its standard error goes into the outbox."""
+    shell(f"\"$PYTHON\" -c '{HOLES}' {tmp_path}/file <&- >&- 2>&-")
+    assert int((tmp_path / "file").read_text()) > 2

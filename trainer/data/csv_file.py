@@ -77,8 +77,8 @@ def rows(path: Path, wanted: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
 def _pixels(text: str, where: str) -> NDArray[np.uint8]:
     try:
         values = np.array(text.split(), dtype=np.int64)
-    except ValueError as error:
-        raise DataError(f"{where}: the pixels are not all whole numbers.") from error
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"{where}: the pixels are not all whole numbers from 0 to 255.") from error
     if values.size != SIDE * SIDE:
         raise DataError(
             f"{where}: there are {values.size} pixels, but must be {SIDE * SIDE}; the file may be truncated."

@@ -75,6 +75,8 @@ def _with_public_test(path: Path, splits: dict[str, FaceSet]) -> dict[str, FaceS
     if set(splits) != {"training"}:
         return splits
     training, public = shared_out(splits["training"], (9, 1))
+    if not len(public):
+        return splits
     print(
         f"trainer: {path.name} has training faces only; {len(public):,} of them, a tenth of each emotion, "
         "are PublicTest.",

@@ -61,8 +61,7 @@ def with_short_names(model: bytes) -> bytes:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep the converters' output, which comes from C++ too, off the terminal."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     with tempfile.TemporaryFile() as log:
         saved = os.dup(1), os.dup(2)
         os.dup2(log.fileno(), 1)
@@ -70,8 +69,13 @@ def quiet() -> Iterator[None]:
         try:
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
             for number, copy_ in zip((1, 2), saved, strict=True):
                 os.dup2(copy_, number)
                 os.close(copy_)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # None where the caller closed it
+            stream.flush()

@@ -11,6 +11,8 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from device.standard_streams import is_terminal
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -21,7 +23,7 @@ class Shown:
     def __init__(self, shown: bool) -> None:
         alone = multiprocessing.parent_process() is None
         self.shown = shown
-        self.bars = _bars() if shown and alone and sys.stderr.isatty() else None
+        self.bars = _bars() if shown and alone and is_terminal(sys.stderr) else None
 
     def __enter__(self) -> Self:
         if self.bars is not None:

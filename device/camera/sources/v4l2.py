@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from device.camera.frame import RawFrame
-from device.camera.opencv_logs import quiet_decoders, silence_opencv_logs
+from device.camera.opencv_logs import silence_opencv_logs
 from device.camera.source import FoundCamera, Pause, Source
 from device.camera.v4l2_modes import choose_format, open_driver, why_not_opened
 from device.config.schema import CameraConfig
 from device.errors import SourceError
+from device.standard_streams import quiet_decoders
 
 BAD_FRAMES = 10  # in a row; a USB camera that is moved gives a broken JPEG now and then
 BAD_FRAME_S = 0.02  # between two attempts, because an unplugged camera fails at once

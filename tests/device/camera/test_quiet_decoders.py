@@ -14,6 +14,14 @@ import numpy as np
 import pytest
 
 READ = "from pathlib import Path; from device.camera.decoding import read_picture; read_picture(Path({!r}))"
+TRAIN = """
+from contextlib import suppress
+from pathlib import Path
+from trainer.data.pictures import read_grey
+from trainer.errors import DataError
+with suppress(DataError):
+    read_grey(Path({!r}))
+"""
 PLAIN = "import cv2; assert cv2.imread({!r}) is not None"
 
 
@@ -38,6 +46,7 @@ def test_what_a_decoder_prints_is_dropped(make: Callable[[], bytes], name: str, 
     path.write_bytes(make())
     assert stderr_of(PLAIN.format(str(path))), "OpenCV alone prints a line, else this test would prove nothing"
     assert stderr_of(READ.format(str(path))) == ""
+    assert stderr_of(TRAIN.format(str(path))) == ""
 
 
 def stderr_of(code: str) -> str:

@@ -141,10 +141,3 @@ def test_a_truncated_sheet_is_reported(tmp_path: Path, faces: Dataset) -> None:
     cv2.imwrite(str(path / "training.png"), np.zeros((SIDE, SIDE * 2), np.uint8))
     with pytest.raises(DataError, match="outside its sheet"):
         load_dataset(str(path))
-
-
-def test_an_image_of_another_size_is_reported(tmp_path: Path, faces: Dataset) -> None:
-    path = write_folders(tmp_path, faces)
-    cv2.imwrite(str(path / "train" / "happy" / "big.png"), np.zeros((50, 48), np.uint8))
-    with pytest.raises(DataError, match="48x50 pixels"):
-        load_dataset(str(path))

@@ -6,7 +6,10 @@ import os
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from trainer.data.dataset import LABELS, Dataset
 from trainer.data.fer2013 import load_dataset
@@ -82,3 +85,31 @@ def test_two_validation_folders_are_reported(tree: Path) -> None:
     shutil.copytree(tree / "test", tree / "valid")
     with pytest.raises(DataError, match="leave one"):
         load_dataset(str(tree))
+
+
+def test_pictures_of_another_size_or_in_colour_are_converted_with_a_note(
+    tree: Path, faces: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = sorted((tree / "train/happy").iterdir())
+    small = cv2.imread(str(places[0]), cv2.IMREAD_GRAYSCALE)
+    assert small is not None and small.dtype == np.uint8
+    large = cv2.cvtColor(np.kron(small, np.ones((2, 2), np.uint8)), cv2.COLOR_GRAY2BGR)  # each pixel four times
+    wide = np.hstack([np.zeros((96, 30, 3), np.uint8), large, np.full((96, 30, 3), 255, np.uint8)])
+    cv2.imwrite(str(places[0]), wide)
+    assert load_dataset(str(tree)).digest == digest_of(tree, places[0], small.astype(np.uint8))
+    assert "1 pictures of another size are resized to 48x48" in capsys.readouterr().err
+
+
+def digest_of(tree: Path, place: Path, face: NDArray[np.uint8]) -> str:
+    """The digest of the tree with this face, in grey, at a place."""
+    before = place.read_bytes()
+    cv2.imwrite(str(place), face)
+    digest = load_dataset(str(tree)).digest
+    place.write_bytes(before)
+    return digest
+
+
+def test_a_pipe_among_the_pictures_is_skipped(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tree / "train/happy/pipe.png")
+    assert len(load_dataset(str(tree))["training"]) == 14
+    assert "1 hidden or foreign files are skipped" in capsys.readouterr().err
