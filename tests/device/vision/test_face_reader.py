@@ -64,7 +64,7 @@ def test_views_take_turns_and_come_back(classifier: Keeping) -> None:
     shown = classifier.faces[: len(VIEWS)]
     assert np.array_equal(shown[1], shown[0][:, ::-1])
     assert len({face.tobytes() for face in shown}) == len(VIEWS)
-    assert [np.array_equal(*pair) for pair in zip(shown, classifier.faces[len(VIEWS) :], strict=True)] == [True] * 4
+    assert all(np.array_equal(one, other) for one, other in zip(shown, classifier.faces[len(VIEWS) :], strict=True))
 
 
 def test_each_track_has_its_own_turn(classifier: Keeping) -> None:
