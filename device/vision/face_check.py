@@ -160,12 +160,12 @@ class FaceChecker:
             head.read_due_s = np.inf
         unsettled = head.verdict is Verdict.UNDECIDED or turned_deg > SETTLED_DEG
         head.burst = head.burst + 1 if unsettled and head.burst < MAX_BURST else 0
-        head.due_s = time_s if head.burst else time_s + self._rest_s(head)
+        head.due_s = time_s if head.burst else time_s + self._rest_s(head, not unsettled)
 
-    def _rest_s(self, head: Head) -> float:
-        """Seconds until the next look at a head whose roll is settled."""
-        tilted = head.verdict is Verdict.FACE and abs(head.roll_deg) >= TILTED_DEG
-        return self._config.interval_s * (TILTED_SHARE if tilted else 1.0)
+    def _rest_s(self, head: Head, settled: bool) -> float:
+        """Seconds until the next look at a head."""
+        soon = settled and head.verdict is Verdict.FACE and abs(head.roll_deg) >= TILTED_DEG
+        return self._config.interval_s * (TILTED_SHARE if soon else 1.0)
 
     def _decide(self, head: Head, latest: float) -> Verdict:
         if latest >= SURE:

@@ -110,8 +110,26 @@ def test_an_accepted_face_is_given_up_after_several_looks_without_one() -> None:
 def test_a_tilted_head_is_looked_at_until_its_roll_is_settled() -> None:
     bench = Bench(lambda x: FACE)
     bench.network.roll_deg = lambda assumed: assumed + 0.6 * (40 - assumed)  # a part of the way, as the real one
-    assert bench.show([track()], 11) == [1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]
-    assert bench.checker.head(track()).roll_deg == pytest.approx(40, abs=5)
+    bench.show([track()])
+    assert not bench.checker.head(track()).settled
+    bench.show([track()])
+    assert bench.checker.head(track()).settled
+    assert bench.checker.head(track()).roll_deg == pytest.approx(40, abs=2)
+
+
+@pytest.mark.parametrize(("roll_deg", "looks"), [(15, 2), (-40, 10)])
+def test_a_tilted_head_is_looked_at_more_often(roll_deg: float, looks: int) -> None:
+    bench = Bench(lambda x: FACE)
+    bench.network.roll_deg = lambda assumed: roll_deg
+    bench.show([track()], 5)
+    assert sum(bench.show([track()], 20)) == pytest.approx(looks, abs=1)
+
+
+def test_an_angle_goes_once_around_at_most() -> None:
+    bench = Bench(lambda x: FACE)
+    bench.network.roll_deg = lambda assumed: 170 if assumed == 0 else -175
+    bench.show([track()], 4)
+    assert -180 <= bench.checker.head(track()).roll_deg < 180
 
 
 def test_a_roll_that_never_settles_costs_a_bounded_number_of_looks() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from device.config.schema import DeviceConfig, FaceCheckConfig, ModelConfig, PipelineConfig
+from device.config.schema import DeviceConfig, FaceCheckConfig, ModelConfig, PipelineConfig, ReadingConfig
 from device.inference.box import Box
 from device.inference.classifier import Classifier, Prediction
 from device.inference.preprocess import crop_face, face_square, to_grey
@@ -54,7 +54,8 @@ def checked(model: Path, box: Box) -> tuple[Pipeline, Keeping]:
     tracker = Tracker(config.tracker, checker.verdict)
     smoother = make_smoother(config.smoother, LABELS)
     detector = ScriptedDetector(itertools.repeat([box]))
-    return Pipeline(detector, tracker, classifier, smoother, budget, checker=checker), classifier
+    reading = ReadingConfig(views=False)
+    return Pipeline(detector, tracker, classifier, smoother, budget, checker=checker, reading=reading), classifier
 
 
 @pytest.mark.parametrize("name", things())
