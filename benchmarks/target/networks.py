@@ -58,13 +58,14 @@ def cut(model: Path, folder: Path) -> dict[str, Path]:
 
     parts = {}
     folder.mkdir()
-    for length in range(1, len(flatbuffer.read_model(str(model)).subgraphs[0].operators) + 1):
-        content = flatbuffer.read_model(str(model))
-        graph = content.subgraphs[0]
-        graph.operators = graph.operators[:length]
+    content = flatbuffer.read_model(str(model))
+    content.signatureDefs = []
+    graph = content.subgraphs[0]
+    operators = graph.operators
+    for length in range(1, len(operators) + 1):
+        graph.operators = operators[:length]
         used = {index for op in graph.operators for index in op.inputs}
         graph.outputs = [op.outputs[0] for op in graph.operators if op.outputs[0] not in used]
-        content.signatureDefs = []
         op = graph.operators[-1]
         shapes = ["x".join(map(str, graph.tensors[i].shape)) for i in (*op.inputs[:2], op.outputs[0])]
         kind = str(flatbuffer.opcode_to_name(content, op.opcodeIndex)).lower()

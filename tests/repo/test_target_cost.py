@@ -124,6 +124,8 @@ def test_json_holds_the_counts() -> None:
     }
 
 
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_the_last_cut_is_the_whole_network(tmp_path: Path) -> None:
     whole = STUDENTS["emotion-fast"]
     parts = cut(whole, tmp_path / "parts")
