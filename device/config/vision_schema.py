@@ -271,7 +271,7 @@ class SmootherConfig:
     )
     stay_s: float = setting(4.0, "hmm: mean time an expression lasts", gt=0, le=600, advanced=True)
     neutral_odds: float = setting(
-        2.0,
+        1.5,
         "hmm: before a face was read, neutral is this many times likelier than any other label",
         ge=1,
         le=100,

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.inference.classifier import Classifier, softmax
-from device.vision.face_reader import VIEWS, View
 from trainer.data.dataset import SIDE, FaceSet
 
 VIEWS_SEED = 1
@@ -57,16 +56,8 @@ def jittered(face: Face, frames: int, generator: np.random.Generator) -> Iterato
         yield np.clip(lit, 0, 255).astype(np.uint8)
 
 
-def shown(crop: Face, view: View) -> Face:
-    """A crop, uint8 (48, 48), as the device shows it: larger or smaller, perhaps mirrored."""
-    if view.scale != 1.0:
-        warp = cv2.getRotationMatrix2D(((SIDE - 1) / 2,) * 2, 0.0, 1 / view.scale)
-        crop = np.asarray(cv2.warpAffine(crop, warp, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE), np.uint8)
-    return np.ascontiguousarray(crop[:, ::-1]) if view.mirrored else crop
-
-
 def classify_views(classifier: Classifier, faces: FaceSet, order: Iterable[int], views: int, seed: int) -> Views:
-    """Classify jittered views of each face, one after another as the device shows them.
+    """Classify jittered views of each face.
 
     Args:
         classifier: a network with the labels of the data set, in its order.
@@ -78,7 +69,6 @@ def classify_views(classifier: Classifier, faces: FaceSet, order: Iterable[int],
     temperature, rows, taken = classifier.card.temperature, [], []
     for n in order:
         taken.append(n)
-        crops = jittered(faces.images[n], views, np.random.default_rng([seed, n]))
-        seen = [shown(crop, VIEWS[v % len(VIEWS)]) for v, crop in enumerate(crops)]
-        rows.append(softmax(classifier.logits(np.stack(seen)), temperature))
+        crops = list(jittered(faces.images[n], views, np.random.default_rng([seed, n])))
+        rows.append(softmax(classifier.logits(np.stack(crops)), temperature))
     return Views(np.stack(rows), faces.labels[taken])

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from device.vision.face_reader import View
 from trainer.data.dataset import LABELS
 from trainer.data.fer2013 import toy_dataset
 from trainer.smoothing.clips import ClipMaker
-from trainer.smoothing.views import Views, jittered, shown
+from trainer.smoothing.views import Views, jittered
 
 EQUAL = np.full(len(LABELS), 1 / len(LABELS))
 
@@ -41,14 +40,6 @@ def test_views_of_a_face_vary_a_little_and_are_repeatable() -> None:
     assert (first == again).all()
     assert (first[0] != first[1]).any()
     assert np.abs(first.astype(float) - face).mean() < 40
-
-
-def test_a_view_is_zoomed_and_mirrored() -> None:
-    face = toy_dataset()["training"].images[0]
-    assert (shown(face, View(1.0, False)) == face).all()
-    assert (shown(face, View(1.0, True)) == face[:, ::-1]).all()
-    back = shown(shown(face, View(0.5, False)), View(2.0, False))[16:32, 16:32]  # the middle, twice as large and back
-    assert np.abs(back.astype(float) - face[16:32, 16:32]).mean() < 25
 
 
 @pytest.mark.parametrize(("view_s", "faces"), [(math.inf, 1), (1.0, 5), (0.5, 10)])
