@@ -144,6 +144,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def _content(path: Path) -> dict[str, Any]:
+    if path.exists() and not path.is_file():  # a pipe would block
+        raise CheckpointError(f"{path}: this is no file; name a checkpoint, or a run folder where one is asked for.")
     try:
         data = path.read_bytes()
     except OSError as error:

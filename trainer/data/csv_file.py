@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,7 @@ def usage_split(text: str, where: str) -> str:
     return USAGES[text.strip()]
 
 
-def rows(path: Path, wanted: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
+def rows(path: Path, wanted: set[str], optional: Collection[str] = ()) -> Iterator[tuple[str, dict[str, str]]]:
     """Rows of a csv as (where, row).
 
     The file may begin with a byte order mark, as Excel writes it. Names are stripped, as
@@ -53,6 +53,7 @@ def rows(path: Path, wanted: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
     Args:
         path: the csv file, UTF-8.
         wanted: columns that it must have.
+        optional: columns that no line may lack if the file has them.
 
     Raises:
         DataError: the file cannot be read, a column is missing or a line is incomplete.
@@ -65,9 +66,10 @@ def rows(path: Path, wanted: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
                 missing = ", ".join(sorted(wanted - set(names)))
                 raise DataError(f"{path}, line 1: the column {missing} is missing; {MANUAL}.")
             reader.fieldnames = names
+            needed = wanted.union(set(optional).intersection(names))
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
-                if any(row[k] is None for k in wanted):
+                if any(row[k] is None for k in needed):
                     raise DataError(f"{where}: the line is incomplete; the file may be truncated, download it again.")
                 yield where, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -95,8 +97,8 @@ def read_csv(path: Path) -> dict[str, FaceSet]:
     """
     images: dict[str, list[NDArray[np.uint8]]] = {}
     labels: dict[str, list[int]] = {}
-    for where, row in rows(path, {"emotion", "pixels"}):
-        split = usage_split(row["Usage"] or "", where) if "Usage" in row else "training"
+    for where, row in rows(path, {"emotion", "pixels"}, ("Usage",)):
+        split = usage_split(row["Usage"], where) if "Usage" in row else "training"
         labels.setdefault(split, []).append(emotion_code(row["emotion"], where))
         images.setdefault(split, []).append(_pixels(row["pixels"], where))
     if not images:
