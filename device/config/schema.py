@@ -99,7 +99,9 @@ class MqttConfig:
         10.0, "at start, no connection within this time is an error", gt=0, le=600, advanced=True
     )
     base_topic: str = setting("emotion", "first part of every topic")
-    discovery_prefix: str | None = setting("homeassistant", "Home Assistant's prefix; null turns discovery off")
+    discovery_prefix: str | None = setting(
+        "homeassistant", "Home Assistant's prefix; null turns discovery off", advanced=True
+    )
     inflight: int = setting(
         20, "QoS 1 messages in flight; fewer if the broker limits them", ge=1, le=1000, advanced=True
     )

@@ -26,6 +26,7 @@ class CameraConfig:
         "auto",
         "of a V4L2 camera; auto: MJPG where YUYV is slower than fps",
         choices=("auto", "MJPG", "YUYV"),
+        advanced=True,
     )
     rotate: int = setting(0, "turn the frames clockwise by this angle, degrees", choices=(0, 90, 180, 270))
     flip: str | None = setting(
