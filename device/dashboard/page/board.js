@@ -116,7 +116,10 @@ function renderSoftware(snapshot, status, health) {
 /** The report of a self-test, which may be the answer to the command `selftest`. */
 function renderSelftest(selftest) {
   const report = "data" in selftest ? object(selftest.data) : selftest;
-  const checks = list(report.checks).map(object);
+  const rank = (check) => (check.skipped === true ? 2 : check.ok === true ? 1 : 0); // failed ones first
+  const checks = list(report.checks)
+    .map(object)
+    .sort((a, b) => rank(a) - rank(b));
   const word =
     report.ok === true ? "Passed" : report.ok === false ? "Failed" : selftest.error ? "Not run" : "Not run yet";
   setText(byId("selftest-word"), word);
