@@ -72,7 +72,8 @@ def test_each_track_has_its_own_turn(classifier: Keeping) -> None:
     for id in (1, 2):
         reader.see([track(id=id)], 0.0)
         reader.read(GREY, track(id=id), 0.0, 0.0)
-    assert np.array_equal(*classifier.faces)
+    one, other = classifier.faces
+    assert np.array_equal(one, other)
 
 
 def test_a_head_is_turned_upright_from_the_angle_of_the_setting(classifier: Keeping) -> None:
