@@ -92,7 +92,6 @@ class StudentConfig:
     stem_stride: int = setting(
         1, "stride of the first convolution; 2 is about four times cheaper", ge=1, le=2, advanced=True
     )
-    tail_pool: bool = setting(True, "2x2 max-pool between the third block and the tail", advanced=True)
     se: bool = setting(False, "squeeze-and-excitation at the end of each residual branch", advanced=True)
     branches: str = setting(
         "none",

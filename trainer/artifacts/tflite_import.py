@@ -97,7 +97,6 @@ def _architecture(layers: list[Layer], size: int) -> dict[str, Any]:
     return {
         "channels": tuple(len(layers[i].bias) for i in shortcuts),
         "tail": len(after[0].bias) if after else 0,
-        "tail_pool": not after or after[0].side < layers[shortcuts[-1]].side,
         "stem_stride": size // layers[0].side,
         "se": any(layer.weight.ndim == 4 and layer.side == 1 for layer in layers),
     }

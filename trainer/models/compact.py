@@ -2,9 +2,8 @@
 
 Each block has two 3x3 convolutions with batch-norm beside a 1x1 projected shortcut, then ReLU and
 2x2 max-pool. Three blocks use only part of the parameter budget. `tail` adds one more residual
-block at 6x6, where a convolution has many parameters and little arithmetic; behind a stem of stride
-2 it works at 6x6 too if the last max-pool is left out (`tail_pool`). Every operator has an int8
-kernel in XNNPACK.
+block at 6x6, where a convolution has many parameters and little arithmetic. Every operator has an
+int8 kernel in XNNPACK.
 """
 
 from __future__ import annotations
@@ -20,13 +19,7 @@ class CompactTrunk(nn.Module):
     """(N, 1, 48, 48) -> (N, channels[-1])."""
 
     def __init__(
-        self,
-        channels: Sequence[int],
-        tail: int = 0,
-        stem_stride: int = 1,
-        se: bool = False,
-        branched: bool = False,
-        tail_pool: bool = True,
+        self, channels: Sequence[int], tail: int = 0, stem_stride: int = 1, se: bool = False, branched: bool = False
     ) -> None:
         super().__init__()
         inputs = [1, *channels[:-1]]
@@ -34,8 +27,6 @@ class CompactTrunk(nn.Module):
         stages: list[nn.Module] = []
         for i, o, s in zip(inputs, channels, strides, strict=True):
             stages += [ResidualBlock(i, o, o, stride=s, se=se, branched=branched), nn.MaxPool2d(2)]
-        if not tail_pool:
-            stages[-1] = nn.Identity()  # keeps the numbers of the stages, which are keys of checkpoints
         if tail:
             stages.append(ResidualBlock(channels[-1], tail, channels[-1], stride=1, se=se, branched=branched))
         self.stages = nn.Sequential(*stages)

@@ -24,9 +24,7 @@ from trainer.models.vgg import STAGES, VGGTrunk
 def _compact(**options: Any) -> CompactTrunk:
     """The student of `StudentConfig`; options replace its settings."""
     config = replace(StudentConfig(), **options)
-    return CompactTrunk(
-        config.channels, config.tail, config.stem_stride, config.se, config.branches == "acb", config.tail_pool
-    )
+    return CompactTrunk(config.channels, config.tail, config.stem_stride, config.se, config.branches == "acb")
 
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
@@ -71,7 +69,7 @@ def build_teacher(config: TeacherConfig, classes: int, votes: int = 0) -> Expres
 
 def build_student(config: StudentConfig, classes: int, votes: int = 0) -> ExpressionNet:
     """A student as the config describes it."""
-    names = ("channels", "tail", "stem_stride", "se", "branches", "tail_pool")
+    names = ("channels", "tail", "stem_stride", "se", "branches")
     return build_network("compact", classes, votes, config.dropout, **{name: getattr(config, name) for name in names})
 
 

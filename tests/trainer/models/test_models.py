@@ -135,10 +135,9 @@ def test_second_head_is_not_counted_and_not_in_the_forward_pass() -> None:
 
 
 @pytest.mark.parametrize("se", [False, True])
-@pytest.mark.parametrize(("stride", "pool"), [(1, True), (2, True), (2, False)])
-def test_student_variants_run(se: bool, stride: int, pool: bool) -> None:
-    shape = replace(StudentConfig(), se=se, stem_stride=stride, tail_pool=pool, channels=(8, 8, 8), tail=8)
-    student = build_student(shape, 7)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_student_variants_run(se: bool, stride: int) -> None:
+    student = build_student(replace(StudentConfig(), se=se, stem_stride=stride, channels=(8, 8, 8), tail=8), 7)
     assert student(torch.rand(2, 1, 48, 48)).shape == (2, 7)
 
 
