@@ -12,16 +12,17 @@ HELP = "a web page that shows one board live"
 DESCRIPTION = """\
 Serves a web page with the faces, moods, attention and health of one board, live
 from its MQTT messages, and with the last day as charts and CSV. It runs beside
-`device run`, or on any machine that reaches the broker, and only reads. It never
-shows or keeps a picture. Ctrl-C ends it.
+`device run`, or on any machine that reaches the broker, and only reads. It
+never shows or keeps a picture. Ctrl-C ends it.
 
 Only this machine can open the page, unless --listen names another address; then
 a browser must show the token of --token-file once."""
 EPILOG = """\
 examples:
-  device dashboard --set device.mqtt.host=localhost            the board of config.yaml
-  device dashboard --topic emotion/classroom-3 --set device.mqtt.host=broker.local
-  openssl rand -hex 24 > token; device dashboard --listen 0.0.0.0:8088 --token-file token
+  device dashboard --set device.mqtt.host=localhost    the board of config.yaml
+  device dashboard --topic emotion/hall --set device.mqtt.host=broker.local
+  openssl rand -hex 24 > token
+  device dashboard --listen 0.0.0.0:8088 --token-file token
 
 documentation: docs/dashboard.md"""
 

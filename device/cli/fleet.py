@@ -19,9 +19,10 @@ DESCRIPTION = """\
 Subscribes to every board under device.mqtt.base_topic and lists what is wrong
 with each: offline, silent, camera bad, events that wait or are lost, throttled,
 reconnecting often. Without --seconds it shows a live table until Ctrl-C (needs
-the extra `fleet`); with it, it listens for that long and prints once; with --web it serves a page
-(as `device dashboard` does for one board) until Ctrl-C. A board
-sends its health every 30 s; silent ones show after device.fleet.stale_s.
+the extra `fleet`); with it, it listens for that long and prints once; with
+--web it serves a page, as `device dashboard` does for one board, until Ctrl-C.
+A board sends its health every 30 s; silent ones show after
+device.fleet.stale_s.
 Exit code 0 means that all boards are there and healthy."""
 EPILOG = """\
 the inventory: names of boards, one a line, # begins a comment
@@ -29,7 +30,7 @@ the inventory: names of boards, one a line, # begins a comment
 examples:
   device fleet --set device.mqtt.host=broker.local
   device fleet --web --inventory boards.txt
-  device fleet --seconds 95 --inventory boards.txt --json | jq .unhealthy"""
+  device fleet --seconds 95 --json | jq .unhealthy"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

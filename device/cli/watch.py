@@ -17,7 +17,7 @@ EPILOG = """\
 examples:
   device watch --set device.mqtt.host=broker.local
   device watch --topic emotion/classroom-3 --set device.mqtt.host=broker.local
-  device watch --set device.mqtt.host=broker.local | grep alert >> alerts.txt"""
+  device watch --set device.mqtt.host=broker.local | grep alert > alerts.txt"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -44,7 +44,15 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 
 def test_help_fits_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    for argv in (["--help"], ["run", "--help"], ["selftest", "--help"], ["demo", "--help"], ["fleet", "--help"]):
+    for argv in (
+        ["--help"],
+        ["run", "--help"],
+        ["selftest", "--help"],
+        ["demo", "--help"],
+        ["fleet", "--help"],
+        ["dashboard", "--help"],
+        ["watch", "--help"],
+    ):
         with pytest.raises(SystemExit):
             main(argv)
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

@@ -88,6 +88,7 @@ def test_a_device_on_a_web_socket_that_cannot_say_offline_has_the_broker_say_it(
 def test_a_broker_that_keeps_nothing_is_believed_with_mqtt_5(tmp_path: Path) -> None:
     with broker(tmp_path, "retain_available false") as mosquitto, Listener(mosquitto.port, f"{ROOT}/#") as listener:
         delivers(MqttPublisher(config(mosquitto.port, tmp_path), MODEL))
+        listener.wait_text(f"{ROOT}/availability", "offline")
         assert listener.texts(f"{ROOT}/availability") == ["online", "offline"]
         assert len(listener.objects(f"{ROOT}/events")) == 2
 
