@@ -70,7 +70,8 @@ def make_row(t: int, values: dict[str, float | None]) -> Row:
 
 def csv_lines(labels: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
     """The rows as CSV, first a header; times are ISO 8601 in UTC, absent values are empty."""
-    yield _line(["time", "faces", *labels, *VALENCE_COLUMNS, *ATTENTION_COLUMNS])
+    parts = [*(f"valence_{name}" for name in VALENCE_COLUMNS), *(f"attention_{name}" for name in ATTENTION_COLUMNS)]
+    yield _line(["time", "faces", *labels, *parts])
     for row in rows:
         valence, attention = row["valence"] or {}, row["attention"] or {}
         yield _line(

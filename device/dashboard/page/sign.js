@@ -12,6 +12,7 @@ const SIGNS = {
   offline: ["Offline", ""],
 };
 const FAR = "The face is too far, turned away or dark.";
+const RARE = "The face is looked at too rarely to tell.";
 const OFF = "To measure attention, set device.attention.enabled: true and restart the device.";
 const GROUPS = "This device publishes groups only, so nobody's attention is known.";
 
@@ -30,7 +31,8 @@ export function signFor(snapshot, situation, everMeasured) {
   if (attention.eyes_closed === true) return sign("closed");
   if (isDrowsy(snapshot, driver)) return sign("drowsy");
   if (attention.looking_away === true) return sign("road");
-  if (isMeasured(attention)) return sign("attentive");
+  if (attention.looking_away === false) return sign("attentive");
+  if (isMeasured(attention)) return sign("unmeasured", RARE);
   return sign(
     "unmeasured",
     everMeasured || driver.attention ? FAR : `${FAR.slice(0, -1)}, or attention is off. ${OFF}`,

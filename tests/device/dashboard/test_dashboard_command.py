@@ -88,7 +88,10 @@ def test_a_board_live_and_its_history(mosquitto: Mosquitto, tmp_path: Path) -> N
         (row,) = wait_for(lambda: dashboard.browser.json("/api/history")["rows"], "the row")
         assert row["faces"] == 3 and row["valence"]["positive"] == 0.5 and row["attention"]["facing"] == 0.25
         lines = dashboard.browser.get("/api/history.csv")[2].decode().splitlines()
-        assert lines[0].startswith("time,faces,angry,happy,neutral,unknown,positive") and ",3,0,3,0,0,0.5," in lines[1]
+        assert (
+            lines[0].startswith("time,faces,angry,happy,neutral,unknown,valence_positive")
+            and ",3,0,3,0,0,0.5," in lines[1]
+        )
 
     with running(tmp_path, mosquitto.port) as dashboard:  # again, with what was kept
         dashboard.wait_connected()

@@ -120,12 +120,14 @@ def test_the_csv_has_the_same_numbers(diary: Diary) -> None:
     diary.add(summary(5))
     text = "".join(csv_lines(diary.history.labels(), diary.history.export(0, diary.clock.now_s + 1, 1)))
     lines = list(csv.DictReader(io.StringIO(text)))
+    header = text.splitlines()[0].split(",")
+    assert len(set(header)) == len(header), "neutral is a label and a valence"
     assert [line["time"][-9:] for line in lines] == ["08:00:00Z", "08:00:01Z", "08:00:02Z", "08:00:05Z"]
     for line, row in zip(lines, diary.rows(), strict=True):
         assert float(line["faces"]) == row["faces"] and float(line["happy"]) == row["counts"]["happy"]
-        assert float(line["positive"]) == row["valence"]["positive"]
-        assert float(line["facing"] or -1) == (row["attention"] or {}).get("facing", -1)
-    assert lines[-1]["measured"] == "" and "1.0" not in text
+        assert float(line["valence_positive"]) == row["valence"]["positive"]
+        assert float(line["attention_facing"] or -1) == (row["attention"] or {}).get("facing", -1)
+    assert lines[-1]["attention_measured"] == "" and "1.0" not in text
 
 
 def test_history_survives_a_restart_and_a_kill(diary: Diary, tmp_path: Path) -> None:

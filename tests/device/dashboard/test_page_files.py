@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,29 @@ def test_scripts_ask_for_ids_that_the_markup_has(markup: Markup) -> None:
 
 @pytest.mark.skipif(NODE is None, reason="Node.js is not installed")
 def test_the_page_knows_the_signs_of_all_labels() -> None:
+    assert evaluate("values.js", "m.SIGNS") == SIGNS
+
+
+@pytest.mark.skipif(NODE is None, reason="Node.js is not installed")
+@pytest.mark.parametrize(
+    ("attention", "sign"),
+    [
+        ({"facing": 0.9, "looking_away": False, "eyes_closed": False}, "attentive"),
+        ({"facing": 0.9, "looking_away": True, "eyes_closed": False}, "road"),
+        ({"facing": 0.9, "looking_away": True, "eyes_closed": True}, "closed"),
+        ({"facing": 0.2, "looking_away": None, "eyes_closed": None}, "unmeasured"),  # looked at too rarely
+        (None, "unmeasured"),
+    ],
+)
+def test_a_driver_is_attentive_only_if_that_was_measured(attention: dict[str, Any] | None, sign: str) -> None:
+    snapshot = {"status": {"aggregate": False}, "alerts": [], "tracks": [{"track": 1, "attention": attention}]}
+    shown = evaluate("sign.js", f"m.signFor({json.dumps(snapshot)}, {{old: false, key: 'live'}}, false)")
+    assert shown["key"] == sign
+
+
+def evaluate(module: str, expression: str) -> Any:
+    """The value of an expression in JavaScript; `m` is a module of the page."""
     assert NODE is not None
-    code = f"import({json.dumps((PAGE / 'values.js').as_uri())}).then(m => console.log(JSON.stringify(m.SIGNS)))"
+    code = f"import({json.dumps((PAGE / module).as_uri())}).then(m => console.log(JSON.stringify({expression})))"
     shown = subprocess.run([NODE, "-e", code], capture_output=True, text=True, timeout=60, check=True)
-    assert json.loads(shown.stdout) == SIGNS
+    return json.loads(shown.stdout)

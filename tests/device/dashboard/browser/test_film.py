@@ -94,7 +94,7 @@ def is_mean_of(row: dict[str, str], messages: list[dict[str, Any]]) -> bool:
         "faces": [message["faces"] for message in messages],
         "happy": [message["counts"]["happy"] for message in messages],
         "unknown": [message["counts"]["unknown"] for message in messages],
-        **{sign: [valence[sign] for valence in valences] for sign in ("positive", "negative", "neutral")},
+        **{f"valence_{sign}": [valence[sign] for valence in valences] for sign in ("positive", "negative", "neutral")},
     }
     return all(
         row[name] == "" if not values else float(row[name]) == pytest.approx(sum(values) / len(values), abs=1e-4)
@@ -125,6 +125,14 @@ def test_each_view_fits_one_screen(browser: Browser, playing: Film, view: str, w
         assert page.evaluate(f"[{root}.scrollWidth, {root}.scrollHeight]") == [width, height]
         cut = "[...document.querySelectorAll('.card')].filter(card => card.scrollHeight > card.clientHeight + 1)"
         assert page.evaluate(f"{cut}.filter(card => card.offsetParent).map(card => card.className)") == []
+
+
+def test_a_low_window_scrolls_and_cuts_nothing(browser: Browser, playing: Film) -> None:
+    with open_page(browser, f"{playing.url}/room", 800, 480) as page:
+        expect(page, "#chart path.area.positive").not_to_have_count(0)
+        assert page.evaluate("document.querySelector('#chart').clientHeight") > 150
+        cut = "[...document.querySelectorAll('.room .card')].filter(card => card.scrollHeight > card.clientHeight + 1)"
+        assert page.evaluate(f"{cut}.map(card => card.className)") == []
 
 
 def test_the_page_shows_soon(browser: Browser, playing: Film, record_property: Any) -> None:
