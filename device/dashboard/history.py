@@ -229,7 +229,8 @@ class History:
     def _prune(self) -> None:
         try:
             self._delete_old()
-            self._db.execute("DELETE FROM seconds WHERE t > ?", (self._clock() + JUMP_S,))
+            for table, column in (("seconds", "t"), ("alerts", "ts")):  # of a clock that was ahead
+                self._db.execute(f"DELETE FROM {table} WHERE {column} > ?", (self._clock() + JUMP_S,))
             kept = "SELECT id FROM alerts ORDER BY ts DESC LIMIT ?"
             self._db.execute(f"DELETE FROM alerts WHERE id NOT IN ({kept})", (MAX_ALERTS,))
             for label, column in list(self._labels.items()):  # of an earlier model

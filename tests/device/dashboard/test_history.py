@@ -217,6 +217,7 @@ def test_a_clock_that_jumps_deletes_nothing_at_once(diary: Diary, monkeypatch: p
     diary.clock.now_s += 10 * 365 * DAY_S
     go(1)
     diary.add(after_s=0)
+    diary.history.add_alert(alert_of(json.loads(alert().to_json())) or {})
     go(PRUNE_S / 2)
     diary.clock.now_s -= 10 * 365 * DAY_S
     go(1)
@@ -226,6 +227,7 @@ def test_a_clock_that_jumps_deletes_nothing_at_once(diary: Diary, monkeypatch: p
     diary.history.close()
     with sqlite3.connect(diary.path) as db:
         assert db.execute("SELECT count(*) FROM seconds").fetchone() == (1,)
+        assert db.execute("SELECT count(*) FROM alerts").fetchone() == (0,)
     db.close()
     diary.history = History(diary.path, 24, diary.clock)
 
