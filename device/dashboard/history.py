@@ -61,8 +61,11 @@ class History:
         self._pending_alerts: list[tuple[Any, ...]] = []
         self._flush_due_s = self._prune_due_s = 0.0  # monotonic seconds
         self._offset_s = self._clock() - time.monotonic()
-        self._read_labels()
-        self._delete_old()
+        try:
+            self._read_labels()
+            self._delete_old()
+        except sqlite3.Error as error:  # a full disk: what is older stays until there is room
+            self._fail(error)
 
     def close(self) -> None:
         """Write what is pending, and close the file."""

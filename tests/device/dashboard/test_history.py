@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from device.dashboard.history import MAX_ROWS, PRUNE_S, History
-from device.dashboard.history_file import MAX_LABELS
+from device.dashboard.history_file import MAX_LABELS, PRAGMAS
 from device.dashboard.history_rows import csv_lines
 from device.dashboard.live_state import alert_of
 from device.errors import StateError
@@ -166,6 +166,27 @@ def test_another_version_of_the_tables_is_replaced(diary: Diary) -> None:
     diary.add()
     diary.clock.now_s += 1
     assert len(diary.rows()) == 1
+
+
+def test_tables_of_somebody_else_are_replaced(diary: Diary) -> None:
+    diary.history.close()
+    with sqlite3.connect(diary.path) as db:
+        db.execute("DROP TABLE labels")
+    db.close()
+    diary.history = History(diary.path, 24, diary.clock)
+    diary.add()
+    diary.clock.now_s += 1
+    assert len(diary.rows()) == 1 and diary.history.error is None
+
+
+def test_a_disk_that_is_full_at_the_start(diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be deleted then either; the page is served all the same, and says so."""
+    diary.add()
+    diary.rows()
+    diary.clock.now_s += 2 * DAY_S
+    monkeypatch.setattr("device.dashboard.history_file.PRAGMAS", f"{PRAGMAS} PRAGMA query_only=ON;")
+    diary.restart()
+    assert (diary.history.error or "").startswith("The history cannot be written: ")
 
 
 def test_two_dashboards_of_one_board(diary: Diary) -> None:
