@@ -6,6 +6,7 @@ The file is bounded by age: a row a second, and at most `MAX_ALERTS` alerts.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sqlite3
 import threading
@@ -230,6 +231,8 @@ class History:
         self._labels = {name: LABEL_COLUMNS[number] for number, name in found if 0 <= number < MAX_LABELS}
 
     def _prune(self) -> None:
+        with suppress(OSError):
+            pass  # the file is in use, though its board may be silent
         try:
             self._delete_old()
             for table, column in (("seconds", "t"), ("alerts", "ts")):  # of a clock that was ahead

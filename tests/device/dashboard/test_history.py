@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -220,6 +221,20 @@ def test_what_is_older_than_a_day_is_deleted(diary: Diary, monkeypatch: pytest.M
         assert db.execute("SELECT count(*) FROM alerts").fetchone() == (0,)
     db.close()
     diary.history = History(diary.path, 24, diary.clock)
+
+
+def test_a_file_in_use_does_not_look_forgotten(diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The board may be off for a day; another dashboard deletes what nobody has written for so long."""
+    monotonic_s = [1000.0]
+    monkeypatch.setattr("device.dashboard.history.time.monotonic", lambda: monotonic_s[0])
+    diary.restart()
+    diary.history.tick()
+    os.utime(diary.path, (START_S - 2 * DAY_S,) * 2)
+    before_s = diary.path.stat().st_mtime
+    monotonic_s[0] += PRUNE_S + 1
+    diary.clock.now_s += PRUNE_S + 1
+    diary.history.tick()
+    assert diary.path.stat().st_mtime != before_s
 
 
 def test_a_clock_that_jumps_deletes_nothing_at_once(diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
