@@ -232,7 +232,7 @@ class History:
 
     def _prune(self) -> None:
         with suppress(OSError):
-            pass  # the file is in use, though its board may be silent
+            os.utime(self._path)  # the file is in use, though its board may be silent
         try:
             self._delete_old()
             for table, column in (("seconds", "t"), ("alerts", "ts")):  # of a clock that was ahead

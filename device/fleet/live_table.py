@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from device.errors import UsageError
-from device.service.signals import Signals, StoppedError
 from device.fleet.report import HEADERS, RIGHT_ALIGNED, Report
+from device.service.signals import Signals, StoppedError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

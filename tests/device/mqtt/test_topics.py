@@ -23,7 +23,8 @@ def test_topics_carry_base_device_and_track() -> None:
 
 def test_a_number_of_thousands_of_digits_is_no_track() -> None:
     """Anybody may publish there, and Python refuses to parse more than 4300 digits."""
-    assert Topics(load_config(overrides=["device.id=porch"])).track_of(f"emotion/porch/tracks/{'9' * 5000}/state") is None
+    topics = Topics(load_config(overrides=["device.id=porch"]))
+    assert topics.track_of(f"emotion/porch/tracks/{'9' * 5000}/state") is None
 
 
 def test_the_devices_name_is_the_hosts_made_fit_for_a_topic(monkeypatch: pytest.MonkeyPatch) -> None:
