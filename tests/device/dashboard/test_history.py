@@ -224,7 +224,7 @@ def test_what_is_older_than_a_day_is_deleted(diary: Diary, monkeypatch: pytest.M
 
 
 def test_a_file_in_use_does_not_look_forgotten(diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The board may be off for a day; another dashboard deletes what nobody has written for so long."""
+    """Another dashboard deletes what nobody has written for a day; the board may be off."""
     monotonic_s = [1000.0]
     monkeypatch.setattr("device.dashboard.history.time.monotonic", lambda: monotonic_s[0])
     diary.restart()
