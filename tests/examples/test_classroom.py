@@ -98,6 +98,9 @@ def test_a_webhook_that_fails_ends_nothing(mosquitto: Mosquitto, url: str) -> No
     ("options", "part"),
     [
         (["--broker", "localhost:many"], "--broker: invalid address value: 'localhost:many'"),
+        (["--broker", "localhost:0"], "--broker: invalid address value: 'localhost:0'"),
+        (["--broker", "a..b"], "--broker: invalid address value: 'a..b'"),
+        (["--broker", ""], "--broker: invalid address value: ''"),
         (["--topic", "emotion/+"], "--topic: it must name one device, without + and #"),
     ],
 )
