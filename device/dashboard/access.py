@@ -85,7 +85,7 @@ def open_access(config: DashboardConfig) -> Access:
         )
     host_name = socket.gethostname().lower()
     own = {"localhost", host_name, f"{host_name.split('.')[0]}.local", config.host.lower()}
-    return Access(token.strip() if token is not None else None, frozenset(own | {(config.behind_proxy or "").lower()}))
+    return Access(token.strip() if token is not None else None, frozenset(own | {(config.behind_proxy or "localhost").lower()}))
 
 
 def is_loopback(host: str) -> bool:
