@@ -9,6 +9,7 @@ positive less the negative valence, -1 to 1. Attention is the mean of `facing`, 
 from __future__ import annotations
 
 import json
+import math
 import time
 from contextlib import suppress
 from statistics import mean
@@ -49,12 +50,12 @@ def main() -> None:
 def read(payload: bytes) -> dict[str, float | None]:
     """The values of a summary; None for those that it does not have, or that are damaged."""
     values: dict[str, float | None] = dict.fromkeys(COLUMNS)
-    with suppress(ValueError, TypeError, KeyError, RecursionError):
+    with suppress(ValueError, TypeError, KeyError, RecursionError, OverflowError):
         summary = json.loads(payload)
         values["faces"] = float(summary["faces"])
         values["mood"] = float(summary["valence"]["positive"]) - float(summary["valence"]["negative"])
         values["attention"] = float(summary["attention"]["facing"])  # null where it is not measured
-    return values
+    return {name: value if value is not None and math.isfinite(value) else None for name, value in values.items()}
 
 
 def line(seen: list[dict[str, float | None]]) -> str:

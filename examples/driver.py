@@ -52,11 +52,9 @@ class Driver:
     def take_event(self, payload: bytes) -> None:
         """Take in an event; what is `replayed` happened long ago."""
         event = json.loads(payload)
-        if event["type"] == "attention" and not event["replayed"]:
-            if event["alert"]["phase"] == "start":
-                self._faces.setdefault(event["track"], set()).add(event["alert"]["kind"])
-            elif event["track"] in self._faces:
-                self._faces[event["track"]].discard(event["alert"]["kind"])
+        if event["type"] == "attention" and not event["replayed"] and event["track"] in self._faces:
+            reasons, alert = self._faces[event["track"]], event["alert"]
+            (reasons.add if alert["phase"] == "start" else reasons.discard)(alert["kind"])
 
 
 def main() -> None:

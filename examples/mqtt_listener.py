@@ -50,6 +50,8 @@ def options(description: str, topic: str) -> argparse.ArgumentParser:
 def address(text: str) -> tuple[str, int]:
     """Host and port of a broker."""
     host, _, port = text.partition(":")
+    if not host.encode("idna") or not 0 < int(port or 1883) < 65536:  # of a name that is none, it raises a ValueError
+        raise ValueError
     return host, int(port or 1883)
 
 

@@ -84,8 +84,9 @@ def open_access(config: DashboardConfig) -> Access:
             "NAME if a proxy asks for one; or listen on 127.0.0.1."
         )
     host_name = socket.gethostname().lower()
-    own = {"localhost", host_name, f"{host_name.split('.')[0]}.local", config.host.lower()}
-    return Access(token.strip() if token is not None else None, frozenset(own | {(config.behind_proxy or "").lower()}))
+    names = {"localhost", host_name, f"{host_name.split('.')[0]}.local", config.host.lower()}
+    names |= {config.behind_proxy.lower()} if config.behind_proxy else set()
+    return Access(token.strip() if token is not None else None, frozenset(names))
 
 
 def is_loopback(host: str) -> bool:

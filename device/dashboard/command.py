@@ -27,6 +27,7 @@ from device.service.signals import Signals
 from device.standard_streams import log_to_stderr
 
 SUMMARY_EXPIRY_S = 5.0  # at least; longer where summaries are rarer
+MAX_HISTORY_S = 86400  # no board's history is longer, whatever this one's setting
 FOLDER = "dashboard"  # below the state folder
 LOOK_S = 0.2  # how often is looked for a signal
 
@@ -119,11 +120,13 @@ def _history_path(config: DeviceConfig, topics: Topics) -> Path:
     """The file of this board; files of others that nobody has written for too long are deleted."""
     folder = state_dir(config) / FOLDER
     own = f"{topics.device}-{hashlib.sha256(topics.root.encode()).hexdigest()[:8]}.db"
-    limit_s = time.time() - config.dashboard.history_h * 3600
+    limit_s = time.time() - MAX_HISTORY_S
     with suppress(OSError):
-        for path in folder.glob("*.db*"):
-            if not path.name.startswith(own) and path.stat().st_mtime < limit_s:
-                path.unlink()
+        for path in folder.glob("*.db"):
+            parts = list(folder.glob(f"{path.name}*"))  # also its log
+            if path.name != own and max(part.stat().st_mtime for part in parts) < limit_s:
+                for part in parts:
+                    part.unlink()
     return folder / own
 
 

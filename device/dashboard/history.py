@@ -6,6 +6,7 @@ The file is bounded by age: a row a second, and at most `MAX_ALERTS` alerts.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sqlite3
 import threading
@@ -61,8 +62,11 @@ class History:
         self._pending_alerts: list[tuple[Any, ...]] = []
         self._flush_due_s = self._prune_due_s = 0.0  # monotonic seconds
         self._offset_s = self._clock() - time.monotonic()
-        self._read_labels()
-        self._delete_old()
+        try:
+            self._read_labels()
+            self._delete_old()
+        except sqlite3.Error as error:  # a full disk: what is older stays until there is room
+            self._fail(error)
 
     def close(self) -> None:
         """Write what is pending, and close the file."""
@@ -227,9 +231,12 @@ class History:
         self._labels = {name: LABEL_COLUMNS[number] for number, name in found if 0 <= number < MAX_LABELS}
 
     def _prune(self) -> None:
+        with suppress(OSError):
+            os.utime(self._path)  # the file is in use, though its board may be silent
         try:
             self._delete_old()
-            self._db.execute("DELETE FROM seconds WHERE t > ?", (self._clock() + JUMP_S,))
+            for table, column in (("seconds", "t"), ("alerts", "ts")):  # of a clock that was ahead
+                self._db.execute(f"DELETE FROM {table} WHERE {column} > ?", (self._clock() + JUMP_S,))
             kept = "SELECT id FROM alerts ORDER BY ts DESC LIMIT ?"
             self._db.execute(f"DELETE FROM alerts WHERE id NOT IN ({kept})", (MAX_ALERTS,))
             for label, column in list(self._labels.items()):  # of an earlier model

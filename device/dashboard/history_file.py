@@ -28,6 +28,7 @@ CREATE TABLE alerts (id TEXT PRIMARY KEY, ts REAL NOT NULL, track INTEGER NOT NU
     phase TEXT NOT NULL, duration_s REAL NOT NULL, replayed INTEGER NOT NULL) STRICT;
 PRAGMA user_version={VERSION};
 """
+TABLE_NAMES = {"seconds", "labels", "alerts"}
 # EXCLUSIVE: two processes on one file would write every second twice.
 PRAGMAS = """
 PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;
@@ -89,8 +90,8 @@ def _open(path: Path) -> sqlite3.Connection:
         db.executescript(PRAGMAS)
         (result,) = db.execute("PRAGMA quick_check(1)").fetchone()
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if result != "ok" or (tables and version != VERSION):
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if result != "ok" or (tables and (version != VERSION or not tables >= TABLE_NAMES)):
             raise _damage(result if result != "ok" else "it is of another version")
         if not tables:
             db.executescript(f"BEGIN IMMEDIATE; {TABLES} COMMIT;")

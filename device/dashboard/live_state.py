@@ -83,6 +83,12 @@ class LiveState:
             return f'"{self._run}-{self._version}"'
 
     @property
+    def groups_only(self) -> bool:
+        """Whether the board publishes summaries of groups only."""
+        with self._changed:
+            return self._groups_only
+
+    @property
     def version(self) -> int:
         """Higher after each change."""
         with self._changed:
@@ -116,8 +122,10 @@ class LiveState:
             self._set("history_error", _dump(error))
 
     def add_alerts(self, alerts: Iterable[dict[str, Any]]) -> None:
-        """Earlier alerts, oldest first."""
+        """Earlier alerts, oldest first; none where only groups are published."""
         with self._changed:
+            if self._groups_only:
+                return
             self._alerts.extendleft(map(_dump, alerts))
             self._change()
 
@@ -165,6 +173,8 @@ class LiveState:
         channel = topic.removeprefix(f"{self._topics.root}/")
         if (track := self._topics.track_of(topic)) is not None:
             self._handle_track(track, payload, now_s)
+        elif channel == EVENTS.address and self._groups_only:
+            raise InvalidMessageError("of a single face")
         elif channel == AVAILABILITY.address:
             self._handle_availability(payload)
         elif channel == EVENTS.address:
@@ -183,8 +193,17 @@ class LiveState:
     def _handle_latest(self, name: str, cls: type, payload: bytes) -> None:
         message = parse_message(cls, payload) if payload else None
         if cls is Status and message is not None:
-            self._groups_only, self._camera = message["aggregate"], message["camera"]
+            self._camera = message["camera"]
+            self._set_groups_only(message["aggregate"])
         self._set(name, _dump(message))
+
+    def _set_groups_only(self, groups_only: bool) -> None:
+        """Nothing of a single face is shown where only groups are published, not even of before."""
+        if groups_only and not self._groups_only:
+            for singles in (self._tracks, self._events, self._alerts):
+                singles.clear()
+            self._change()
+        self._groups_only = groups_only
 
     def _handle_availability(self, payload: bytes) -> None:
         if payload not in WORDS:
@@ -198,6 +217,8 @@ class LiveState:
     def _handle_track(self, track: int, payload: bytes, now_s: float) -> None:
         if not payload:
             self._tracks.pop(track, None)
+        elif self._groups_only:
+            raise InvalidMessageError("of a single face")
         elif track not in self._tracks and len(self._tracks) >= MAX_TRACKS:
             raise InvalidMessageError("too many faces")
         else:
@@ -214,7 +235,7 @@ class LiveState:
             self._events.appendleft(_dump(event))
             return None
         self._alerts.appendleft(_dump(alert))
-        return None if self._groups_only else ("alert", alert)
+        return "alert", alert
 
     def _set(self, name: str, text: str) -> None:
         if self._parts[name] != text:

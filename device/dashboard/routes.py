@@ -99,7 +99,8 @@ class Routes:
         return Response(200, CSV, _joined(lines), {"Content-Disposition": f'attachment; filename="{name}"'})
 
     def _alerts(self, request: Request) -> Response:
-        return json_response({"alerts": self._kept().alerts(*_span(request))})
+        alerts = self._kept().alerts(*_span(request))
+        return json_response({"alerts": [] if self.state.groups_only else alerts})
 
     def _boards(self, request: Request) -> Response:
         if self._fleet is None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from device.errors import UsageError
 from device.fleet.report import HEADERS, RIGHT_ALIGNED, Report
+from device.service.signals import Signals, StoppedError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,7 +22,7 @@ MIN_HEALTH_WIDTH = 20  # characters of the last column that even a narrow termin
 
 
 def watch(monitor: FleetMonitor) -> int:
-    """Show the fleet until Ctrl-C.
+    """Show the fleet until Ctrl-C, or another signal to stop.
 
     Returns:
         The exit code for the state at the end: 0 if all boards are there and healthy, else 1.
@@ -37,13 +39,12 @@ def watch(monitor: FleetMonitor) -> int:
             "the live table needs rich: pip install 'emotion-edge[fleet]'; or use --seconds S for a plain table."
         ) from error
     console = Console()
-    with monitor, Live(console=console, screen=True, auto_refresh=False) as live:
-        try:
+    with monitor, Signals() as signals, Live(console=console, screen=True, auto_refresh=False) as live:
+        with suppress(StoppedError), signals.interruptible():
             while True:
                 live.update(render(monitor.report(), console.width, console.height - OTHER_LINES), refresh=True)
                 monitor.receive(REDRAW_S)
-        except KeyboardInterrupt:
-            report = monitor.report()
+        report = monitor.report()
     print(report.summary())
     return 0 if report.ok else 1
 

@@ -112,7 +112,7 @@ class Topics:
 
     def track_of(self, topic: str) -> int | None:
         """The track whose state has this topic; None for other topics."""
-        match = re.fullmatch(re.escape(self.root) + r"/tracks/([0-9]+)/state", topic)
+        match = re.fullmatch(re.escape(self.root) + r"/tracks/([0-9]{1,16})/state", topic)
         return int(match[1]) if match else None
 
     def verb_of(self, topic: str) -> str | None:

@@ -142,6 +142,11 @@ class AggregatePublisher(FaceStatePublisher):
         """The summary, if there is a group."""
         return self._permitted(super().announce(now_s))
 
+    def correction(self, topic: str, payload: bytes) -> Message | None:
+        """The message that clears a retained state of any face; none of them is ours."""
+        track = self._topics.track_of(topic)
+        return self._cleared(track) if track is not None and payload else None
+
     def _permitted(self, messages: list[Message]) -> list[Message]:
         if self.below_min_group:
             return []

@@ -13,7 +13,7 @@ from device.config.schema import DeviceConfig
 from device.messages import Status
 from device.mqtt.connection import packet_bytes
 from device.mqtt.topics import AVAILABILITY, OFFLINE, ONLINE, Message, Topics, checked
-from device.publishing.home_assistant_entities import entities
+from device.publishing.home_assistant_entities import entities, left_out
 
 MAX_PARTS = 99
 OPTIONAL = ("icon", "json_attributes_topic", "json_attributes_template")
@@ -91,6 +91,7 @@ def payload(config: DeviceConfig, topics: Topics, status: Status) -> dict[str, A
             }
             for name, entity in entities(config, topics, status.model.labels).items()
         }
+        | left_out(config, topics, status.model.labels)
         | {name: {"platform": platform} for name, platform in REMOVED.items()},
         "availability_topic": topics.of(AVAILABILITY),
         "payload_available": ONLINE,

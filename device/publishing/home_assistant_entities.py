@@ -64,6 +64,16 @@ def entities(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dic
     return {**people, **_switch(topics), **_from_status(topics), **_from_health(topics, 3 * config.report.health_s)}
 
 
+def left_out(config: DeviceConfig, topics: Topics, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The entities that other settings would have, only with their platforms.
+
+    Home Assistant then removes those that it made when the settings were others.
+    """
+    known = entities(config, topics, labels)
+    people = _faces(topics, labels) | _attention(topics)
+    return {name: {"platform": entity["platform"]} for name, entity in people.items() if name not in known}
+
+
 def _switch(topics: Topics) -> dict[str, dict[str, Any]]:
     """`pause` and `resume` as one switch, which in Home Assistant has one topic."""
     return {

@@ -57,6 +57,8 @@ class LandmarkNetwork:
         self._interpreter.invoke()
         logit = float(self._interpreter.get_tensor(self._logit).ravel()[0])
         found = self._interpreter.get_tensor(self._points).reshape(POINTS, 3)
+        if not (math.isfinite(logit) and np.isfinite(found).all()):  # a number beyond float16 inside
+            return Landmarks(0.0, np.zeros((POINTS, 3), np.float32))
         return Landmarks(_presence(logit), _in_frame(found, to_tensor))
 
 

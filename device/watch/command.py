@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from device.config.schema import DeviceConfig
 from device.mqtt.subscriber import Subscriber
+from device.service.signals import Signals, StoppedError
 from device.watch.boards import WatchedBoards
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ REDRAW_S = 0.5
 
 
 def watch(config: DeviceConfig, topic: str | None) -> int:
-    """Show the boards of a topic until Ctrl-C.
+    """Show the boards of a topic until Ctrl-C, or another signal to stop.
 
     Args:
         config: the broker, and the base topic.
@@ -33,13 +35,11 @@ def watch(config: DeviceConfig, topic: str | None) -> int:
     """
     boards = WatchedBoards(topic if topic is not None else f"{config.mqtt.base_topic}/+")
     console = _console()
-    try:
+    with suppress(StoppedError), Signals() as signals, signals.interruptible():
         if console is None:
             _print_lines(config, boards)
         else:
             _draw(config, boards, console)
-    except KeyboardInterrupt:
-        pass
     return 0
 
 

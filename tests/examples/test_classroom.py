@@ -50,6 +50,8 @@ def test_alerts_begin_and_end_with_hysteresis_and_a_csv_is_written(mosquitto: Mo
             for _ in range(20):
                 say(client, 0.42, 0.55)  # above the limits, but not by the gap
             client.publish(TOPICS.of(SUMMARY), '{"faces": "\\u001b[2J", "valence": [')
+            for faces in ("NaN", "1e999", "9" * 400):
+                client.publish(TOPICS.of(SUMMARY), f'{{"faces": {faces}, "valence": null}}')
             keep_saying(client, webhook, 0.8, 0.9, "low", "good")
             webhook.wait("attention", "low", "good")
             client.publish(TOPICS.of(AVAILABILITY), OFFLINE)
@@ -96,6 +98,9 @@ def test_a_webhook_that_fails_ends_nothing(mosquitto: Mosquitto, url: str) -> No
     ("options", "part"),
     [
         (["--broker", "localhost:many"], "--broker: invalid address value: 'localhost:many'"),
+        (["--broker", "localhost:0"], "--broker: invalid address value: 'localhost:0'"),
+        (["--broker", "a..b"], "--broker: invalid address value: 'a..b'"),
+        (["--broker", ""], "--broker: invalid address value: ''"),
         (["--topic", "emotion/+"], "--topic: it must name one device, without + and #"),
     ],
 )

@@ -39,7 +39,9 @@ def test_alerts_of_eyes_and_head(tmp_path: Path, mosquitto: Mosquitto) -> None:
         webhook.wait("drowsy", "start", "end")
         webhook.wait("looking_away", "start")
         with Listener(mosquitto.port, "nothing") as client:
-            for payload in ("[" * 60_000, '{"type": "attention", "track": {}}', "null", "\xff"):
+            told = '"alert": {"phase": "start", "kind": "eyes_closed"}'
+            gone = f'{{"type": "attention", "replayed": false, "track": 7, {told}}}'
+            for payload in ("[" * 60_000, '{"type": "attention", "track": {}}', "null", "\xff", gone):
                 client.publish(f"{ROOT}/events", payload)
                 client.publish(f"{ROOT}/tracks/x/state", payload)
         publisher.publish([event("end")], [])  # the face has left, and takes its alerts along

@@ -58,6 +58,7 @@ def test_another_token_makes_old_cookies_worthless() -> None:
 def test_without_a_token_everybody_on_this_machine_may() -> None:
     access = open_access(DashboardConfig())
     assert access.permits(None, None) and not access.is_token("") and access.knows_host("localhost")
+    assert not access.knows_host(".")  # without a proxy, there is no name of it either
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])

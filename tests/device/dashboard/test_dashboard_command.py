@@ -239,9 +239,10 @@ def test_a_port_in_use(here: Path, capsys: Capture) -> None:
 def test_histories_of_boards_that_nobody_watches_are_deleted(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "dashboard"
     folder.mkdir(parents=True, mode=0o700)
-    for name, age_s in {"old-12345678.db": 90_000, "old-12345678.db-wal": 90_000, "new-12345678.db": 60}.items():
+    ages_s = {"old-12345678.db": 90_000, "old-12345678.db-wal": 90_000, "new-12345678.db": 7200}
+    for name, age_s in ages_s.items():
         (folder / name).write_bytes(b"")
         os.utime(folder / name, (time.time() - age_s,) * 2)
-    with running(tmp_path, free_port()):
+    with running(tmp_path, free_port(), "--set=device.dashboard.history_h=1"):  # the others keep a day
         left = {path.name for path in folder.iterdir() if not path.name.startswith("hall-")}
     assert left == {"new-12345678.db"}

@@ -16,7 +16,7 @@ from device.dashboard.live_state import LiveState
 from device.dashboard.routes import Request, Routes
 from device.mqtt.topics import STATUS, Topics
 from device.publishing.face_states import open_face_states
-from tests.device.dashboard.helpers import LABELS, alert, status, track
+from tests.device.dashboard.helpers import LABELS, alert, event, status, track
 
 MIN_GROUP = 5
 CONFIG = DeviceConfig(id="hall", purpose="audience", privacy=PrivacyConfig(min_group=MIN_GROUP))
@@ -107,5 +107,24 @@ def test_a_group_that_becomes_too_small_leaves_no_row_of_fewer(tmp_path: Path, m
 def test_an_alert_that_somebody_else_publishes_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hall = Hall(tmp_path, monkeypatch)
     hall._receive("emotion/hall/events", alert().to_json())
-    assert hall.answers()["/api/alerts"]["alerts"] == []
+    hall._receive("emotion/hall/tracks/1/state", track(1).to_json())
+    answers = hall.answers()
+    assert answers["/api/alerts"]["alerts"] == answers["/api/state"]["alerts"] == answers["/api/state"]["tracks"] == []
+    hall.history.close()
+
+
+def test_what_was_seen_of_single_faces_before_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device was started again with privacy.aggregate; its history has the alerts of before."""
+    hall = Hall(tmp_path, monkeypatch)
+    hall._receive(Topics(CONFIG).of(STATUS), status(aggregate=False).to_json())
+    for channel, message in (("events", alert()), ("events", event()), ("tracks/1/state", track(1))):
+        hall._receive(f"emotion/hall/{channel}", message.to_json())
+    hall.now_s += 1
+    before = hall.answers()
+    assert len(before["/api/alerts"]["alerts"]) == 1 and before["/api/state"]["tracks"] != []
+    hall._receive(Topics(CONFIG).of(STATUS), status(aggregate=True).to_json())
+    hall.state.add_alerts(hall.history.alerts(0, hall.now_s + 1))
+    answers = hall.answers()
+    assert answers["/api/alerts"]["alerts"] == []
+    assert [answers["/api/state"][name] for name in ("tracks", "events", "alerts")] == [[], [], []]
     hall.history.close()

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from device.dashboard.history import MAX_ROWS, PRUNE_S, History
-from device.dashboard.history_file import MAX_LABELS
+from device.dashboard.history_file import MAX_LABELS, PRAGMAS
 from device.dashboard.history_rows import csv_lines
 from device.dashboard.live_state import alert_of
 from device.errors import StateError
@@ -170,6 +171,27 @@ def test_another_version_of_the_tables_is_replaced(diary: Diary) -> None:
     assert len(diary.rows()) == 1
 
 
+def test_tables_of_somebody_else_are_replaced(diary: Diary) -> None:
+    diary.history.close()
+    with sqlite3.connect(diary.path) as db:
+        db.execute("DROP TABLE labels")
+    db.close()
+    diary.history = History(diary.path, 24, diary.clock)
+    diary.add()
+    diary.clock.now_s += 1
+    assert len(diary.rows()) == 1 and diary.history.error is None
+
+
+def test_a_disk_that_is_full_at_the_start(diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be deleted then either; the page is served all the same, and says so."""
+    diary.add()
+    diary.rows()
+    diary.clock.now_s += 2 * DAY_S
+    monkeypatch.setattr("device.dashboard.history_file.PRAGMAS", f"{PRAGMAS} PRAGMA query_only=ON;")
+    diary.restart()
+    assert (diary.history.error or "").startswith("The history cannot be written: ")
+
+
 def test_two_dashboards_of_one_board(diary: Diary) -> None:
     diary.add()
     diary.rows()
@@ -203,6 +225,20 @@ def test_what_is_older_than_a_day_is_deleted(diary: Diary, monkeypatch: pytest.M
     diary.history = History(diary.path, 24, diary.clock)
 
 
+def test_a_file_in_use_does_not_look_forgotten(diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another dashboard deletes what nobody has written for a day; the board may be off."""
+    monotonic_s = [1000.0]
+    monkeypatch.setattr("device.dashboard.history.time.monotonic", lambda: monotonic_s[0])
+    diary.restart()
+    diary.history.tick()
+    os.utime(diary.path, (START_S - 2 * DAY_S,) * 2)
+    before_s = diary.path.stat().st_mtime
+    monotonic_s[0] += PRUNE_S + 1
+    diary.clock.now_s += PRUNE_S + 1
+    diary.history.tick()
+    assert diary.path.stat().st_mtime != before_s
+
+
 def test_a_clock_that_jumps_deletes_nothing_at_once(diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the year 2037 and back: the rows of today stay, and those of 2037 are deleted later."""
     monotonic_s = [1000.0]
@@ -219,6 +255,7 @@ def test_a_clock_that_jumps_deletes_nothing_at_once(diary: Diary, monkeypatch: p
     diary.clock.now_s += 10 * 365 * DAY_S
     go(1)
     diary.add(after_s=0)
+    diary.history.add_alert(alert_of(json.loads(alert().to_json())) or {})
     go(PRUNE_S / 2)
     diary.clock.now_s -= 10 * 365 * DAY_S
     go(1)
@@ -228,6 +265,7 @@ def test_a_clock_that_jumps_deletes_nothing_at_once(diary: Diary, monkeypatch: p
     diary.history.close()
     with sqlite3.connect(diary.path) as db:
         assert db.execute("SELECT count(*) FROM seconds").fetchone() == (1,)
+        assert db.execute("SELECT count(*) FROM alerts").fetchone() == (0,)
     db.close()
     diary.history = History(diary.path, 24, diary.clock)
 

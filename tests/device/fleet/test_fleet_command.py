@@ -94,8 +94,9 @@ def test_expected_boards_without_a_message(site: Site) -> None:
     assert code == 1 and not document["ok"] and document["absent"] == 1 and document["unhealthy"] == 0
 
 
-def test_the_live_table_on_a_terminal(site: Site) -> None:
-    """Ctrl-C ends it; the exit code is that of the state at this moment."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_live_table_on_a_terminal(site: Site, number: int) -> None:
+    """A signal to stop ends it; the exit code is that of the state at this moment."""
     pytest.importorskip("rich")
     terminal, child_side = pty.openpty()
     size = {"TERM": "xterm", "COLUMNS": "160", "LINES": "40"}
@@ -105,12 +106,13 @@ def test_the_live_table_on_a_terminal(site: Site) -> None:
     shown = ""
     while "24 boards, 0 unhealthy, 24 online; listened" not in shown:
         shown += os.read(terminal, 65536).decode()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     with contextlib.suppress(OSError):  # how reading ends when the terminal is closed
         while more := os.read(terminal, 65536):
             shown += more.decode()
     os.close(terminal)
     assert process.wait() == 0 and "Traceback" not in shown
+    assert "\x1b[?1049l" in shown  # the screen as it was before
     assert "simulated 1" in shown and NAMES[0] in shown and "health" in shown
 
 

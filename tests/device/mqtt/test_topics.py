@@ -21,6 +21,12 @@ def test_topics_carry_base_device_and_track() -> None:
     assert topics.track_of("house/faces/attic/tracks/7/state") is None
 
 
+def test_a_number_of_thousands_of_digits_is_no_track() -> None:
+    """Anybody may publish there, and Python refuses to parse more than 4300 digits."""
+    topics = Topics(load_config(overrides=["device.id=porch"]))
+    assert topics.track_of(f"emotion/porch/tracks/{'9' * 5000}/state") is None
+
+
 def test_the_devices_name_is_the_hosts_made_fit_for_a_topic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "küche+pi.local")
     assert device_id(DeviceConfig()) == "k-che-pi"

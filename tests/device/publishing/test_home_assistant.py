@@ -138,21 +138,24 @@ def test_the_switch_is_off_while_the_camera_is_paused() -> None:
 
 def test_in_aggregate_mode_nobody_can_be_told_from_too_few() -> None:
     groups = load_config(overrides=["device.id=hall", "device.privacy.aggregate=true"])
-    names = home_assistant.payload(groups, Topics(groups), STATUS)["cmps"]
-    assert "faces" in names and not {"occupancy", "event"} & set(names)
+    entities = home_assistant.payload(groups, Topics(groups), STATUS)["cmps"]
+    assert "state_topic" in entities["faces"]
+    assert entities["event"] == {"platform": "event"} and entities["occupancy"] == {"platform": "binary_sensor"}
 
 
 def test_attention_of_a_group_has_no_alerts_and_expires() -> None:
     groups = load_config(overrides=["device.id=hall", "device.privacy.aggregate=true", "device.attention.enabled=true"])
     entities = home_assistant.payload(groups, Topics(groups), STATUS)["cmps"]
-    assert "alert" not in entities
+    assert entities["alert"] == {"platform": "event"}
     assert all(entities[name]["expire_after"] == 3 for name in (*SHARES, "valence"))
 
 
-def test_without_attention_its_entities_are_not_there() -> None:
+def test_without_attention_its_entities_are_removed() -> None:
+    """Home Assistant may have them, for attention may have been on before."""
     off = load_config(overrides=["device.id=hall"])
     entities = home_assistant.payload(off, Topics(off), STATUS)["cmps"]
-    assert "valence" in entities and not {"alert", *SHARES} & set(entities)
+    assert "state_topic" in entities["valence"] and entities["alert"] == {"platform": "event"}
+    assert all(entities[name] == {"platform": "sensor"} for name in SHARES)
 
 
 SHARES = ("attention", "looking_away", "eyes_closed", "yawning")

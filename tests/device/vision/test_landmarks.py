@@ -45,6 +45,19 @@ def test_the_portrait_is_a_face_and_its_points_lie_on_it(network: LandmarkNetwor
     assert head_geometry.yaw_deg(seen.points) == pytest.approx(0, abs=10)
 
 
+@pytest.mark.parametrize("broken", ["_logit", "_points"])
+def test_what_is_no_number_is_no_face(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NaN would else pass for a presence of 1 and a head at 90 degrees."""
+    network = LandmarkNetwork()
+    get = network._interpreter.get_tensor
+    nan = np.float32(np.nan)
+    monkeypatch.setattr(
+        network._interpreter, "get_tensor", lambda n: get(n) * nan if n == getattr(network, broken) else get(n)
+    )
+    seen = network.look(portrait(), FACE_BOX)
+    assert seen.presence == 0 and np.isfinite(seen.points).all()
+
+
 @pytest.mark.parametrize("side", [24, 32, 48])
 def test_a_small_face_is_a_face(network: LandmarkNetwork, side: int) -> None:
     scale = side / FACE_BOX.width

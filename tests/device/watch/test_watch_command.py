@@ -99,7 +99,8 @@ def test_hostile_text_reaches_no_terminal(tmp_path: Path, broker: Mosquitto) -> 
         assert process.wait(30) == 0
 
 
-def test_the_live_view_on_a_terminal(tmp_path: Path, broker: Mosquitto) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_live_view_on_a_terminal(number: int, tmp_path: Path, broker: Mosquitto) -> None:
     pytest.importorskip("rich")
     publisher = publish(broker.port, tmp_path)
     publisher.publish([event("start")], [face()])
@@ -111,7 +112,7 @@ def test_the_live_view_on_a_terminal(tmp_path: Path, broker: Mosquitto) -> None:
     shown = ""
     while "████████░░ 0.80" not in shown:
         shown += os.read(terminal, 65536).decode(errors="replace")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     with contextlib.suppress(OSError):  # how reading ends when the terminal is closed
         while more := os.read(terminal, 65536):
             shown += more.decode(errors="replace")
