@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def costliest(count: int) -> list[tuple[Experiment, float]]:
-    """The rows with the most multiply-accumulates a face, the costliest first, with their millions."""
+    """The costliest rows, each with its multiply-accumulates of a face in millions."""
     rows = [row for study in STUDIES.values() for row in study if row.model is None]
     costs = [(row, (untrained_result(row).macs or 0) / 1e6) for row in rows]
     return sorted(costs, key=lambda item: -item[1])[:count]
