@@ -41,13 +41,19 @@ def forward_filter(stay_s: float, time_constant_s: float, prior: Scores, change_
     return filtered
 
 
-def prior_of(labels: Sequence[str], neutral_odds: float) -> Scores:
-    """How likely each label is before the face was read; `neutral` is so many times likelier."""
-    return normalised(np.array([neutral_odds if label == NEUTRAL else 1.0 for label in labels]))
+def prior_of(labels: Sequence[str], neutral_odds: float, leave: float) -> Scores:
+    """How likely each label is before the face was read, (K,).
+
+    `neutral` is so many times likelier than any other, but at most as likely as `leave`: otherwise
+    a face that is no longer read would stay neutral and never become unknown.
+    """
+    highest = max(1.0, leave / (1.0 - leave) * (len(labels) - 1)) if leave < 1.0 else math.inf
+    odds = min(neutral_odds, highest)
+    return normalised(np.array([odds if label == NEUTRAL else 1.0 for label in labels]))
 
 
 def _from_config(config: SmootherConfig, labels: Sequence[str]) -> Steadying:
-    prior = prior_of(labels, config.neutral_odds)
+    prior = prior_of(labels, config.neutral_odds, config.leave)
     forward = forward_filter(config.stay_s, config.time_constant_s, prior, config.change_weight)
     return Steadying(forward, Belief(prior))
 

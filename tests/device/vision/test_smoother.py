@@ -198,15 +198,25 @@ def test_what_is_new_in_a_reading_counts_more_than_its_repetition() -> None:
 
 
 def test_a_face_that_was_not_read_is_rather_neutral() -> None:
-    prior = prior_of(SEVEN, 2.0)
+    prior = prior_of(SEVEN, 2.0, 0.35)
     assert prior[SEVEN.index("neutral")] == pytest.approx(2 / 8) and prior[0] == pytest.approx(1 / 8)
-    assert prior_of(("bored", "engaged"), 2.0) == pytest.approx([0.5, 0.5])  # labels of another model
+    assert prior_of(("bored", "engaged"), 2.0, 0.35) == pytest.approx([0.5, 0.5])  # labels of another model
+    assert prior_of(LABELS, 9.0, 0.4) == pytest.approx([0.3, 0.3, 0.4])  # not above `leave`
+    assert prior_of(LABELS, 9.0, 0.1) == pytest.approx([1 / 3] * 3)
     scores = [0.05, 0.01, 0.05, 0.02, 0.45, 0.02, 0.40]  # sad by a little
     steady = make_smoother(SmootherConfig(neutral_odds=3.0), SEVEN)
     readings = [steady.update(1, scores, n / 15, LARGE) for n in range(30)]
-    assert readings[0].scores == pytest.approx(prior_of(SEVEN, 3.0))
+    assert readings[0].scores == pytest.approx(prior_of(SEVEN, 3.0, 0.35))
     assert readings[15].scores[6] > readings[15].scores[4]
     assert [steady.update(1, scores, n / 15, LARGE).emotion for n in range(30, 300)][-1] == "sad"
+
+
+@pytest.mark.parametrize("labels", [SEVEN, LABELS, ("smiling", "neutral")])
+def test_a_neutral_face_that_is_no_longer_read_becomes_unknown(labels: tuple[str, ...]) -> None:
+    steady = make_smoother(SmootherConfig(leave=0.55 if len(labels) == 2 else 0.35, enter=0.6), labels)
+    scores = [0.9 if label == "neutral" else 0.1 / (len(labels) - 1) for label in labels]
+    assert [steady.update(1, scores, n / 15, LARGE).emotion for n in range(45)][-1] == "neutral"
+    assert [steady.wait(1, 3 + n / 15, LARGE).emotion for n in range(600)][-1] == UNKNOWN
 
 
 def test_a_weight_is_a_share_of_the_time_or_an_exponent_of_the_likelihood() -> None:
