@@ -99,7 +99,18 @@ def test_memory_is_bounded() -> None:
 
 @given(
     st.sampled_from(
-        ["availability", "status", "health", "summary", "events", "tracks/1/state", "tracks/x/state", "no"]
+        [
+            "availability",
+            "status",
+            "health",
+            "summary",
+            "events",
+            "tracks/1/state",
+            "tracks/x/state",
+            "no",
+            f"tracks/{'9' * 60_000}/state",
+            "x/" * 30_000,
+        ]
     ),
     st.binary(max_size=50) | st.just(b"[" * 50_000) | st.just(b'{"track": 1e400, "faces": 1e400}'),
 )
