@@ -1,4 +1,4 @@
-"""The command line of `trainer`; a command imports heavy libraries when it runs, not for its help."""
+"""The command line of `trainer`; a command imports heavy libraries when it runs, not for help."""
 
 from __future__ import annotations
 
