@@ -55,7 +55,12 @@ CLEAR = 0.8  # a face is clear if the mean score of its best label is this or mo
 MAX_FLIPS = 1.58  # a change, on the faces of the search; so that other faces stay below 1.6
 LEAVE, DWELL_S = (0.1, 0.2, 0.25, 0.3), (0.0, 0.2, 0.4)
 GRID: dict[str, dict[str, tuple[float, ...]]] = {
-    "hmm": {"time_constant_s": (0.2, 0.3, 0.5), "stay_s": (4.0, 8.0), "enter": (0.45, 0.5, 0.55, 0.6, 0.65, 0.7)},
+    "hmm": {
+        "change_weight": (0.0, 0.4, 0.6, 0.8),
+        "time_constant_s": (0.3, 0.5, 0.8),
+        "stay_s": (4.0, 8.0),
+        "enter": (0.5, 0.55, 0.6, 0.65, 0.7),
+    },
     "ema": {"time_constant_s": (0.3, 0.5, 0.8), "enter": (0.4, 0.45, 0.5, 0.55)},
     "none": {"enter": (0.65, 0.75, 0.85)},
 }

@@ -174,6 +174,14 @@ class DistillConfig:
         le=10,
         advanced=True,
     )
+    degrade: float = setting(
+        0.0,
+        "probability that the student sees a view with a fault of a camera (noise, blur, bad light, a tilt, a mask) "
+        "that the teachers do not see",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
     teachers: tuple[str, ...] = setting(
         (), "run folders, checkpoints or .tflite files of the teachers; empty takes the newest teacher"
     )

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.config.broker_address import check_host
+from device.config.camera_schema import CameraConfig
 from device.config.loader import load, section, setting, to_dict
 from device.config.purposes import GROUPS_ONLY, JURISDICTIONS, PURPOSES
 from device.config.regions import check_regions
 from device.config.vision_schema import (
     AttentionConfig,
-    CameraConfig,
     DetectorConfig,
     FaceCheckConfig,
     ModelConfig,

@@ -18,7 +18,7 @@ from device.config.schema import SmootherConfig
 from device.errors import ConfigError
 from device.messages import UNKNOWN
 from device.vision import filters
-from device.vision.filters import FilterFactory, Scores, Steadying, normalised, uniform
+from device.vision.filters import Belief, FilterFactory, Scores, Steadying, normalised, uniform
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Reading:
 
 @dataclass
 class _Face:
-    belief: Scores
+    belief: Belief
     time_s: float  # of the belief
     classified_s: float  # when the face was last classified
     emotion: str = UNKNOWN
@@ -110,7 +110,8 @@ class Smoother:
         return self._faces.setdefault(track_id, _Face(start, time_s, time_s))
 
     def _advance(self, face: _Face, seen: Scores, time_s: float, weight: float) -> Reading:
-        face.belief = normalised(self._steadying.filter(face.belief, seen, max(0.0, time_s - face.time_s), weight))
+        belief = self._steadying.filter(face.belief, seen, max(0.0, time_s - face.time_s), weight)
+        face.belief = belief._replace(scores=normalised(belief.scores))
         face.time_s = max(time_s, face.time_s)
         emotion = self._next_emotion(face)
         changed = emotion != face.emotion
@@ -121,17 +122,18 @@ class Smoother:
     def _next_emotion(self, face: _Face) -> str:
         if face.time_s - face.since_s < self._config.dwell_s:
             return face.emotion
-        best = int(face.belief.argmax())
-        if face.belief[best] >= self._config.enter:
+        scores = face.belief.scores
+        best = int(scores.argmax())
+        if scores[best] >= self._config.enter:
             return self._labels[best]
-        if face.emotion != UNKNOWN and face.belief[self._labels.index(face.emotion)] < self._config.leave:
+        if face.emotion != UNKNOWN and scores[self._labels.index(face.emotion)] < self._config.leave:
             return UNKNOWN
         return face.emotion
 
     def _reading(self, face: _Face, changed: bool) -> Reading:
-        known = face.emotion != UNKNOWN
-        confidence = face.belief[self._labels.index(face.emotion)] if known else face.belief.max()
-        return Reading(face.emotion, float(confidence), tuple(face.belief.tolist()), face.previous, changed)
+        scores, known = face.belief.scores, face.emotion != UNKNOWN
+        confidence = scores[self._labels.index(face.emotion)] if known else scores.max()
+        return Reading(face.emotion, float(confidence), tuple(scores.tolist()), face.previous, changed)
 
 
 def make_smoother(config: SmootherConfig, labels: Sequence[str]) -> Smoother:

@@ -35,6 +35,10 @@ class RunFolder:
         file = self.path / SUMMARY
         return json.loads(file.read_text()) if file.is_file() else {}
 
+    def write_config(self, config: TrainConfig) -> None:
+        """Write the settings of the run."""
+        write_text(self.path / CONFIG, yaml.safe_dump({"trainer": to_dict(config)}, sort_keys=False))
+
     def metrics(self) -> list[dict[str, Any]]:
         """One entry for each finished epoch, oldest first."""
         file = self.path / METRICS
@@ -71,8 +75,9 @@ def new_run(config: TrainConfig, kind: str, path: Path | None = None) -> RunFold
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"{path}: the run folder cannot be created: {error.strerror}.") from error
-    write_text(path / CONFIG, yaml.safe_dump({"trainer": to_dict(config)}, sort_keys=False))
-    return RunFolder(path)
+    run = RunFolder(path)
+    run.write_config(config)
+    return run
 
 
 def newest_run(runs: Path, kind: str, finished: bool = True) -> RunFolder | None:

@@ -69,7 +69,11 @@ def _add_short(parser: argparse.ArgumentParser) -> None:
     """`--short` and its minutes."""
     parser.add_argument("--short", action="store_true", help="for a CPU: train each row for --minutes only, apart")
     parser.add_argument(
-        "--minutes", type=float, default=60.0, metavar="M", help="of a row, with --short (default: %(default)g)"
+        "--minutes",
+        type=float,
+        default=60.0,
+        metavar="M",
+        help="of a row, with --short (default: %(default)g); more of them continue it",
     )
 
 

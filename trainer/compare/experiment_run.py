@@ -12,7 +12,7 @@ import torch
 from device.inference.model_card import digest
 from trainer.artifacts.checkpoint import build
 from trainer.artifacts.loading import Network
-from trainer.artifacts.run_dir import CONFIG, RunFolder, new_run
+from trainer.artifacts.run_dir import CONFIG, SUMMARY, RunFolder, new_run
 from trainer.artifacts.torchvision_weights import load_imagenet
 from trainer.compare.result import ExperimentResult, FaceCounts, Status, history_from_json
 from trainer.compare.studies import Experiment
@@ -26,7 +26,7 @@ from trainer.training.distributed import ProcessGroup
 from trainer.training.learner import Task
 from trainer.training.loop import fit
 
-RESULT = "row.json"
+RESULT, PREDICTIONS = "row.json", "reading.npz"
 TEST = "private_test"  # of any protocol; see trainer.data.splits
 
 
@@ -94,6 +94,19 @@ def _with_epochs(known: ExperimentResult, run: RunFolder) -> ExperimentResult:
     )
 
 
+def reopen(row: Experiment, workspace: Workspace) -> None:
+    """Let a finished short row continue, where it has more minutes than it was trained with."""
+    folder = workspace.folder_of(row)
+    minutes, run = row.config.study.fit.max_minutes, RunFolder(folder)
+    if minutes is None or not run.finished:
+        return
+    before = load_config(folder / CONFIG)
+    if minutes > (before.study.fit.max_minutes or minutes):
+        run.write_config(_with_minutes(before, minutes))
+        for outdated in (SUMMARY, RESULT, PREDICTIONS):
+            (folder / outdated).unlink(missing_ok=True)
+
+
 def is_trained(row: Experiment, workspace: Workspace) -> bool:
     """Whether the training is finished; a finished file needs none."""
     return row.model is not None or RunFolder(workspace.folder_of(row)).finished
@@ -101,12 +114,17 @@ def is_trained(row: Experiment, workspace: Workspace) -> bool:
 
 def _require_same(row: Experiment, folder: Path, machine: TrainConfig) -> None:
     begun, own = load_config(folder / CONFIG), _config(row, machine)
+    begun = _with_minutes(begun, own.study.fit.max_minutes)  # more of them continue a short row
     for part in ("study", "augment", "without_twins", "bf16"):
         if getattr(begun, part) != getattr(own, part):
             raise CheckpointError(
                 f"{folder}: it was started with other settings of trainer.{part} (see its {CONFIG});"
                 " name another folder with --out, or delete it."
             )
+
+
+def _with_minutes(config: TrainConfig, minutes: float | None) -> TrainConfig:
+    return replace(config, study=replace(config.study, fit=replace(config.study.fit, max_minutes=minutes)))
 
 
 def accuracies(epochs: list[dict[str, Any]]) -> tuple[float, ...]:

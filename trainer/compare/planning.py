@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainer.compare.experiment_run import Workspace, current_result, is_trained
+from trainer.compare.experiment_run import Workspace, current_result, is_trained, reopen
 from trainer.compare.result import ExperimentResult, Status
 from trainer.compare.scheduler import Work
 from trainer.compare.selection import faces_of
@@ -43,10 +43,15 @@ def workspaces(rows: Sequence[Experiment], out: Path, dataset: Dataset, config: 
 
 
 def result_so_far(row: Experiment, workspace: Workspace, limits: Limits) -> ExperimentResult:
-    """The row's current result, and why nothing more is done, where that is so."""
+    """The row's result so far, and why nothing more is done, where that is so.
+
+    A short row that now has more minutes is taken up again.
+    """
     if row.model is not None and row.config.study.protocol != "original":
         why = "trained or chosen on faces of this test"
         return replace(untrained_result(row), status=Status.NOT_COMPARABLE, why=why)
+    if row.model is None and not limits.no_training:
+        reopen(row, workspace)
     result = current_result(row, workspace)
     above = limits.max_mmac is not None and (result.macs or 0) > 1e6 * limits.max_mmac
     return (

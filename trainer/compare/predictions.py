@@ -19,7 +19,7 @@ from device.inference.model_card import InputSpec
 from device.inference.preprocess import to_input
 from trainer.artifacts.checkpoint import load_checkpoint
 from trainer.artifacts.run_dir import BEST
-from trainer.compare.experiment_run import TEST
+from trainer.compare.experiment_run import PREDICTIONS, TEST
 from trainer.config import TrainConfig
 from trainer.data.dataset import SIDE, Dataset
 from trainer.errors import CheckpointError
@@ -28,7 +28,6 @@ from trainer.training.batches import channels_last
 from trainer.training.learner import pick_device
 from trainer.training.precision import autocast
 
-SAVED = "reading.npz"
 BATCH = 256  # faces at once; bounds memory, changes no result
 TSNE_FACES = 1500  # more make the plane no clearer, and take minutes
 
@@ -56,8 +55,8 @@ def predictions_of(folder: Path, data: Dataset, machine: TrainConfig) -> Predict
     Raises:
         CheckpointError: neither can be read, or the row was trained on other faces.
     """
-    has_weights = (folder / BEST).is_file() or not (folder / SAVED).is_file()
-    found = _by_weights(folder, data, machine) if has_weights else _saved(folder / SAVED)
+    has_weights = (folder / BEST).is_file() or not (folder / PREDICTIONS).is_file()
+    found = _by_weights(folder, data, machine) if has_weights else _saved(folder / PREDICTIONS)
     if found.data_digest != data.digest:
         raise CheckpointError(f"{folder}: it was trained on other faces; name another folder with --out, or delete it.")
     return found
@@ -66,13 +65,13 @@ def predictions_of(folder: Path, data: Dataset, machine: TrainConfig) -> Predict
 def save_predictions(folder: Path, data: Dataset, machine: TrainConfig) -> None:
     """Write the predictions of a row into its folder."""
     found = predictions_of(folder, data, machine)
-    temporary = folder / f"{SAVED}.tmp"
+    temporary = folder / f"{PREDICTIONS}.tmp"
     with temporary.open("wb") as file:
         np.savez_compressed(
             file, logits=found.logits, features=found.features.astype(np.float16), seconds=found.seconds,
             data_digest=found.data_digest,
         )  # fmt: skip
-    temporary.replace(folder / SAVED)
+    temporary.replace(folder / PREDICTIONS)
 
 
 def _by_weights(folder: Path, data: Dataset, machine: TrainConfig) -> Predictions:

@@ -16,6 +16,7 @@ from trainer.artifacts.loading import Network, Teacher
 from trainer.config import FitConfig, TrainConfig, fit_of
 from trainer.data.augment import Random
 from trainer.data.dataset import SIDE, VOTES, Dataset, FaceSet, duplicate_mask
+from trainer.data.degrade import degrade
 from trainer.errors import RunError
 from trainer.training.answered_views import (
     AnsweredViews,
@@ -191,8 +192,11 @@ class Learner:
 
     def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Take one optimiser step; returns the loss and the batch accuracy, without gradient."""
+        faces = batch.faces
+        if self.task.kind == "student":
+            faces = channels_last(degrade(faces, self.task.config.distill.degrade, self.random))
         with self.autocast():
-            logits, vote_logits = self.heads(batch.faces)
+            logits, vote_logits = self.heads(faces)
         loss = self.loss(batch, logits, vote_logits)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -15,7 +15,15 @@ from device.config.schema import SmootherConfig
 
 Scores = NDArray[np.float64]  # (K,), at least 0, sum 1
 
-Filter = Callable[[Scores, Scores, float, float], Scores]
+
+class Belief(NamedTuple):
+    """What is believed of one face, and what a filter remembers of its last scores."""
+
+    scores: Scores
+    recent: NDArray[np.float64] | None = None  # (K,) logarithms of the last scores, averaged; hmm only
+
+
+Filter = Callable[[Belief, Scores, float, float], Belief]
 """Belief, new scores, seconds since the last, weight of the new scores in (0, 1] -> new belief.
 
 A weight near 0 leaves the belief as it was, apart from the passing of time; 1 is a full reading.
@@ -26,7 +34,7 @@ class Steadying(NamedTuple):
     """A filter, and what it believes of a new face."""
 
     filter: Filter
-    start: Scores  # (K,), sum 1
+    start: Belief
 
 
 FilterFactory = Callable[[SmootherConfig, Sequence[str]], Steadying]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from device.config.schema import SmootherConfig
-from device.vision.filters import Filter, FilterFactory, Scores, Steadying, uniform
+from device.vision.filters import Belief, Filter, FilterFactory, Scores, Steadying, uniform
 
 
 def exponential_filter(time_constant_s: float) -> Filter:
@@ -15,15 +15,15 @@ def exponential_filter(time_constant_s: float) -> Filter:
     A reading of weight w counts as if only the share w of the time had passed.
     """
 
-    def filtered(belief: Scores, scores: Scores, elapsed_s: float, weight: float) -> Scores:
+    def filtered(belief: Belief, scores: Scores, elapsed_s: float, weight: float) -> Belief:
         share = -math.expm1(-elapsed_s * weight / time_constant_s)
-        return belief + share * (scores - belief)
+        return Belief(belief.scores + share * (scores - belief.scores))
 
     return filtered
 
 
 def _from_config(config: SmootherConfig, labels: Sequence[str]) -> Steadying:
-    return Steadying(exponential_filter(config.time_constant_s), uniform(labels))
+    return Steadying(exponential_filter(config.time_constant_s), Belief(uniform(labels)))
 
 
 FILTER: FilterFactory = _from_config

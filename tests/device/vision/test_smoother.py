@@ -18,6 +18,7 @@ from device.config.schema import SmootherConfig
 from device.errors import ConfigError
 from device.messages import UNKNOWN
 from device.vision import filters
+from device.vision.filters import Belief
 from device.vision.filters.ema import exponential_filter
 from device.vision.filters.hmm import FLOOR, forward_filter, prior_of
 from device.vision.smoother import Reading, Smoother, make_smoother
@@ -110,7 +111,7 @@ def test_the_exponential_filter_follows_a_step_by_its_time_constant() -> None:
 def test_the_forward_filter_grows_surer_with_more_frames() -> None:
     seen = run(smoother("hmm", time_constant_s=0.5), [sure("happy", 0.6)] * 60)
     assert seen[-1].confidence > 0.75  # more than the score of any single frame
-    assert list(np.diff([reading.scores[1] for reading in seen])) == pytest.approx([0] * 59, abs=0.1)
+    assert list(np.diff([reading.scores[1] for reading in seen])) == pytest.approx([0] * 59, abs=0.12)
 
 
 def test_a_score_of_zero_does_not_exclude_a_label_for_good() -> None:
@@ -164,18 +165,36 @@ def test_a_face_is_stale_only_after_its_time() -> None:
 
 def test_a_belief_without_evidence_decays_as_expressions_change() -> None:
     """States that last two seconds: P(same) = 1/K + (1 - 1/K) exp(-t/stay K/(K-1))."""
-    believed = forward_filter(2.0, 0.7, EQUAL)(np.array([1.0, 0.0, 0.0]), np.full(3, 1 / 3), 1.5, 1.0)
+    sure_of_one = Belief(np.array([1.0, 0.0, 0.0]))
+    believed = forward_filter(2.0, 0.7, EQUAL, 0.6)(sure_of_one, np.full(3, 1 / 3), 1.5, 1.0).scores
     assert believed[0] == pytest.approx(1 / 3 + 2 / 3 * math.exp(-1.5 / 2 * 3 / 2))
     assert believed[1] == pytest.approx(believed[2])
 
 
 def test_a_prediction_counts_once_however_long_the_wait_was() -> None:
-    filtered = forward_filter(1e9, 0.7, EQUAL)
-    scores, nothing = np.array([0.6, 0.3, 0.1]), np.full(3, 1 / 3)
+    filtered = forward_filter(1e9, 0.7, EQUAL, 0.0)
+    scores, nothing = np.array([0.6, 0.3, 0.1]), Belief(np.full(3, 1 / 3))
     for waited_s in (0.7, 1.4, 100.0):
         wanted = (scores + FLOOR) / (scores + FLOOR).sum()
-        assert filtered(nothing, scores, waited_s, 1.0) == pytest.approx(wanted, abs=1e-6)
-    assert filtered(nothing, scores, 0.35, 1.0)[0] < 0.6
+        assert filtered(nothing, scores, waited_s, 1.0).scores == pytest.approx(wanted, abs=1e-6)
+    assert filtered(nothing, scores, 0.35, 1.0).scores[0] < 0.6
+
+
+def test_what_is_new_in_a_reading_counts_more_than_its_repetition() -> None:
+    """A reading that goes on is evidence once; the belief must not grow sure of a doubtful one."""
+    doubtful = np.array([0.25, 0.35, 0.4])
+    once, again = (
+        [reading.scores for reading in run(smoother("hmm", time_constant_s=2.0, change_weight=weight), [doubtful] * 30)]
+        for weight in (1.0, 0.0)
+    )
+    assert once[5][2] > again[5][2] + 0.02  # it counts sooner
+    assert once[-1][2] - once[9][2] < 0.06  # and then hardly grows
+
+    def turned(weight: float) -> float:
+        script = [sure("happy")] * 30 + [sure("angry")] * 5
+        return run(smoother("hmm", change_weight=weight, time_constant_s=1.0), script)[-1].scores[0]
+
+    assert turned(1.0) > 0.6 > turned(0.0)
 
 
 def test_a_face_that_was_not_read_is_rather_neutral() -> None:
@@ -191,11 +210,12 @@ def test_a_face_that_was_not_read_is_rather_neutral() -> None:
 
 
 def test_a_weight_is_a_share_of_the_time_or_an_exponent_of_the_likelihood() -> None:
-    scores, nothing = np.array([0.6, 0.3, 0.1]), np.full(3, 1 / 3)
-    forward, exponential = forward_filter(1e9, 0.7, EQUAL), exponential_filter(0.7)
-    assert forward(nothing, scores, 0.7, 0.5) == pytest.approx(forward(nothing, scores, 0.35, 1.0), abs=1e-6)
-    half = exponential(nothing, scores, 0.35, 1.0)
-    assert exponential(nothing, scores, 0.7, 0.5) == pytest.approx(half)
+    scores, nothing = np.array([0.6, 0.3, 0.1]), Belief(np.full(3, 1 / 3))
+    forward, exponential = forward_filter(1e9, 0.7, EQUAL, 0.0), exponential_filter(0.7)
+    half = forward(nothing, scores, 0.35, 1.0).scores
+    assert forward(nothing, scores, 0.7, 0.5).scores == pytest.approx(half, abs=1e-6)
+    half = exponential(nothing, scores, 0.35, 1.0).scores
+    assert exponential(nothing, scores, 0.7, 0.5).scores == pytest.approx(half)
 
 
 @pytest.mark.parametrize("kind", ["ema", "hmm", "none"])

@@ -73,6 +73,20 @@ def compared(*arguments: str) -> dict[str, dict[str, Any]]:
     return {found["name"]: found for found in rows}
 
 
+def test_a_short_row_continues_with_more_minutes() -> None:
+    metrics = Path("runs/compare/first/small-original-short/metrics.jsonl")
+
+    def epochs(minutes: str) -> list[str]:
+        short = ["--models", "small", "--short", "--minutes", minutes, "--train-only"]
+        assert main(["compare", "--data", "toy", "--set", "trainer.threads=1", *short]) == 0
+        return metrics.read_text().splitlines()
+
+    first = epochs("1e-6")
+    assert len(first) == 1 and epochs("1e-6") == first  # nothing is left to do
+    both = epochs("9")
+    assert len(both) == 2 and both[:1] == first and epochs("20") == both
+
+
 def test_interrupted_resumed_and_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

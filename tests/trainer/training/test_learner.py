@@ -93,3 +93,23 @@ def test_runs_with_the_same_views_share_the_answers(distilled: Task, tmp_path: P
     hotter = replace(distilled.config, distill=replace(distilled.config.distill, temperature=2.0))
     Learner(replace(distilled, config=hotter)).load_answers()
     assert len(list(tmp_path.glob("answers-*"))) == 2
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_only_the_student_sees_a_camera_fault(dataset: Dataset, share: float) -> None:
+    torch.manual_seed(0)
+    teacher = Network(build_student(config().student, 7).eval(), "teacher")
+    learner = Learner(Task("student", config(DistillConfig(degrade=share)), dataset, (teacher,)))
+    seen: dict[str, torch.Tensor] = {}
+    teacher.model.register_forward_pre_hook(lambda _, args: seen.update(teacher=args[0].clone()))
+    heads = learner.heads
+
+    def student(faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        seen["student"] = faces.clone()
+        return heads(faces)
+
+    learner.heads = student
+    batch = learner.views.batch(torch.arange(28))
+    learner.step(batch)
+    assert torch.equal(seen["teacher"], batch.faces)
+    assert torch.equal(seen["student"], batch.faces) == (share == 0)
