@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import math
 import types
 import typing
 from collections.abc import Callable
@@ -28,7 +27,7 @@ class InvalidMessageError(ValueError):
     """The payload is not a message of this kind."""
 
 
-def parse_message(cls: type, payload: bytes) -> dict[str, Any]:
+def parse_message(cls: type, payload: bytes, lenient: bool = False) -> dict[str, Any]:
     """The fields of a message that `cls` declares, as plain values of JSON.
 
     A field that is missing gets its default, for messages of older versions. Other fields are left
@@ -37,72 +36,75 @@ def parse_message(cls: type, payload: bytes) -> dict[str, Any]:
     Args:
         cls: a dataclass whose fields are declared with `documented`.
         payload: what arrived.
+        lenient: for boards of any version: a value that is missing or not what its field declares
+            is None, and any text may stand where certain words are declared.
 
     Raises:
-        InvalidMessageError: it is too large, no JSON, or a value is not what its field declares.
+        InvalidMessageError: it is too large or no JSON object; or, unless `lenient`, a value is not
+            what its field declares.
     """
     if len(payload) > MAX_BYTES:
         raise InvalidMessageError("too large")
     try:
-        value = json.loads(payload, parse_constant=_refuse)
-        fields: dict[str, Any] = _object_reader(cls)(value)
-    except (ValueError, RecursionError, OverflowError) as error:  # not UTF-8, not JSON, nested too deeply
+        fields: dict[str, Any] = _object_reader(cls, lenient)(json.loads(payload))
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, nested too deeply
         raise InvalidMessageError(str(error)) from error
     return fields
 
 
 @functools.cache
-def _object_reader(cls: type) -> Reader:
+def _object_reader(cls: type, lenient: bool) -> Reader:
     """Build, once for each class, the function that checks its fields."""
     hints = typing.get_type_hints(cls)
-    readers = [(field, _reader(hints[field.name], field.metadata)) for field in dataclasses.fields(cls)]
+    readers = [(field, _reader(hints[field.name], field.metadata, lenient)) for field in dataclasses.fields(cls)]
 
     def read(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise InvalidMessageError("no object")
-        return {field.name: reader(_value(value, field)) for field, reader in readers}
+        return {field.name: _field(value, field, reader, lenient) for field, reader in readers}
 
     return read
 
 
-def _value(values: dict[str, Any], field: dataclasses.Field[Any]) -> Any:
+def _field(values: dict[str, Any], field: dataclasses.Field[Any], reader: Reader, lenient: bool) -> Any:
     """The value of a field, or its default; the default of a list or an object is none here."""
     value = values.get(field.name, field.default)
-    if value is dataclasses.MISSING:
-        raise InvalidMessageError(f"{field.name} is missing")
-    return value
+    try:
+        if value is dataclasses.MISSING:
+            raise InvalidMessageError(f"{field.name} is missing")
+        return reader(value)
+    except InvalidMessageError:
+        if not lenient:
+            raise
+        return None
 
 
-def _reader(hint: Any, metadata: typing.Mapping[str, Any]) -> Reader:
+def _reader(hint: Any, metadata: typing.Mapping[str, Any], lenient: bool) -> Reader:
     """The function that checks a value of this type, within the bounds of its field."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return _anything
     if origin in (types.UnionType, typing.Union):  # in messages: a type, or None
         (known,) = (part for part in inner if part is not types.NoneType)
-        reader = _reader(known, metadata)
+        reader = _reader(known, metadata, lenient)
         return lambda value: None if value is None else reader(value)
     if origin is typing.Literal:
-        return lambda value: _one_of(value, inner)
+        return functools.partial(_text, metadata) if lenient else lambda value: _one_of(value, inner)
     if origin is dict:
-        return functools.partial(_dict, _reader(inner[1], metadata))
+        return functools.partial(_dict, _reader(inner[1], metadata, lenient))
     if origin is tuple:
         size = None if inner[1:] == (...,) else len(inner)
-        return functools.partial(_list, _reader(inner[0], metadata), size)
+        return functools.partial(_list, _reader(inner[0], metadata, lenient), size)
     if dataclasses.is_dataclass(hint):
-        return _object_reader(typing.cast(type, hint))
+        return _object_reader(typing.cast(type, hint), lenient)
     return functools.partial(_SIMPLE[hint], metadata)
-
-
-def _refuse(constant: str) -> float:
-    raise InvalidMessageError(f"{constant} is no number of JSON")
 
 
 def _number(metadata: typing.Mapping[str, Any], value: Any) -> float | int:
     low, high = metadata.get("ge"), metadata.get("le")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidMessageError("no number")
-    if abs(value) > MAX_INTEGER or (low is not None and value < low) or (high is not None and value > high):
+    if not abs(value) <= MAX_INTEGER or (low is not None and value < low) or (high is not None and value > high):
         raise InvalidMessageError("a number out of its bounds")
     return value
 

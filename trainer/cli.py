@@ -1,4 +1,4 @@
-"""The command line of `trainer`; each command imports the heavy libraries that it needs."""
+"""The command line of `trainer`; a command imports heavy libraries when it runs, not for help."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def dashboard(config: DeviceConfig) -> int:
         ListenError: the address cannot be listened on.
         StateError: the history cannot be written.
     """
-    log_to_stderr(logging.WARNING)
+    log_to_stderr(logging.INFO)
     with Signals() as signals, open_dashboard(config) as server:
         print(f"The dashboard of {Topics(config).root}: {server.url} (Ctrl-C ends it)", flush=True)
         _wait(signals)
@@ -65,7 +65,7 @@ def fleet_dashboard(config: DeviceConfig, expected: int | None, inventory: Path 
         UsageError: as `dashboard`; or the inventory cannot be used.
         ListenError: the address cannot be listened on.
     """
-    log_to_stderr(logging.WARNING)
+    log_to_stderr(logging.INFO)
     access = open_access(config.dashboard)
     base_topic = checked("base_topic", config.mqtt.base_topic)
     boards = Boards(base_topic, read_inventory(inventory) if inventory else ())

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from device.fleet.parsing import Health, Status, to_health, to_object, to_status
+from device.fleet.parsing import Health, Status, to_health, to_status
+from device.message_parser import InvalidMessageError
 from device.mqtt.topics import AVAILABILITY, HEALTH, OFFLINE, ONLINE, STATUS
 
 NAME = r"[A-Za-z0-9_-]{1,64}"  # valid values of device.id
@@ -55,12 +56,11 @@ class Board:
             self._set_availability(payload, retained, now_s)
         elif not payload:
             self._clear(channel)
-        elif (message := to_object(payload)) is None:
-            self.unreadable.add(channel)
-        elif channel == STATUS.address:
-            self.status = to_status(message)
         else:
-            self._set_health(to_health(message), now_s)
+            try:
+                self._set_message(channel, payload, now_s)
+            except InvalidMessageError:
+                self.unreadable.add(channel)
 
     def _set_availability(self, payload: bytes, retained: bool, now_s: float) -> None:
         before = self.online
@@ -79,6 +79,12 @@ class Board:
             self.status = None
         else:
             self.health = None
+
+    def _set_message(self, channel: str, payload: bytes, now_s: float) -> None:
+        if channel == STATUS.address:
+            self.status = to_status(payload)
+        else:
+            self._set_health(to_health(payload), now_s)
 
     def _set_health(self, health: Health, now_s: float) -> None:
         before, self.health = self.health, health

@@ -11,7 +11,7 @@ from typing import Any
 from device.config.schema import FleetConfig
 from device.fleet.boards import Board, Boards
 from device.fleet.health_rules import Assessment, assess
-from device.fleet.parsing import to_health, to_status
+from device.fleet.parsing import Health, Status
 from device.host.terminal import paint
 
 HEADERS = (
@@ -123,7 +123,7 @@ def make_report(
 
 
 def _cells(board: Board, assessment: Assessment, now_s: float) -> tuple[str, ...]:
-    status, health = board.status or to_status({}), board.health or to_health({})
+    status, health = board.status or Status(), board.health or Health()
     return (
         board.name,
         {True: "yes", False: "no", None: "?"}[board.online],

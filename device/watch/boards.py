@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
 from device.errors import UsageError
 from device.fleet.boards import CHANNELS, NAME, Board
-from device.fleet.parsing import to_object
+from device.message_parser import InvalidMessageError
 from device.mqtt.topics import EVENTS, STATUS, SUMMARY, TRACK_STATE
-from device.watch.parsing import Face, Summary, to_event, to_face, to_summary
+from device.watch.parsing import Face, Summary, tells_too_few, to_event, to_face, to_summary
 
 MAX_BOARDS = 200  # of which messages are kept
 MAX_FACES = 100  # of a board
@@ -128,22 +129,23 @@ class WatchedBoards:
     def _handle(self, watched: WatchedBoard, channel: str, payload: bytes, retained: bool, now_s: float) -> list[Entry]:
         if any(channel == known.address for known in CHANNELS):
             watched.board.handle_message(channel, payload, retained, now_s)
-            return _state_changed(watched, channel, payload)
-        message = to_object(payload)
+            if channel == STATUS.address:
+                watched.too_few = tells_too_few(payload)
+            return _state_changed(watched)
         if track := re.fullmatch("tracks/([0-9]{1,9})/state", channel):
-            _set_face(watched, int(track[1]), message)
-        elif channel == SUMMARY.address and message is not None:
-            return _summary_changed(watched, to_summary(message), now_s)
-        elif channel == EVENTS.address and message is not None:
-            event = to_event(message)
-            ts = event.ts if event.ts is not None and 0 <= event.ts <= MAX_TS else time.time()
-            return [Entry(ts, watched.name, "alert" if event.alert else "event", event.text)]
+            _set_face(watched, int(track[1]), payload)
+            return []
+        with suppress(InvalidMessageError):
+            if channel == SUMMARY.address:
+                return _summary_changed(watched, to_summary(payload), now_s)
+            if channel == EVENTS.address:
+                event = to_event(payload)
+                ts = event.ts if event.ts is not None and event.ts <= MAX_TS else time.time()
+                return [Entry(ts, watched.name, "alert" if event.alert else "event", event.text)]
         return []
 
 
-def _state_changed(watched: WatchedBoard, channel: str, payload: bytes) -> list[Entry]:
-    if channel == STATUS.address:
-        watched.too_few = (to_object(payload) or {}).get("below_min_group") is True
+def _state_changed(watched: WatchedBoard) -> list[Entry]:
     if watched.board.online is not True:
         watched.faces.clear()
         watched.summary = None
@@ -153,12 +155,15 @@ def _state_changed(watched: WatchedBoard, channel: str, payload: bytes) -> list[
     return [Entry(time.time(), watched.name, "state", state)]
 
 
-def _set_face(watched: WatchedBoard, track: int, message: dict[str, object] | None) -> None:
+def _set_face(watched: WatchedBoard, track: int, payload: bytes) -> None:
     """Set or remove a face; an empty payload, or a damaged one, removes it."""
-    if message is None:
+    try:
+        face = to_face(track, payload)
+    except InvalidMessageError:
         watched.faces.pop(track, None)
-    elif track in watched.faces or len(watched.faces) < MAX_FACES:
-        watched.faces[track] = to_face(track, message)
+        return
+    if track in watched.faces or len(watched.faces) < MAX_FACES:
+        watched.faces[track] = face
 
 
 def _summary_changed(watched: WatchedBoard, summary: Summary, now_s: float) -> list[Entry]:

@@ -1,7 +1,6 @@
-"""Parses the messages about faces, which may be damaged, forged or of another version.
+"""The messages about faces, in words.
 
-Nothing here raises. A field that is absent or of the wrong type is None; text is made safe for a
-terminal.
+A field that is absent or invalid is None, because a board may be of another version.
 """
 
 from __future__ import annotations
@@ -9,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from device.fleet.parsing import number, text
+from device import messages
+from device.message_parser import InvalidMessageError, parse_message
 
 SIGNS = {"eyes_closed": "eyes closed", "yawning": "yawning", "looking_away": "looking away"}
 MAX_LABEL = 24  # characters of an emotion
@@ -75,91 +75,85 @@ class Event:
     alert: bool
 
 
-def to_face(track: int, message: dict[str, Any]) -> Face:
-    """Parse the state of a track."""
-    return Face(track, _label(message), _share(message.get("confidence")), _attention(message.get("attention")))
+def tells_too_few(payload: bytes) -> bool:
+    """Whether a status message tells of too few faces for a summary; accepts any payload."""
+    try:
+        return parse_message(messages.Status, payload, lenient=True)["below_min_group"] is True
+    except InvalidMessageError:
+        return False
 
 
-def to_summary(message: dict[str, Any]) -> Summary:
+def to_face(track: int, payload: bytes) -> Face:
+    """Parse the state of a track.
+
+    Raises:
+        InvalidMessageError: as `to_summary` and `to_event`, it is too large or no JSON object.
+    """
+    values = parse_message(messages.TrackState, payload, lenient=True)
+    return Face(track, _cut(values["emotion"]), values["confidence"], _attention(values["attention"]))
+
+
+def to_summary(payload: bytes) -> Summary:
     """Parse a summary."""
-    counts = _object(message.get("counts"))
-    found = [(_cut(text(label)), int(count)) for label, value in counts.items() if (count := number(value) or 0) >= 1]
-    found.sort(key=lambda pair: -pair[1])
-    valence = _object(message.get("valence"))
-    positive, negative = number(valence.get("positive")), number(valence.get("negative"))
+    values = parse_message(messages.Summary, payload, lenient=True)
+    counts = [(_cut(label), count) for label, count in (values["counts"] or {}).items() if count]
+    counts.sort(key=lambda pair: -pair[1])
+    valence = values["valence"] or {}
+    positive, negative = valence.get("positive"), valence.get("negative")
     return Summary(
-        faces=int(max(0, number(message.get("faces")) or 0)),
-        counts=tuple(found[:MAX_COUNTS]),
-        mood=None if positive is None or negative is None else max(-1.0, min(1.0, positive - negative)),
-        attention=_attention(message.get("attention")),
+        faces=values["faces"] or 0,
+        counts=tuple(counts[:MAX_COUNTS]),
+        mood=None if positive is None or negative is None else positive - negative,
+        attention=_attention(values["attention"]),
     )
 
 
-def to_event(message: dict[str, Any]) -> Event:
+def to_event(payload: bytes) -> Event:
     """Parse an event."""
-    alert = _object(message.get("alert"))
-    face = f"face {_integer(message.get('track'))}"
-    confidence = _share(message.get("confidence"))
-    label = _label(message) + (f" {confidence:.2f}" if confidence is not None else "")
-    match message.get("type"):
+    values = parse_message(messages.EmotionEvent, payload, lenient=True)
+    face = f"face {values['track'] or '?'}"
+    confidence = values["confidence"]
+    label = _cut(values["emotion"]) + (f" {confidence:.2f}" if confidence is not None else "")
+    match values["type"]:
         case "start":
             told = f"{face} appeared: {label}"
         case "update":
-            told = f"{face}: {_cut(text(message.get('previous')))} -> {label}"
+            told = f"{face}: {_cut(values['previous'])} -> {label}"
         case "end":
             told = f"{face} left: {label}"
         case "attention":
-            told = f"{face}: {_alert(alert)}"
+            told = f"{face}: {_alert(values['alert'] or {})}"
         case other:
-            told = f"{face}: {_cut(text(other))}"
-    told += " (happened earlier)" if message.get("replayed") is True else ""
-    return Event(number(message.get("ts")), told, message.get("type") == "attention")
+            told = f"{face}: {_cut(other)}"
+    told += " (happened earlier)" if values["replayed"] else ""
+    return Event(values["ts"], told, values["type"] == "attention")
 
 
 def _alert(alert: dict[str, Any]) -> str:
-    kind = _cut(text(alert.get("kind"))).replace("_", " ")
-    duration_s = number(alert.get("duration_s"))
+    kind, duration_s = _cut(alert.get("kind")).replace("_", " "), alert.get("duration_s")
     if alert.get("phase") != "end":
         return kind
     return f"{kind} ended" + (f" after {duration_s:.1f} s" if duration_s is not None else "")
 
 
-def _attention(value: Any) -> Attention | None:
-    if not isinstance(value, dict):
+def _attention(values: dict[str, Any] | None) -> Attention | None:
+    """Of a face or of a group, which lacks some of the values."""
+    if values is None:
         return None
     return Attention(
-        facing=_share(value.get("facing")),
-        yaw_deg=number(value.get("yaw_deg")),
-        pitch_deg=number(value.get("pitch_deg")),
-        eye_openness=_share(value.get("eye_openness")),
-        perclos=_share(value.get("perclos")),
-        signs=tuple(sign for key, words in SIGNS.items() if (sign := _sign(words, value.get(key)))),
+        facing=values["facing"],
+        yaw_deg=values.get("yaw_deg"),
+        pitch_deg=values.get("pitch_deg"),
+        eye_openness=values["eye_openness"],
+        perclos=values.get("perclos"),
+        signs=tuple(_sign(words, value) for key, words in SIGNS.items() if (value := values[key])),
     )
 
 
-def _sign(words: str, value: Any) -> str:
-    """The words if the value is true, with the percentage if it is a share; else none."""
-    share = _share(value)
-    return words if value is True else f"{words} {share:.0%}" if share else ""
-
-
-def _label(message: dict[str, Any]) -> str:
-    return _cut(text(message.get("emotion")))
+def _sign(words: str, value: bool | float) -> str:
+    """The words, with the percentage if the value is a share."""
+    return words if value is True else f"{words} {value:.0%}"
 
 
 def _cut(word: str | None) -> str:
     return (word or "?")[:MAX_LABEL]
-
-
-def _share(value: Any) -> float | None:
-    found = number(value)
-    return None if found is None else max(0.0, min(1.0, found))
-
-
-def _integer(value: Any) -> str:
-    found = number(value)
-    return "?" if found is None else f"{found:.0f}"[:9]
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -18,8 +18,8 @@ from typing import Any
 
 from device.inference.model_card import digest, read_card
 from scripts.docs.readme import SPLITS, replaced
-from trainer.commands.report import coverage_curves
 from trainer.reporting import plots, tables
+from trainer.reporting.run_report import coverage_curves
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS, KEPT, PICTURES = ROOT / "device" / "models", ROOT / "docs" / "scores", ROOT / "docs" / "pictures"

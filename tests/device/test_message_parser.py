@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -94,6 +97,42 @@ def test_text_is_cut_and_cannot_control_a_terminal() -> None:
     parsed = parse_message(TrackState, with_fields(emotion="\x1b[31m<b>\u202e" + "x" * 2000, device="\ud800"))
     assert parsed["emotion"].startswith(r"\x1b[31m<b>\u202e") and len(parsed["emotion"]) <= MAX_TEXT + 3
     assert parsed["device"] == r"\ud800"
+
+
+def test_lenient_a_value_that_is_missing_or_invalid_is_none() -> None:
+    values = {"ts": math.nan, "uptime_s": 10**400, "fps": True, "frames": -1, "memory_mb": "80", "device": "a\x1b[2J"}
+    values |= {"outbox": {"depth": 2, "dropped": "no"}, "throttling": {"now": "hot"}, "stages": {"total": []}}
+    parsed = parse_message(Health, json.dumps(values).encode(), lenient=True)
+    assert parsed.keys() == {field.name for field in dataclasses.fields(Health)}
+    assert {name for name, value in parsed.items() if value is not None} == {"device", "outbox", "throttling"}
+    assert parsed["device"] == r"a\x1b[2J" and parsed["throttling"] == {"now": None, "since_boot": None}
+    assert (parsed["outbox"]["depth"], parsed["outbox"]["dropped"]) == (2, None)
+
+
+def test_lenient_a_word_that_this_version_does_not_know() -> None:
+    payload = b'{"type": "vanished", "alert": {"kind": "sneeze", "phase": ["start"]}}'
+    parsed = parse_message(EmotionEvent, payload, lenient=True)
+    assert parsed["type"] == "vanished"
+    assert parsed["alert"] == {"kind": "sneeze", "phase": None, "duration_s": None}
+
+
+@given(st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_lenient_any_object_is_read_and_all_else_is_refused(payload: bytes) -> None:
+    try:
+        is_object = isinstance(json.loads(payload), dict)
+    except ValueError:
+        is_object = False
+    with nullcontext() if is_object else pytest.raises(InvalidMessageError):
+        parse_message(Status, payload, lenient=True)
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+@pytest.mark.parametrize(
+    "payload", [b"[" * 30_000, b'{"ts":' + b"9" * 5000 + b"}", b'{"ts":"' + b"x" * MAX_BYTES + b'"}']
+)
+def test_a_payload_of_absurd_size_is_refused(payload: bytes, lenient: bool) -> None:
+    with pytest.raises(InvalidMessageError):
+        parse_message(Summary, payload, lenient)
 
 
 @given(JSON, st.sampled_from([EmotionEvent, TrackState, Summary, Health, Status, Answer]))

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from trainer.cli import SUBCOMMANDS
+
 PROGRAM = """
 import contextlib, io, json, sys
 from trainer.cli import main
@@ -15,6 +17,8 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     main({arguments!r})
 print(json.dumps(sorted({{name.partition(".")[0] for name in sys.modules}})))
 """
+ABSENT = dict.fromkeys(("torch", "rich", "matplotlib", "sklearn", "scipy", "litert_torch", "ai_edge_quantizer"))
+HIDDEN = f"import sys; sys.modules.update({ABSENT})"
 
 
 def loaded(*arguments: str) -> set[str]:
@@ -34,10 +38,23 @@ def test_the_list_of_rows_needs_no_matplotlib() -> None:
     assert "torch" in found and not found & {"matplotlib", "sklearn", "ai_edge_litert"}
 
 
+def test_the_help_of_each_command_needs_none_of_the_extra_train() -> None:
+    program = f"""{HIDDEN}
+import contextlib
+from trainer.cli import main
+for command in {list(SUBCOMMANDS)}:
+    with contextlib.suppress(SystemExit):
+        main([command, "--help"])
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert ran.stderr == ""
+    for command in SUBCOMMANDS:
+        assert f"usage: trainer {command} " in ran.stdout and f"\n  trainer {command} " in ran.stdout
+
+
 @pytest.mark.parametrize("command", [["data", "--data", "toy"], ["compare", "--list"]], ids=" ".join)
 def test_what_only_reads_needs_none_of_the_extra_train(command: list[str]) -> None:
-    absent = dict.fromkeys(("torch", "rich", "matplotlib", "sklearn", "scipy", "litert_torch", "ai_edge_quantizer"))
-    program = f"import sys; sys.modules.update({absent}); from trainer.cli import main; sys.exit(main({command}))"
+    program = f"{HIDDEN}; from trainer.cli import main; sys.exit(main({command}))"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     lines = ran.stdout.splitlines()

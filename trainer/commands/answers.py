@@ -8,17 +8,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from device.errors import UsageError
 from trainer.artifacts.answers_file import AnswersWriter
-from trainer.artifacts.loading import load_teacher
 from trainer.config import TrainConfig
-from trainer.data.augment import Random
 from trainer.data.fer2013 import load_dataset
-from trainer.training.answered_views import SeededViews, collect_answers, header_for
-from trainer.training.learner import Task, build_views, pick_device, training_faces
-from trainer.training.teachers import Teachers
 
 VIEWS = 83  # of FER2013's Training fit one file
 EPILOG = """Each view is a new augmentation of every Training face (trainer.augment), mixed as trainer.student.fit.mixup
@@ -50,6 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Ask the teachers about the views that are missing; prints the folder of the files."""
+    import torch
+
+    from trainer.artifacts.loading import load_teacher
+    from trainer.data.augment import Random
+    from trainer.training.answered_views import SeededViews, collect_answers, header_for
+    from trainer.training.learner import Task, build_views, pick_device, training_faces
+    from trainer.training.teachers import Teachers
+
     deadline = time.monotonic() + 60 * (math.inf if args.minutes is None else args.minutes)
     named = tuple(args.teachers) or config.distill.teachers
     if not named:

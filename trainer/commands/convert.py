@@ -7,13 +7,15 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from trainer.artifacts.checkpoint import load_checkpoint
 from trainer.artifacts.run_dir import newest_student, open_run, write_bytes
 from trainer.config import TrainConfig
 from trainer.data.fer2013 import load_dataset
 from trainer.data.ferplus import labels_kind
-from trainer.export.convert import Converted, convert
+
+if TYPE_CHECKING:
+    from trainer.export.convert import Converted
 
 EPILOG = """examples:
   trainer convert                                 the newest student; writes emotion.tflite into its run folder
@@ -40,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Convert, write the file, and print its path."""
+    from trainer.artifacts.checkpoint import load_checkpoint
+    from trainer.export.convert import convert
+
     path = args.checkpoint or (
         open_run(args.run).best if args.run else newest_student(Path(config.runs), "a checkpoint").best
     )

@@ -9,7 +9,6 @@ from device.errors import UsageError
 from trainer.commands.teacher import add_arguments as add_training_arguments
 from trainer.config import TrainConfig
 from trainer.data.fer2013 import load_dataset
-from trainer.training.launch import begin, newest_teacher, train
 
 EPILOG = """examples:
   trainer distill --data fer2013.csv            trains a teacher first if there is none
@@ -33,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Train a student, and a teacher first where there is none; prints the student's run folder."""
+    from trainer.training.launch import begin, newest_teacher, train
+
     if args.answers:
         config = replace(config, distill=replace(config.distill, answers=tuple(args.answers)))
     folder, config = begin("student", args, config)

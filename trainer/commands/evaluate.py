@@ -12,8 +12,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
 from device.errors import UsageError
 from device.inference.model_card import digest
@@ -72,6 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Score, print, and save the scores in the run folder for `trainer report`."""
+    from rich.console import Console
+
     path, sizes = args.model or newest_model(Path(config.runs)), args.sizes or config.evaluate.frame_face_px
     if not all(24 <= size <= 480 for size in sizes) or (args.faces or 1) < 1:
         raise UsageError("--sizes must lie between 24 and 480 pixels, and --faces above 0.")
@@ -127,6 +127,9 @@ def _on_request(
 
 def shown(things: Collection[T], text: str) -> Iterable[T]:
     """The things in order, with a progress bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
     console = Console(stderr=True)
     return track(things, text, console=console, disable=not console.is_terminal)
 

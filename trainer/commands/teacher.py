@@ -7,7 +7,6 @@ from pathlib import Path
 
 from trainer.config import TrainConfig
 from trainer.data.fer2013 import load_dataset
-from trainer.training.launch import begin, train
 
 EPILOG = """examples:
   trainer teacher --data fer2013.csv
@@ -40,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Train a teacher; prints its run folder."""
+    from trainer.training.launch import begin, train
+
     folder, config = begin("teacher", args, config)
     train("teacher", config, load_dataset(config.data, config.labels), folder, args)
     return 0

@@ -35,6 +35,7 @@ class Dashboard:
         found = re.search(r"http://127\.0\.0\.1:([0-9]+)/", line)
         assert found, line + (process.stderr.read() if process.stderr is not None else "")
         self.process, self.browser = process, Browser(int(found[1]))
+        self.log = ""  # once it has ended
 
     def state(self) -> dict[str, Any]:
         """What the page shows."""
@@ -61,10 +62,11 @@ def running(folder: Path, port: int, *options: str, command: str = "dashboard") 
         text=True,
     )
     try:
-        yield Dashboard(process)
+        dashboard = Dashboard(process)
+        yield dashboard
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 0 and "Traceback" not in errors, errors
+        _, dashboard.log = process.communicate(timeout=60)
+        assert process.returncode == 0 and "Traceback" not in dashboard.log, dashboard.log
     finally:
         process.kill()
         process.communicate()
@@ -155,6 +157,27 @@ def test_a_broker_that_goes_and_a_board_that_restarts(tmp_path: Path) -> None:
             assert dashboard.state()["tracks"] == [] and dashboard.browser.get("/api/history")[0] == 200
     finally:
         broker.kill()
+
+
+@needs_mosquitto
+@pytest.mark.parametrize(("command", "options"), [("dashboard", ["--no-history"]), ("fleet", ["--web"])])
+def test_the_log_tells_that_the_broker_is_lost_and_that_it_is_back(
+    command: str, options: list[str], tmp_path: Path
+) -> None:
+    broker = Mosquitto(tmp_path).start()
+    try:
+        with running(tmp_path, broker.port, *options, command=command) as dashboard:
+            dashboard.wait_connected()
+            broker.kill()
+            dashboard.wait_connected(False)
+            broker.start()
+            dashboard.wait_connected()
+    finally:
+        broker.kill()
+    first, lost, *_, last = dashboard.log.splitlines()
+    back = f"device: connected to the MQTT broker at 127.0.0.1:{broker.port} (MQTT 5)"
+    assert first == last == back and dashboard.log.count(back) == 2
+    assert lost.startswith(f"device: lost the MQTT broker at 127.0.0.1:{broker.port}")
 
 
 @needs_mosquitto

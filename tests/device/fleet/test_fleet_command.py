@@ -174,7 +174,7 @@ def test_invalid_messages_neither_stop_the_report_nor_count_as_healthy(tmp_path:
             client.publish(f"emotion/{topic}", "", retain=True)
     assert done.returncode == 1 and done.stderr == "" and "\x1b[2J" not in done.stdout
     assert "its status message cannot be parsed" in done.stdout
-    assert "no availability message received" in done.stdout and "?[2J" in done.stdout and "[red]" in done.stdout
+    assert "no availability message received" in done.stdout and r"\x1b[2J" in done.stdout and "[red]" in done.stdout
     assert "2 boards, 2 unhealthy, 1 online; 2 without health yet; 1 messages on unknown topics" in done.stdout
 
 

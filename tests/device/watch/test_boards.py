@@ -97,10 +97,14 @@ def test_memory_is_bounded() -> None:
     assert len(boards.all()[0].faces) == MAX_FACES and len(boards.alerts) == MAX_ENTRIES
 
 
+CHANNELS = (
+    "availability", "status", "health", "summary", "events", "tracks/1/state", "tracks/x/state", "no",
+    f"tracks/{'9' * 60_000}/state", "x/" * 30_000,
+)  # fmt: skip
+
+
 @given(
-    st.sampled_from(
-        ["availability", "status", "health", "summary", "events", "tracks/1/state", "tracks/x/state", "no"]
-    ),
+    st.sampled_from(CHANNELS),
     st.binary(max_size=50) | st.just(b"[" * 50_000) | st.just(b'{"track": 1e400, "faces": 1e400}'),
 )
 def test_any_payload_is_survived(channel: str, payload: bytes) -> None:

@@ -94,7 +94,7 @@ def test_hostile_text_reaches_no_terminal(tmp_path: Path, broker: Mosquitto) -> 
         client.publish("emotion/porch/summary", '{"faces": 1e999, "counts": {"\\u001b[2J\\u202e": 3}}')
         client.publish("emotion/porch/events", '{"type": "end", "track": [], "emotion": "\\u001b]0;x\\u0007\\u00e9"}')
         (line,) = [line for line in read_until(process, "left") if "left" in line]
-        assert line.endswith("face ? left: ?]0;x?\\xe9")
+        assert line.endswith(r"face ? left: \x1b]0;x\x07\xe9")
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
 

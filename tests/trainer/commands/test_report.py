@@ -10,11 +10,11 @@ import pytest
 
 from trainer.artifacts.run_dir import RunFolder, new_run
 from trainer.cli import main
-from trainer.commands.report import coverage_curves, evaluated, markdown
 from trainer.config import TrainConfig
 from trainer.data.fer2013 import toy_dataset
 from trainer.errors import CheckpointError
 from trainer.evaluation import scoring
+from trainer.reporting.run_report import coverage_curves, evaluated, markdown
 
 FACES = toy_dataset()["public_test"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from device.messages import JsonMessage
 from device.messages.attention import AttentionState, GroupAttention
 from tests.device.dashboard import helpers
+from tests.device.dashboard.browser.hand import HOSTILE, Hand
 from tests.support.broker import Listener, Mosquitto, needs_mosquitto
 from tests.support.browser import PATIENCE_MS, expect, needs_axe, needs_browser, open_page, violations
 from tests.support.dashboard import dashboard
@@ -26,52 +25,11 @@ if TYPE_CHECKING:
 
 pytestmark = [needs_browser, needs_mosquitto, pytest.mark.long, pytest.mark.timeout(600)]
 
-HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>'
 TABS = 10
 ATTENTION = AttentionState(
     yaw_deg=3.0, pitch_deg=-12.0, roll_deg=0.0, eye_openness=0.9, mouth_openness=0.1, facing=0.85, perclos=0.04,
     blinks_per_min=12.0, eyes_closed=False, yawning=False, looking_away=False,
 )  # fmt: skip
-
-
-class Hand:
-    """A board played by hand: publishes messages as the agent would, with the time of now."""
-
-    def __init__(self, listener: Listener, device: str) -> None:
-        self.listener, self.root = listener, f"emotion/{device}"
-
-    def start(self, **values: Any) -> None:
-        """Come online."""
-        self.listener.publish(f"{self.root}/availability", "online", retain=True)
-        self.send("status", helpers.status(device=self.root.partition("/")[2], **values), retain=True)
-
-    def send(self, channel: str, message: JsonMessage | str, retain: bool = False) -> None:
-        """Publish a message, with the time of now if it has one."""
-        if isinstance(message, JsonMessage):
-            message = dataclasses.replace(message, ts=time.time()).to_json()  # type: ignore[type-var]
-        self.listener.publish(f"{self.root}/{channel}", message, retain=retain)
-
-    @contextmanager
-    def repeating(self, summary: JsonMessage) -> Iterator[None]:
-        """Publish a summary each second, as the agent does while faces are seen."""
-        stop = threading.Event()
-
-        def repeat() -> None:
-            while not stop.is_set():
-                self.send("summary", summary)
-                stop.wait(1.0)
-
-        thread = threading.Thread(target=repeat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-    def face(self, attention: AttentionState | None) -> None:
-        """Show a face."""
-        self.send("tracks/1/state", dataclasses.replace(helpers.track(), attention=attention), retain=True)
 
 
 @contextmanager
@@ -302,24 +260,3 @@ def test_a_chosen_theme_stays_and_motion_can_be_reduced(browser: Browser, mosqui
         page.reload()
         assert page.evaluate(paper) == dark
         assert page.evaluate("getComputedStyle(document.querySelector('#mood-bar span')).transitionDuration") == "0s"
-
-
-def test_the_fleet_lists_its_boards(browser: Browser, mosquitto: Mosquitto, tmp_path: Path) -> None:
-    with (
-        Listener(mosquitto.port, "nothing") as listener,
-        dashboard(tmp_path, mosquitto.port, "--web", command="fleet") as url,
-        open_page(browser, f"{url}/room") as page,
-    ):
-        Hand(listener, "attic").start()
-        hall = Hand(listener, "barn")
-        hall.start(camera="failed", camera_error=HOSTILE)
-        page.wait_for_url("**/fleet")
-        row = "#boards tr:has(th:text-is('barn'))"
-        expect(page, row).to_contain_text("unhealthy")
-        expect(page, row).to_contain_text("<img")
-        expect(page, "#boards tr:has(th:text-is('attic'))").to_contain_text("good")
-        expect(page, "#link-word").to_have_text("Live")
-        expect(page, "nav a[data-view=room]").to_be_hidden()
-        assert page.evaluate("window.hit") is None
-        listener.publish("emotion/attic/availability", "offline", retain=True)
-        expect(page, "#boards tr:has(th:text-is('attic'))").to_contain_text("offline")
