@@ -80,7 +80,12 @@ def open_photo(folder: Path, truth: PhotoTruth, camera: CameraConfig) -> Photo:
 
 def detect_photo(photo: Photo, detector: Detector) -> PhotoScore:
     """Search the whole frame once, and note which faces were found."""
-    matches = match([found.box for found in detector.detect(photo.image)], photo.truth)
+    return score_boxes(photo, [found.box for found in detector.detect(photo.image)])
+
+
+def score_boxes(photo: Photo, boxes: Sequence[Box]) -> PhotoScore:
+    """Note which faces some boxes, in pixels of the frame, are."""
+    matches = match(boxes, photo.truth)
     hits = set(matches.faces.values())
     faces = tuple(
         FaceScore(side_px=face.box.mean_side, emotion=face.emotion, found=n in hits)

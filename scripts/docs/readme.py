@@ -96,7 +96,8 @@ def _more(scores: dict[str, Any]) -> Iterator[str]:
 def _through(scores: dict[str, Any]) -> Iterator[str]:
     if "detected" not in scores:
         return
-    yield f"\nThrough BlazeFace (the default then), crop and network, faces of {SPLITS[scores['split']]} in 640x480:\n"
+    chain = f"Through the detector (`{scores['detector']}`), crop and network"
+    yield f"\n{chain}, faces of {SPLITS[scores['split']]} pasted into 640x480:\n"
     yield "| face height (pixels) | n | found | accuracy of the found | without detector | points lost |"
     yield "|---|---|---|---|---|---|"
     for height, found in scores["detected"].items():

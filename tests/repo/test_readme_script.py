@@ -14,6 +14,7 @@ SCORES: dict[str, Any] = {"n": 3589, "accuracy": 0.668, "macro_f1": 0.641, "weig
 EVALUATION = SCORES | {
     "split": "public_test",
     "without_duplicates": SCORES | {"n": 3310, "accuracy": 0.65},
+    "detector": "yunet",
     "faces_pasted": {"80": 200, "160": 3589},
     "detected": {"80": 0.0, "160": 0.961},
     "accuracy_through_detector": {"80": None, "160": 0.651},
@@ -38,6 +39,7 @@ def test_the_accuracy_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "| PublicTest, all | 3,589 | 66.80% ± 0.79% | 67.89% | 0.641 | 0.660 | 0.012 |" in table
     assert "| PublicTest, no duplicates of Training | 3,310 | 65.00% ± 0.83% | 66.55% |" in table
     assert "accuracy is 75.12%" in table and "it is 51.23% (n = 269,175)" in table
+    assert "\nThrough the detector (`yunet`), crop and network, faces of PublicTest pasted into 640x480:\n" in table
     assert "| 160 | 3,589 | 96.1% | 65.10% | 66.90% | 1.80 |" in table
     assert "| 80 | 200 | 0.0% | - | - | - |" in table
 
@@ -48,5 +50,5 @@ def test_a_split_that_was_not_read_through_the_detector_says_nothing_of_it(
     monkeypatch.setattr(readme, "BUNDLED", write_tiny(tmp_path / "m.tflite"))
     alone = SCORES | {"split": "private_test", "without_duplicates": None}
     table = readme.accuracy([alone])
-    assert "Through detector" not in table and "corrupted" not in table
+    assert "Through the detector" not in table and "corrupted" not in table
     assert "| PrivateTest, all | 3,589 | 66.80% ± 0.79% | - | 0.641 |" in table

@@ -119,6 +119,7 @@ def test_card_and_evaluate_agree(scores: dict[str, Any], model: Path) -> None:
 def test_evaluate_through_the_detector(scores: dict[str, Any]) -> None:
     for key in ("detected", "accuracy_through_detector", "points_lost"):
         assert set(scores[key]) == {"160", "240"}
+    assert scores["detector"] == "yunet"
     assert scores["detected"]["240"] > 0.9 and scores["faces_pasted"]["240"] == 12
     assert {"margin", "boxes", "measured"} == set(scores["crop_margin"]["fitted"])
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from device.config.schema import DetectorConfig
 from device.errors import UsageError
 from device.inference.model_card import digest
 from trainer.artifacts.predictor import Predictor, open_reader
@@ -155,14 +156,15 @@ def through_detector(reader: Predictor, faces: FaceSet, sizes: Iterable[int], fi
     """Scores of the whole chain, by face size in the frame; see `trainer.evaluation.end_to_end`.
 
     Returns:
-        crop_margin; and faces_pasted, detected, accuracy_through_detector, accuracy_direct,
-        points_lost by size.
+        detector (its kind), crop_margin; and faces_pasted, detected, accuracy_through_detector,
+        accuracy_direct, points_lost by size.
     """
     detector = open_face_detector()
-    result: dict[str, Any] = {"crop_margin": {"used": dataclasses.asdict(reader.margin)}}
+    margin = {"used": dataclasses.asdict(reader.margin)}
+    result: dict[str, Any] = {"detector": DetectorConfig().kind, "crop_margin": margin}
     if fit:
         found = fit_margin(faces.images, detector)
-        result["crop_margin"]["fitted"] = dataclasses.asdict(found)
+        margin["fitted"] = dataclasses.asdict(found)
     by_size = {}
     for size in sizes:
         indices = shown(range(len(faces)), f"faces of {size} px")

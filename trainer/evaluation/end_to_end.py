@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.config.schema import DetectorConfig
+from device.config.schema import DetectorConfig, FaceCheckConfig, PipelineConfig, ReadingConfig
 from device.inference.box import Box
 from device.inference.model_card import CropMargin
 from device.inference.preprocess import crop_face, face_square
@@ -21,11 +21,13 @@ from trainer.data.dataset import FaceSet
 
 if TYPE_CHECKING:
     from device.vision.detection import Detector
+    from device.vision.landmarks import LandmarkNetwork
     from trainer.artifacts.predictor import Predictor
 
 FRAME_HEIGHT, FRAME_WIDTH = 480, 640
 FIT_SIZES = (160, 240)  # sizes at which nearly every face is found
 MIN_FOUND = 100  # with fewer faces the margin is not measured
+MAX_LOOKS = 6  # at a face until its roll is known; the device stops earlier
 
 Grey = NDArray[np.uint8]
 
@@ -80,6 +82,41 @@ def open_face_detector() -> Detector:
     return open_detector(DetectorConfig())
 
 
+def open_landmark_network() -> LandmarkNetwork:
+    """The network of the device's second look."""
+    from device.vision.landmarks import LandmarkNetwork
+
+    return LandmarkNetwork()
+
+
+def roll_deg(frame: Grey, box: Box, network: LandmarkNetwork) -> float:
+    """Rotation of a found face, clockwise, after as many looks as the device takes; 0 if unsure."""
+    from device.vision.face_check import FaceChecker
+    from device.vision.time_budget import Budget
+    from device.vision.tracker import Track
+
+    checker = FaceChecker(network, FaceCheckConfig(), Budget(PipelineConfig(budget_ms=None)))
+    track = Track(id=1, box=box, score=1.0, first_s=0.0, last_s=0.0, frames=1)
+    for _ in range(MAX_LOOKS):
+        checker.look(frame, [track], 0.0)  # does nothing once the roll is known
+    return checker.head(track).roll_deg
+
+
+def crop_found(frame: Grey, box: Box, margin: CropMargin, size: int, network: LandmarkNetwork) -> Grey:
+    """Crop a found face as the device does: a tilted head is turned upright.
+
+    Args:
+        frame: uint8 (H, W).
+        box: the detector's.
+        margin: of the model's card.
+        size: side of the result, pixels.
+        network: see `open_landmark_network`.
+    """
+    roll = roll_deg(frame, box, network)
+    turned = roll if abs(roll) >= ReadingConfig().upright_deg else 0.0
+    return crop_face(frame, face_square(box, margin, turned), size, turned)
+
+
 def find(detector: Detector, placed: Placed) -> Box | None:
     """The box with the highest score whose centre is in the pasted face; None if there is none."""
     square = placed.square
@@ -132,7 +169,7 @@ def margin_between(box: Box, square: Box) -> tuple[float, float]:
 def read_through(
     reader: Predictor, detector: Detector, faces: FaceSet, size: int, indices: Iterable[int] | None = None
 ) -> dict[str, Any]:
-    """Evaluate the chain on faces of one size.
+    """Evaluate the chain on faces of one size: one view of each face, cropped as on the device.
 
     Args:
         reader: the network and its crop margin.
@@ -145,13 +182,13 @@ def read_through(
         faces_pasted, detected (share), and on the detected faces accuracy_through_detector,
         accuracy_direct and points_lost.
     """
-    found, crops = [], []
+    found, crops, network = [], [], open_landmark_network()
     for index in range(len(faces)) if indices is None else indices:
         placed = place_face(faces.images[index], size, index)
         box = find(detector, placed)
         if box is not None:
             found.append(index)
-            crops.append(crop_face(placed.frame, face_square(box, reader.margin), faces.images.shape[1]))
+            crops.append(crop_found(placed.frame, box, reader.margin, faces.images.shape[1], network))
     through = direct = lost = None
     if found:
         shown = faces.take(np.array(found))

@@ -192,7 +192,7 @@ def through(scores: dict[str, Any]) -> ScoreTable:
         figures = ["", "", ""] if shares[0] is None else [percent(shares[0]), percent(shares[1]), f"{shares[2]:.2f}"]
         rows.append([size, f"{scores['faces_pasted'][size]:,}", f"{100 * found:.1f} %", *figures])
     head = ["face, px", "faces", "detected", "accuracy of those", "direct, same faces", "points lost"]
-    return ScoreTable("through detector and crop, in frames of 640x480", head, rows)
+    return ScoreTable(f"through {scores.get('detector', 'detector')} and crop, in frames of 640x480", head, rows)
 
 
 def percent(share: float) -> str:

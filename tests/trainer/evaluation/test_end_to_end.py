@@ -17,6 +17,7 @@ from device.inference.box import Box
 from device.inference.model_card import CropMargin
 from device.inference.preprocess import crop_face, face_square, to_grey
 from device.vision.detection import Detector
+from tests.support.clips import rotated
 from tests.support.tiny_models import LABELS as TINY_LABELS
 from tests.support.tiny_models import write_tiny
 from trainer.artifacts.predictor import ModelFileReader
@@ -25,10 +26,12 @@ from trainer.evaluation.end_to_end import (
     FRAME_HEIGHT,
     FRAME_WIDTH,
     MIN_FOUND,
+    crop_found,
     find,
     fit_margin,
     margin_between,
     open_face_detector,
+    open_landmark_network,
     place_face,
     read_through,
 )
@@ -88,6 +91,19 @@ def test_the_margin_of_the_crop_is_recovered(faces: FaceSet, detector: Detector)
 def test_too_few_faces_leave_the_usual_margin(faces: FaceSet, detector: Detector) -> None:
     fit = fit_margin(faces.images[:3], detector)
     assert not fit.measured and fit.boxes <= 6 and fit.margin == CropMargin()
+
+
+def test_a_tilted_head_is_cropped_upright() -> None:
+    """As on the device; the crop without the turn differs much more from the upright one."""
+    network = open_landmark_network()
+    crops = []
+    for degrees in (0, 25):
+        image, box = rotated(degrees)
+        grey = to_grey(image)
+        crops.append(crop_found(grey, box, MARGIN, 48, network).astype(int))
+    as_held = crop_face(grey, face_square(box, MARGIN), 48).astype(int)
+    upright, turned = crops
+    assert np.abs(turned - upright).mean() < 0.5 * np.abs(as_held - upright).mean()
 
 
 @given(
