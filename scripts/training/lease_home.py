@@ -198,7 +198,9 @@ def _wanted(runs: Path, views: int) -> Iterator[tuple[Path, Path]]:
 def _teacher(run: Path) -> Iterator[tuple[Path, Path]]:
     yield from _texts(run)
     if RunFolder(run).finished:
-        yield run / BEST, run / SMALL
+        found = [path for path in (run / BEST, run / SMALL) if path.is_file()]  # best.pt does not travel
+        if found:
+            yield found[0], run / SMALL
     elif (run / LAST).is_file():
         yield run / LAST, run / LAST
 

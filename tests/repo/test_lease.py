@@ -162,6 +162,16 @@ def test_what_finds_no_place_is_named_and_comes_with_the_next_call(tmp_path: Pat
     assert pack(runs, home, 300) == []
 
 
+def test_a_teacher_that_came_home_small_travels_on(tmp_path: Path) -> None:
+    runs, home = tmp_path / "runs", tmp_path / "home"
+    teacher = runs / "teacher-vgg16-0"
+    teacher.mkdir(parents=True)
+    for name in ("config.yaml", "summary.json", "small.pt"):
+        (teacher / name).write_text("{}")
+    pack(runs, home, 300)
+    assert unpack(home, tmp_path / "other") == 3
+
+
 def test_small_weights_are_nearly_the_same() -> None:
     torch.manual_seed(0)
     weights = {"kernel": torch.randn(8, 4, 3, 3), "bias": torch.randn(8), "steps": torch.tensor(7)}
