@@ -35,7 +35,7 @@ output in RUNS/logs. Pieces in --home: at most 8 files of at most 16 MiB, 64 MiB
 home with an earlier call (--all brings that again). Heavy networks travel with int8 weights."""
 REPORT_S = 60.0
 PACKING_S = 60.0  # at most; kept for the end
-STOPPING_S = 20.0  # of them, at most, for trainings that do not end at once
+STOPPING = 1 / 3  # of this time, at most, for trainings that do not end at once
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
@@ -47,11 +47,13 @@ class Lease:
         plan: what to do.
         items: all of it, the most important first.
         end: of all trainings, by `time.monotonic`.
+        stopping_s: how long a training may take to end, before it is killed.
     """
 
     plan: Plan
     items: list[Item]
     end: float
+    stopping_s: float
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
 
@@ -118,7 +120,7 @@ class Lease:
         """End what still runs; its last checkpoint stays."""
         for process in self.running.values():
             process.terminate()
-        latest = time.monotonic() + STOPPING_S
+        latest = time.monotonic() + self.stopping_s
         for process in self.running.values():
             try:
                 process.wait(max(0.1, latest - time.monotonic()))
@@ -131,6 +133,12 @@ class Lease:
 def _end_with_parent() -> None:
     """Called in the new process: a killed lease leaves no training behind to meet the next one."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def process_age_s() -> float:
+    """Seconds since this process began: importing PyTorch takes a while."""
+    started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # field 22, see proc(5)
+    return float(Path("/proc/uptime").read_text().split()[0]) - started / os.sysconf("SC_CLK_TCK")
 
 
 def last_line(log: Path) -> str:
@@ -181,7 +189,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def main(argv: Sequence[str]) -> int:
     """Work; returns the exit code: 0, 1 where an item failed, 2 for wrong usage."""
-    began = time.monotonic()
+    began = time.monotonic() - process_age_s()
     args = parse(argv)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -220,7 +228,8 @@ def _work(args: argparse.Namespace, began: float) -> int:
         print("\n".join(f"{item.name:24}{'finished' if item.finished() else item.done()}" for item in items))
         return 0
     seconds = 60 * args.minutes
-    lease = Lease(plan, items, began + seconds - min(PACKING_S, seconds / 5))
+    packing_s = min(PACKING_S, seconds / 5)
+    lease = Lease(plan, items, began + seconds - packing_s, STOPPING * packing_s)
     try:
         lease.run()
     finally:

@@ -73,6 +73,11 @@ def test_items_wait_for_what_they_need_and_for_a_free_place() -> None:
     assert names(ready(items, ("student",), ("teacher",), 2)) == ["rows"]  # what failed is not tried again
 
 
+def test_the_time_of_the_imports_counts() -> None:
+    program = "import time; time.sleep(1); from scripts.training import lease; print(lease.process_age_s())"
+    assert float(subprocess.check_output([sys.executable, "-c", program], cwd=ROOT)) >= 1
+
+
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease_home, "PIECE_BYTES", 40_000)
