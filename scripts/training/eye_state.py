@@ -1,6 +1,7 @@
 """Train the network that reads the eyes, device/models/eye-state.npz, on FER2013's faces.
 
     python -m scripts.training.eye_state path/to/fer2013 [--faces 9000] [--out F]
+    python -m scripts.training.eye_state toy --faces 60 --out toy.npz      a trial, without any data
 
 FER2013 does not say whose eyes are open, but nearly all are: each face is used as it is, and with
 its lids drawn down by a known share (scripts/training/closed_eyes.py). Faces that a first network,
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -20,13 +21,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from device.cli.progress import ProgressBar
+from device.errors import EmotionEdgeError, UsageError
 from device.inference.box import Box
 from device.vision import head_geometry
 from device.vision.eye_state import CORNERS, FILE, HEIGHT, WIDTH, eye_patch, normalised
 from device.vision.head_geometry import Points
 from device.vision.landmarks import LandmarkNetwork
 from scripts.training.closed_eyes import close_eyes
+from trainer.artifacts.run_dir import replacing
 from trainer.data.fer2013 import load_dataset
+from trainer.errors import DataError
 
 SIDE, AROUND = 192, 96  # of a face that is looked at, and the border around it, pixels
 FRAME = Box(AROUND + 4, AROUND - 8, SIDE - 8, SIDE + 4)  # of the face, as a detector frames it
@@ -38,36 +43,67 @@ DOUBTFUL = 0.5  # openness below which a face as it is is left out
 Grey = NDArray[np.uint8]
 
 
-def main() -> int:
-    """Draw the eyes, train, write."""
+def main(argv: Sequence[str]) -> int:
+    """Draw the eyes, train, write; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", help="FER2013 in any form that the trainer accepts")
     parser.add_argument("--faces", type=int, default=9000, help="faces of Training to look at (default: 9000)")
     parser.add_argument("--out", type=Path, default=FILE, help=f"file to write (default: {FILE.name} of the device)")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
+    try:
+        return work(args.data, args.faces, args.out)
+    except EmotionEdgeError as error:
+        print(f"eye_state: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"eye_state: {error.filename or args.out}: {error.strerror}.", file=sys.stderr)
+        return 1
+
+
+def work(data: str, count: int, out: Path) -> int:
+    """Train on `count` faces of a data set, and write the network.
+
+    Raises:
+        UsageError, DataError: something asked for is not there, or too few faces have eyes.
+        OSError: the file cannot be written; an old one stays.
+    """
+    if count < 1 or not out.parent.is_dir():
+        raise UsageError(f"--faces must be at least 1, and the folder of --out must exist ({out.parent}).")
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    images = load_dataset(args.data)["training"].images
-    chosen = rng.permutation(len(images))[: args.faces]
+    images = load_dataset(data)["training"].images
+    chosen = rng.permutation(len(images))[:count]
     patches, opened, face = eyes([np.asarray(images[n]).reshape(48, 48) for n in chosen], rng)
     kept = without_doubtful(patches, opened, face)
+    if not kept.any():
+        raise DataError(f"{data}: all of {len(set(face))} faces are doubtful; give more with --faces.")
     network = train(patches[kept], opened[kept], EPOCHS)
     layers = [layer for layer in network if isinstance(layer, torch.nn.Linear)]
     values = {f"w{n}": layer.weight.detach().numpy() for n, layer in enumerate(layers, 1)}
     biases = {f"b{n}": layer.bias.detach().numpy() for n, layer in enumerate(layers, 1)}
-    np.savez(args.out, **values, **biases)  # type: ignore[arg-type]
-    print(f"{args.out}: from {len(set(face[kept]))} faces, {len(patches[kept])} eyes")
+    with replacing(out) as temporary, temporary.open("wb") as file:
+        np.savez(file, **values, **biases)  # type: ignore[arg-type]
+    print(f"{out}: from {len(set(face[kept]))} of {len(chosen)} faces, {len(patches[kept])} eyes")
     return 0
 
 
 def eyes(faces: list[Grey], rng: np.random.Generator) -> tuple[Grey, NDArray[np.float32], NDArray[np.intp]]:
-    """Patches (N, 16, 24), openness (N,) and number of the face (N,) of both eyes of each face."""
+    """Patches (N, 16, 24), openness (N,) and number of the face (N,) of both eyes of each face.
+
+    Raises:
+        DataError: the landmark network finds too few eyes.
+    """
     network, found = LandmarkNetwork(), []
+    bar = ProgressBar(len(faces))
     for number, small in enumerate(faces):
+        bar.show(number, "faces")
         image = np.asarray(cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
         points = mesh(image, network)
         if points is not None:
             found += [(patch, opened, number) for patch, opened in drawn(image, points, rng)]
+    bar.clear()
+    if {number % 2 for _, _, number in found} != {0, 1}:  # without_doubtful needs both
+        raise DataError(f"eyes were found in too few of {len(faces)} faces; give more with --faces.")
     patches, opened, face = zip(*found, strict=True)
     return np.array(patches, np.uint8), np.array(opened, np.float32), np.array(face, np.intp)
 
@@ -125,4 +161,4 @@ def train(patches: Grey, opened: NDArray[np.float32], epochs: int) -> torch.nn.S
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -35,6 +35,7 @@ output in RUNS/logs. Pieces in --home: at most 8 files of at most 16 MiB, 64 MiB
 home with an earlier call (--all brings that again). Heavy networks travel with int8 weights."""
 REPORT_S = 60.0
 PACKING_S = 60.0  # at most; kept for the end
+STOPPING = 1 / 3  # of this time, at most, for trainings that do not end at once
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
@@ -46,11 +47,13 @@ class Lease:
         plan: what to do.
         items: all of it, the most important first.
         end: of all trainings, by `time.monotonic`.
+        stopping_s: how long a training may take to end, before it is killed.
     """
 
     plan: Plan
     items: list[Item]
     end: float
+    stopping_s: float
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
 
@@ -78,7 +81,12 @@ class Lease:
         say(f"{left:.1f} minutes left; " + "; ".join(f"{name}: {by_name[name].done()}" for name in self.running))
 
     def _start(self, item: Item) -> None:
-        item.prepare()
+        try:
+            item.prepare()
+        except EmotionEdgeError as error:
+            self.failed.add(item.name)
+            say(f"{item.name} failed: {error}")
+            return
         minutes = max(0.01, (self.end - time.monotonic()) / 60)
         command = item.command(minutes, self.plan.jobs - len(self.running))
         logs = self.plan.runs / "logs"
@@ -103,7 +111,8 @@ class Lease:
             item = next(item for item in self.items if item.name == name)
             if process.returncode:
                 self.failed.add(name)
-                say(f"{name} failed with code {process.returncode}: see {self.plan.runs / 'logs' / name}.log")
+                log = self.plan.runs / "logs" / f"{name}.log"
+                say(f"{name} failed with code {process.returncode}: {last_line(log)} ({log})")
             else:
                 say(f"{name}: {item.done()}{', finished' if item.finished() else ''}")
 
@@ -111,9 +120,10 @@ class Lease:
         """End what still runs; its last checkpoint stays."""
         for process in self.running.values():
             process.terminate()
+        latest = time.monotonic() + self.stopping_s
         for process in self.running.values():
             try:
-                process.wait(20)
+                process.wait(max(0.1, latest - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -123,6 +133,20 @@ class Lease:
 def _end_with_parent() -> None:
     """Called in the new process: a killed lease leaves no training behind to meet the next one."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def process_age_s() -> float:
+    """Seconds since this process began: importing PyTorch takes a while."""
+    started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # field 22, see proc(5)
+    return float(Path("/proc/uptime").read_text().split()[0]) - started / os.sysconf("SC_CLK_TCK")
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log, where an error says what happened; empty where there is none."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 4096))
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""
 
 
 def say(text: str) -> None:
@@ -165,7 +189,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def main(argv: Sequence[str]) -> int:
     """Work; returns the exit code: 0, 1 where an item failed, 2 for wrong usage."""
-    began = time.monotonic()
+    began = time.monotonic() - process_age_s()
     args = parse(argv)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -173,6 +197,10 @@ def main(argv: Sequence[str]) -> int:
     except EmotionEdgeError as error:
         say(str(error))
         return error.exit_code
+    except OSError as error:
+        where = error.filename or args.home or args.runs
+        say(f"{where}: {error.strerror or error}; mend it, and run the same command again")
+        return 1
     except KeyboardInterrupt:
         say("stopped; run the same command again to continue")
         return 1
@@ -187,6 +215,8 @@ def _work(args: argparse.Namespace, began: float) -> int:
         )
     if args.minutes and not args.data:
         raise UsageError("--data: name the data set.")
+    if args.minutes and args.data != "toy" and not Path(args.data).exists():
+        raise UsageError(f"--data {args.data}: there is no such file or folder.")
     for source in args.sources:
         say(f"{source}: {unpack(source, args.runs)} files unpacked into {args.runs}")
     plan = Plan(
@@ -198,7 +228,8 @@ def _work(args: argparse.Namespace, began: float) -> int:
         print("\n".join(f"{item.name:24}{'finished' if item.finished() else item.done()}" for item in items))
         return 0
     seconds = 60 * args.minutes
-    lease = Lease(plan, items, began + seconds - min(PACKING_S, seconds / 5))
+    packing_s = min(PACKING_S, seconds / 5)
+    lease = Lease(plan, items, began + seconds - packing_s, STOPPING * packing_s)
     try:
         lease.run()
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,11 +14,13 @@ from device.errors import UsageError
 from scripts.training.lease_queue import SMALL
 from trainer.artifacts.answers_file import files_in, views_in
 from trainer.artifacts.checkpoint import save_small
-from trainer.artifacts.run_dir import BEST, CONFIG, LAST, METRICS, SUMMARY, RunFolder, write_text
+from trainer.artifacts.run_dir import BEST, CONFIG, LAST, METRICS, SUMMARY, RunFolder, write_bytes, write_text
 
 PIECES, PIECE_BYTES, TOTAL_BYTES = 8, 16 * 2**20, 64 * 2**20
 NAME = "lease.tar.{}"
 LEDGER = "came-home.json"
+OVERHEAD_BYTES = 64 * tarfile.BLOCKSIZE  # at most: headers of a file, what tar buffers, its end
+END = bytes(2 * tarfile.BLOCKSIZE)  # of an archive
 LIGHT_BYTES = 16 * 2**20  # a checkpoint above it travels with int8 weights
 
 
@@ -26,17 +29,23 @@ def pack(runs: Path, home: Path, views: int, again: bool = False) -> list[str]:
 
     Args:
         runs: folder of all work.
-        home: folder of the pieces; older pieces there are replaced.
+        home: folder of the pieces. Older pieces that still lie there did not come home: they are
+            replaced, and what they hold is written again.
         views: of the answers; the teachers travel until there are so many.
         again: also what came home before.
 
     Returns:
         What found no place, by its path in `runs`.
+
+    Raises:
+        RunError, OSError: the disk is full; the next call writes all of it.
     """
-    known = {} if again else _ledger(runs)
     home.mkdir(parents=True, exist_ok=True)
-    for old in home.glob(NAME.format("*")):
-        old.unlink()
+    known = {} if again else _without(_ledger(runs), home)
+    if older := _pieces(home):
+        write_text(runs / LEDGER, json.dumps(known))
+        for piece in older:
+            piece.unlink()
     stream, left_out = Pieces(home), []
     with tarfile.open(fileobj=cast(Any, stream), mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for path, travels_as in _wanted(runs, views):
@@ -44,7 +53,7 @@ def pack(runs: Path, home: Path, views: int, again: bool = False) -> list[str]:
             if known.get(name) == state:
                 continue
             source = _travelling(path, travels_as)
-            if stream.written + source.stat().st_size + 20 * tarfile.BLOCKSIZE > TOTAL_BYTES:
+            if stream.written + source.stat().st_size + OVERHEAD_BYTES > TOTAL_BYTES:
                 left_out.append(name)
                 continue
             tar.add(source, str(travels_as.relative_to(runs)))
@@ -66,24 +75,66 @@ def unpack(home: Path, runs: Path) -> int:
 
     Raises:
         UsageError: a piece is missing or damaged.
+        RunError: the disk is full; the same call goes on.
     """
-    pieces = sorted(home.glob(NAME.format("*")))
-    content = io.BytesIO(b"".join(piece.read_bytes() for piece in pieces))
+    content = _whole(home)
     runs.mkdir(parents=True, exist_ok=True)
     known, count = _ledger(runs), 0
     try:
-        with tarfile.open(fileobj=content) as tar:
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
             for member in tar:
-                target = runs / member.name
-                if target.is_file() and target.stat().st_mtime >= member.mtime:
+                target = runs / tarfile.data_filter(member, str(runs)).name
+                source = tar.extractfile(member)
+                if source is None or (target.is_file() and target.stat().st_mtime >= member.mtime):
                     continue
-                tar.extract(member, runs, filter="data")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_bytes(target, source.read())
+                os.utime(target, (member.mtime, member.mtime))
                 known[member.name] = _state(target)
                 count += 1
     except tarfile.TarError as error:
-        raise UsageError(f"{home}: a piece {NAME.format('N')} is missing or damaged; bring all of them.") from error
+        raise UsageError(_damaged(home)) from error
     write_text(runs / LEDGER, json.dumps(known))
     return count
+
+
+def _whole(home: Path) -> bytes:
+    """The content of all pieces.
+
+    Raises:
+        UsageError: one is missing, or was cut.
+    """
+    pieces = _pieces(home)
+    names = [NAME.format(number) for number in range(len(pieces))]
+    full = [PIECE_BYTES] * (len(pieces) - 1)
+    content = b"".join(piece.read_bytes() for piece in pieces)
+    if [piece.name for piece in pieces] != names or [piece.stat().st_size for piece in pieces][:-1] != full:
+        raise UsageError(_damaged(home))
+    if not content.endswith(END):
+        raise UsageError(_damaged(home))
+    return content
+
+
+def _pieces(home: Path) -> list[Path]:
+    return sorted(home.glob(NAME.format("*")))
+
+
+def _damaged(home: Path) -> str:
+    if not _pieces(home):
+        return f"{home}: there are no pieces {NAME.format('N')} here; name the folder that --home filled."
+    return f"{home}: a piece {NAME.format('N')} is missing or damaged; bring all of them."
+
+
+def _without(known: dict[str, list[int]], home: Path) -> dict[str, list[int]]:
+    """The ledger without what the pieces in `home` hold; empty where one of them is missing."""
+    if not _pieces(home):
+        return known
+    try:
+        with tarfile.open(fileobj=io.BytesIO(_whole(home))) as tar:
+            held = set(tar.getnames())
+    except (UsageError, tarfile.TarError):
+        return {}
+    return {name: state for name, state in known.items() if name not in held}
 
 
 def _ledger(runs: Path) -> dict[str, list[int]]:
@@ -147,7 +198,9 @@ def _wanted(runs: Path, views: int) -> Iterator[tuple[Path, Path]]:
 def _teacher(run: Path) -> Iterator[tuple[Path, Path]]:
     yield from _texts(run)
     if RunFolder(run).finished:
-        yield run / BEST, run / SMALL
+        found = [path for path in (run / BEST, run / SMALL) if path.is_file()]  # best.pt does not travel
+        if found:
+            yield found[0], run / SMALL
     elif (run / LAST).is_file():
         yield run / LAST, run / LAST
 
@@ -184,7 +237,7 @@ def _size(config: Path) -> int:
 
 def describe(home: Path, left_out: Sequence[str]) -> str:
     """The pieces, and what found no place, in words."""
-    pieces = sorted(home.glob(NAME.format("*")))
+    pieces = _pieces(home)
     size = sum(piece.stat().st_size for piece in pieces) / 2**20
     text = f"{home}: {len(pieces)} files, {size:.1f} MiB"
-    return text + (f"; no place for {', '.join(left_out)}: bring them with another call" if left_out else "")
+    return text + (f"; no place for {', '.join(left_out)}: move these files away and call again" if left_out else "")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,12 +23,24 @@ from scripts.training.lease_queue import Item, Plan, queue, ready
 from trainer.artifacts.checkpoint import load_checkpoint
 from trainer.artifacts.small_weights import restore, shrink
 from trainer.data.fer2013 import toy_dataset
+from trainer.errors import RunError
 
 ROOT = Path(__file__).parents[2]
 
 
 def item(name: str, needs: tuple[str, ...] = (), finished: bool = False, fills: bool = False) -> Item:
     return Item(name, lambda minutes, free: (name,), lambda: finished, lambda: "", needs, fills)
+
+
+@contextmanager
+def full_after(size: int) -> Iterator[None]:
+    """A disk on which files find place up to a size, bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def names(items: Sequence[Item]) -> list[str]:
@@ -59,6 +73,11 @@ def test_items_wait_for_what_they_need_and_for_a_free_place() -> None:
     assert names(ready(items, ("student",), ("teacher",), 2)) == ["rows"]  # what failed is not tried again
 
 
+def test_the_time_of_the_imports_counts() -> None:
+    program = "import time; time.sleep(1); from scripts.training import lease; print(lease.process_age_s())"
+    assert float(subprocess.check_output([sys.executable, "-c", program], cwd=ROOT)) >= 1
+
+
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease_home, "PIECE_BYTES", 40_000)
@@ -86,12 +105,56 @@ def test_pieces_are_small_and_come_back_whole(tmp_path: Path) -> None:
     for file in runs.rglob("*.pt"):
         assert (other / file.relative_to(runs)).read_bytes() == file.read_bytes()
     assert unpack(home, other) == 0  # what is there is as new
+    home.rename(tmp_path / "taken")
     assert pack(runs, home, 300) == [] and unpack(home, tmp_path / "empty") == 0  # all came home before
     pack(runs, home, 300, again=True)
     assert unpack(home, tmp_path / "again") == 9
-    sorted(home.iterdir())[-1].write_bytes(b"")
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("number", [0, 1, -1])
+@pytest.mark.parametrize("left", [0, 1000, None])
+def test_a_piece_that_is_missing_or_cut_is_noticed(tmp_path: Path, number: int, left: int | None) -> None:
+    students(tmp_path / "runs", 3, 50_000)
+    pack(tmp_path / "runs", tmp_path / "home", 300)
+    piece = sorted((tmp_path / "home").iterdir())[number]
+    if left is None:
+        piece.unlink()
+    else:
+        piece.write_bytes(piece.read_bytes()[:left])
     with pytest.raises(UsageError, match="missing or damaged"):
-        unpack(home, tmp_path / "cut")
+        unpack(tmp_path / "home", tmp_path / "other")
+    assert not list((tmp_path / "other").rglob("*"))
+
+
+def test_a_folder_without_pieces_is_no_mistake_of_its_pieces(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there are no pieces"):
+        unpack(tmp_path / "nowhere", tmp_path / "runs")
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_pieces_that_nobody_took_are_not_lost(tmp_path: Path) -> None:
+    runs, home = tmp_path / "runs", tmp_path / "home"
+    students(runs, 2, 50_000)
+    pack(runs, home, 300)
+    (runs / "student-fast-2").mkdir()
+    (runs / "student-fast-2" / "config.yaml").write_text("trainer: {}\n")
+    pack(runs, home, 300)
+    assert unpack(home, tmp_path / "other") == 7
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_full_disk_leaves_no_half_file_and_loses_nothing(tmp_path: Path) -> None:
+    runs, home, other = tmp_path / "runs", tmp_path / "home", tmp_path / "other"
+    students(runs, 3, 50_000)
+    with full_after(30_000), pytest.raises(OSError, match="large"):
+        pack(runs, home, 300)
+    pack(runs, home, 300)
+    with full_after(30_000), pytest.raises(RunError, match="cannot be written"):
+        unpack(home, other)
+    unpack(home, other)
+    for file in runs.rglob("*.pt"):
+        assert (other / file.relative_to(runs)).read_bytes() == file.read_bytes()
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -100,7 +163,18 @@ def test_what_finds_no_place_is_named_and_comes_with_the_next_call(tmp_path: Pat
     students(runs, 4, 120_000)
     assert pack(runs, home, 300) == ["student-fast-2/best.pt", "student-fast-3/best.pt"]
     assert sum(piece.stat().st_size for piece in home.iterdir()) <= 8 * 40_000
+    home.rename(tmp_path / "taken")
     assert pack(runs, home, 300) == []
+
+
+def test_a_teacher_that_came_home_small_travels_on(tmp_path: Path) -> None:
+    runs, home = tmp_path / "runs", tmp_path / "home"
+    teacher = runs / "teacher-vgg16-0"
+    teacher.mkdir(parents=True)
+    for name in ("config.yaml", "summary.json", "small.pt"):
+        (teacher / name).write_text("{}")
+    pack(runs, home, 300)
+    assert unpack(home, tmp_path / "other") == 3
 
 
 def test_small_weights_are_nearly_the_same() -> None:
@@ -115,7 +189,13 @@ def test_small_weights_are_nearly_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [([], "name the MINUTES"), (["5"], "name the data set"), (["5", "--data", "toy", "--jobs", "0"], "at least 1")],
+    [
+        ([], "name the MINUTES"),
+        (["5"], "name the data set"),
+        (["5", "--data", "toy", "--jobs", "0"], "at least 1"),
+        (["5", "--data", "nowhere.csv"], "nowhere.csv: there is no such file"),
+        (["0", "--from", "nowhere"], "nowhere: there are no pieces"),
+    ],
 )
 def test_wrong_usage(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2 and words in capsys.readouterr().err

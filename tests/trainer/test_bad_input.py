@@ -220,7 +220,11 @@ def test_answers_of_nobody_and_for_another_run(folder: Path) -> None:
     refused(trainer(*learn, other, cwd=folder), r"do not fit this run: augment\.noise is 0\.0 instead of 0\.1")
     refused(trainer(*learn, "--teacher", str(run), cwd=folder), "leave --teacher", 2)
     assert sorted((folder / "runs").iterdir()) == before  # no run was begun
-    done = trainer(*learn, "--run", "runs/taught", cwd=folder)
+    half = trainer(*learn, "--epochs", "2", "--minutes", "0", "--run", "runs/taught", cwd=folder)
+    assert "resume with --resume" in half.stdout, half.stderr
+    (folder / "runs/answers").rename(folder / "elsewhere")  # as on another machine
+    learn[learn.index("runs/answers")] = "elsewhere"
+    done = trainer(*learn, "--resume", "--run", "runs/taught", cwd=folder)
     assert done.returncode == 0, done.stderr
     summary = json.loads((folder / "runs/taught/summary.json").read_text())
     assert summary["teachers"] and summary["teachers"][0].startswith("compact")

@@ -160,8 +160,8 @@ class AnswersWriter:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The files of a folder of answers, in order."""
-    return sorted(folder.glob("answers-*.bin"))
+    """The files of a folder of answers, in order, but not one that a full disk left empty."""
+    return sorted(path for path in folder.glob("answers-*.bin") if path.stat().st_size)
 
 
 def views_in(folder: Path) -> int:

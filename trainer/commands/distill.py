@@ -34,9 +34,9 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
     """Train a student, and a teacher first where there is none; prints the student's run folder."""
     from trainer.training.launch import begin, newest_teacher, train
 
-    if args.answers:
-        config = replace(config, distill=replace(config.distill, answers=tuple(args.answers)))
     folder, config = begin("student", args, config)
+    if args.answers:  # also of a run that is resumed: on another machine they lie elsewhere
+        config = replace(config, distill=replace(config.distill, answers=tuple(args.answers)))
     if config.distill.answers and config.distill.teachers:
         raise UsageError("--answers: the answers stand for their teachers; leave --teacher and distill.teachers out.")
     dataset = load_dataset(config.data, config.labels)

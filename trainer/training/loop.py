@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -55,6 +55,8 @@ def fit(
     """
     learner = Learner(task, group)
     progress = _restore(learner, run) if resume and run.last.is_file() else Progress()
+    if progress.epoch and not run.best.is_file() and group.leads:
+        _best_from_last(run, progress)
     writer = CheckpointWriter(learner, run, progress)
     faces = learner.steps_per_epoch * task.fit.batch_size
     deadline = time.monotonic() + 60 * (math.inf if minutes is None else minutes)
@@ -166,6 +168,13 @@ def _restore(learner: Learner, run: RunFolder) -> Progress:
         learner.model.load_state_dict(checkpoint.model.state_dict())
         learner.average.module.load_state_dict(checkpoint.model.state_dict())
     return Progress(**checkpoint.training["progress"])
+
+
+def _best_from_last(run: RunFolder, progress: Progress) -> None:
+    """Make last.pt the best so far, where only it came from another machine."""
+    last = load_checkpoint(run.last)
+    save_checkpoint(run.best, replace(last, training={}), last.model.state_dict())
+    progress.best, progress.stale = last.metrics["accuracy"], 0
 
 
 def _summary(learner: Learner, progress: Progress) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from trainer.artifacts.answers_file import (
     encode,
     files_in,
     read_answers,
+    views_in,
 )
 from trainer.augment_config import AugmentConfig
 from trainer.data.dataset import LABELS
@@ -73,6 +74,14 @@ def test_a_view_that_was_cut_off_is_written_again(tmp_path: Path, lost: int) -> 
     assert AnswersWriter(tmp_path, HEADER).done == 4
     write(tmp_path, range(4, 5))
     assert np.array_equal(read_answers([tmp_path]).views[4].codes, codes(4))
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_file_that_a_full_disk_left_empty_is_written_again(tmp_path: Path) -> None:
+    write(tmp_path, range(3))
+    (tmp_path / "answers-001.bin").touch()
+    assert views_in(tmp_path) == 3
+    assert write(tmp_path, range(3, 4)).done == 4 and list(read_answers([tmp_path]).views) == [0, 1, 2, 3]
 
 
 def test_a_damaged_view_is_refused(tmp_path: Path) -> None:

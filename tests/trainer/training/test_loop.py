@@ -63,6 +63,24 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, dataset: Datase
     assert [e["loss"] for e in whole.metrics()] == [e["loss"] for e in cut.metrics()]
 
 
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_run_of_which_only_the_last_checkpoint_came_gets_a_best_one(
+    epochs: int, tmp_path: Path, dataset: Dataset
+) -> None:
+    job = task(dataset, epochs=2)
+    run = new_run(job.config, job.kind, tmp_path / "run")
+    fit(job, run, minutes=0)
+    last = load_checkpoint(run.last)
+    last.training["progress"]["best"] = 1.0  # which no later epoch exceeds
+    save_checkpoint(run.last, last, last.model.state_dict())
+    if epochs == 2:
+        fit(job, run, resume=True)
+        (run.path / "summary.json").unlink()  # stopped just before its end
+    run.best.unlink()
+    fit(job, run, resume=True)
+    assert run.summary()["accuracy"] == load_checkpoint(run.best).metrics["accuracy"]
+
+
 def stopped_in_the_second_epoch(job: Task) -> Task:
     """The same task, with a teacher that raises Ctrl-C in the middle of the second epoch."""
     steps_per_epoch = 5
