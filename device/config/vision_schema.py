@@ -170,7 +170,7 @@ class ReadingConfig:
         0.4, "time constant that steadies the box of a face at rest; 0 turns this off", ge=0, le=10, advanced=True
     )
     upright_deg: float = setting(
-        10.0,
+        25.0,
         "the crop of a head that is tilted by at least this is turned upright, degrees; 180 turns this off",
         ge=0,
         le=180,
