@@ -53,11 +53,11 @@ RATES = {5: 3, 2: 7}  # classifications a second -> one of how many frames
 OTHER_SEGMENTS_S = (2.0, 15.0)
 CLEAR = 0.8  # a face is clear if the mean score of its best label is this or more
 MAX_FLIPS = 1.58  # a change, on the faces of the search; so that other faces stay below 1.6
-LEAVE, DWELL_S = (0.1, 0.2, 0.25, 0.3), (0.0, 0.2, 0.4)
+LEAVE, DWELL_S = (0.15, 0.25, 0.3, 0.35), (0.0, 0.2, 0.4)
 GRID: dict[str, dict[str, tuple[float, ...]]] = {
     "hmm": {
-        "change_weight": (0.0, 0.4, 0.6, 0.8),
-        "time_constant_s": (0.3, 0.5, 0.8),
+        "change_weight": (0.0, 0.3, 0.6),
+        "time_constant_s": (0.3, 0.5),
         "stay_s": (4.0, 8.0),
         "enter": (0.5, 0.55, 0.6, 0.65, 0.7),
     },
