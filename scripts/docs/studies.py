@@ -1,19 +1,15 @@
 """Write the figures of `trainer compare` into docs/studies.md and the README.
 
-    python -m scripts.docs.studies                   what docs/studies.json has
-    python -m scripts.docs.studies runs/compare      and the folder that `trainer compare` wrote
-
-docs/studies.json has every figure measured so far: rows may be trained on several machines, and
+    python -m scripts.docs.studies                   what docs/studies.json has every figure measured so far: rows may be trained on several machines, and
 their folders need not be kept. A row that a folder has too is taken from there. Replaces the part
 of docs/studies.md between <!-- rows:begin --> and <!-- rows:end -->. Where two rows have figures,
-it also copies the Pareto plots to docs/pictures/ and puts one into the README. Figures of synthetic
-faces are refused.
+it also draws the Pareto plots of all of them into docs/pictures/ and puts one into the README.
+Figures of synthetic faces are refused.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +17,7 @@ from pathlib import Path
 
 from scripts.docs.readme import README, ROOT, replaced
 from trainer.compare import tables
+from trainer.compare.page import draw_pareto
 from trainer.compare.plots import COSTS
 from trainer.compare.result import ExperimentResult, Status
 from trainer.compare.studies import STUDIES as ROWS
@@ -105,11 +102,7 @@ def main(argv: Sequence[str]) -> int:
     data, rows = data or kept_data, merged(rows, kept)
     _keep(data, rows, kept)
     evaluated = _count(rows)
-    there = evaluated > 1  # one point is no comparison
-    pictures = path if path.is_dir() else PICTURES
-    drawn = [cost for cost in COSTS if there and (pictures / f"pareto-{cost}.png").is_file()]
-    for cost in drawn if path.is_dir() else []:
-        shutil.copy(path / f"pareto-{cost}.png", PICTURES / f"pareto-{cost}.png")
+    drawn = draw_pareto(PICTURES, rows) if evaluated > 1 else []  # one point is no comparison
     STUDIES.write_text(replaced(STUDIES.read_text(), "rows", markdown(data, rows, drawn)), encoding="utf-8")
     if "macs" in drawn:
         text = PICTURE.format(evaluated=evaluated, rows=len(rows))

@@ -11,7 +11,7 @@ import pytest
 from scripts.docs import studies
 from tests.trainer.compare.test_page import evaluated, untrained
 from trainer.compare import page
-from trainer.compare.plots import COSTS
+from trainer.compare.plots import COSTS, points
 from trainer.compare.result import ExperimentResult
 from trainer.compare.studies import STUDIES
 
@@ -47,6 +47,17 @@ def test_figures_and_plots_are_copied(house: Path) -> None:
     assert "60.00 % ± 1.00" in page and "| a/y | not trained |" in page
     assert {path.name for path in (house / "pictures").iterdir()} == {f"pareto-{c}.png" for c in COSTS}
     assert "docs/pictures/pareto-macs.png" in (house / "README.md").read_text()
+
+
+def test_pictures_hold_the_rows_of_all_machines_but_no_short_ones(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[str]] = []
+    monkeypatch.setattr(
+        studies, "draw_pareto", lambda out, rows: drawn.append([p.name for p in points(rows, "macs")]) or []
+    )
+    short = replace(evaluated("s", 0.3), note="short schedule: as many of its epochs as fit 5 minutes")
+    assert studies.main([compared(house, "fer2013.csv", [evaluated("x", 0.6), untrained("y"), short])]) == 0
+    assert studies.main([compared(house, "fer2013.csv", [untrained("x"), evaluated("y", 0.7), untrained("s")])]) == 0
+    assert drawn == [["x"], ["x", "y"]]
 
 
 def test_one_point_is_no_picture(house: Path) -> None:

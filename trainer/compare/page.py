@@ -45,12 +45,20 @@ def markdown(out: Path, results: Sequence[ExperimentResult], source: str) -> str
 def draw(out: Path, results: Sequence[ExperimentResult]) -> None:
     """Accuracy against each cost with its Pareto front, and the learning curves of each study."""
     out.mkdir(parents=True, exist_ok=True)
-    for cost in compare_plots.COSTS:
-        if found := compare_plots.points(results, cost):
-            title = f"{len(found)} rows with a figure of {len(results)}"
-            plots.save_picture(out / f"pareto-{cost}.png", compare_plots.pareto(found, cost, title))
+    draw_pareto(out, results)
     for study in dict.fromkeys(result.study for result in results):
         curves = {r.name: [list(r.curve)] for r in results if r.study == study and r.curve}
         if curves:
             figure = plots.compared_curves(curves, study, "accuracy on validation")
             plots.save_picture(out / f"learning-{study}.png", figure)
+
+
+def draw_pareto(out: Path, results: Sequence[ExperimentResult]) -> list[str]:
+    """Accuracy against each cost with its Pareto front; the costs that were drawn."""
+    drawn = []
+    for cost in compare_plots.COSTS:
+        if found := compare_plots.points(results, cost):
+            title = f"{len(found)} rows of {len(results)}, without short schedules"
+            plots.save_picture(out / f"pareto-{cost}.png", compare_plots.pareto(found, cost, title))
+            drawn.append(cost)
+    return drawn

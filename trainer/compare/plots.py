@@ -38,14 +38,15 @@ COSTS = {
 
 
 def points(results: Sequence[ExperimentResult], cost: str) -> list[Point]:
-    """The evaluated rows with this cost (a key of `COSTS`).
+    """The evaluated rows with this cost (a key of `COSTS`), without those of a short schedule.
 
     With `latency`, accuracy is that of the file that was timed; else that of the network as
     trained.
     """
     found = []
     for result in results:
-        values = _cost_and_accuracy(result, cost) if result.status is Status.EVALUATED else None
+        complete = result.status is Status.EVALUATED and not result.short
+        values = _cost_and_accuracy(result, cost) if complete else None
         if values is not None:
             found.append(Point(result.name, result.study, result.protocol, *values))
     return found

@@ -206,6 +206,11 @@ class ExperimentResult:
     data: str | None = None
     data_digest: str | None = None
 
+    @property
+    def short(self) -> bool:
+        """Whether it was trained for so many minutes only, as `Experiment.with_minutes` notes."""
+        return "short schedule" in self.note
+
     def to_json(self) -> dict[str, Any]:
         """Plain values with the keys of row.json; what is not known has no key."""
         values: dict[str, Any] = {}

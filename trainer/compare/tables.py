@@ -140,7 +140,7 @@ def _epochs(result: ExperimentResult) -> str:
     if done == planned:
         return str(done)
     stopped = result.status in (Status.EVALUATED, Status.TRAINED)
-    why = "short schedule" if "short schedule" in result.note else "stopped early"
+    why = "short schedule" if result.short else "stopped early"
     return f"{done} of {planned}" + (f", {why}" if stopped else "")
 
 
