@@ -1,6 +1,9 @@
 """Write the figures of `trainer compare` into docs/studies.md and the README.
 
-    python -m scripts.docs.studies                   what docs/studies.json has every figure measured so far: rows may be trained on several machines, and
+    python -m scripts.docs.studies                   what docs/studies.json has
+    python -m scripts.docs.studies runs/compare      and the folder that `trainer compare` wrote
+
+docs/studies.json has every figure measured so far: rows may be trained on several machines, and
 their folders need not be kept. A row that a folder has too is taken from there. Replaces the part
 of docs/studies.md between <!-- rows:begin --> and <!-- rows:end -->. Where two rows have figures,
 it also draws the Pareto plots of all of them into docs/pictures/ and puts one into the README.

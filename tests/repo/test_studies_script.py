@@ -51,9 +51,12 @@ def test_figures_and_plots_are_copied(house: Path) -> None:
 
 def test_pictures_hold_the_rows_of_all_machines_but_no_short_ones(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[list[str]] = []
-    monkeypatch.setattr(
-        studies, "draw_pareto", lambda out, rows: drawn.append([p.name for p in points(rows, "macs")]) or []
-    )
+
+    def names(out: Path, rows: list[ExperimentResult]) -> list[str]:
+        drawn.append([point.name for point in points(rows, "macs")])
+        return []
+
+    monkeypatch.setattr(studies, "draw_pareto", names)
     short = replace(evaluated("s", 0.3), note="short schedule: as many of its epochs as fit 5 minutes")
     assert studies.main([compared(house, "fer2013.csv", [evaluated("x", 0.6), untrained("y"), short])]) == 0
     assert studies.main([compared(house, "fer2013.csv", [untrained("x"), evaluated("y", 0.7), untrained("s")])]) == 0
