@@ -15,12 +15,12 @@ import argparse
 import json
 import statistics
 import sys
-import time
 from dataclasses import replace
 from typing import Any
 
 import torch
 
+from benchmarks.training import batches, timed
 from trainer.compare.studies import STUDIES, Experiment
 from trainer.compare.untrained import untrained_result
 from trainer.data.fer2013 import toy_dataset
@@ -62,24 +62,15 @@ def measure(row: Experiment, steps: int) -> dict[str, Any]:
         name: Learner(Task("study", replace(row.config, bf16=bf16), dataset)) for name, bf16 in PRECISIONS.items()
     }
     times: dict[str, list[float]] = {name: [] for name in learners}
-    for step in range(steps + 1):
+    for learner in learners.values():
+        learner.model.train()
+    for step, index in enumerate(batches(next(iter(learners.values())), steps + 1)):
         for name, learner in learners.items():
-            took = timed(learner, step)
+            took = timed(learner, index)
             if step:  # the first one also allocates
                 times[name].append(took)
     batch = row.config.study.fit.batch_size
     return {name: round(batch / statistics.median(values), 1) for name, values in times.items()} | {"batch": batch}
-
-
-def timed(learner: Learner, step: int) -> float:
-    """Seconds of one step, views included."""
-    learner.model.train()
-    size = learner.fit.batch_size
-    index = (torch.arange(size) + step * size) % len(learner.views.labels)
-    began = time.perf_counter()
-    loss, _ = learner.step(learner.views.batch(index))
-    loss.item()
-    return time.perf_counter() - began
 
 
 def as_text(key: str, r: dict[str, Any]) -> str:
