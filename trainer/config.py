@@ -41,7 +41,10 @@ class FitConfig:
         advanced=True,
     )
     max_minutes: float | None = setting(
-        None, "finish after the epoch in which training has taken so long in all; null never", gt=0, advanced=True
+        None,
+        "finish when training has taken so long in all, even within an epoch; null never",
+        gt=0,
+        advanced=True,
     )
     label_smoothing: float = setting(0.0, "share of the target spread over all classes", ge=0, lt=1, advanced=True)
     class_weights: bool = setting(False, "weigh classes by the inverse of their frequency", advanced=True)

@@ -19,7 +19,7 @@ from trainer.artifacts.loading import load_network
 from trainer.artifacts.predictor import ModelFileReader
 from trainer.artifacts.run_dir import RunFolder, write_text
 from trainer.compare import plots as compare_plots
-from trainer.compare.experiment_run import RESULT, TEST, Workspace, accuracies
+from trainer.compare.experiment_run import RESULT, TEST, Workspace, accuracies, epochs_of
 from trainer.compare.predictions import TSNE_FACES, predict, predictions_of
 from trainer.compare.result import ExperimentResult, Latency, ModelFile, Status, TestScores, history_from_json
 from trainer.compare.studies import Experiment
@@ -49,7 +49,7 @@ def evaluate(row: Experiment, workspace: Workspace) -> ExperimentResult:
     result = replace(
         known,
         status=Status.EVALUATED,
-        epochs=replace(known.epochs, done=len(epochs)),
+        epochs=replace(known.epochs, done=epochs_of(epochs)),
         history=history_from_json(dynamics(epochs)),
         test=_scored(workspace.data, predictions.logits),
         curve=accuracies(epochs),

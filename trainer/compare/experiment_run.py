@@ -88,7 +88,7 @@ def _with_epochs(known: ExperimentResult, run: RunFolder) -> ExperimentResult:
     return replace(
         known,
         status=Status.TRAINED if run.finished else Status.IN_PROGRESS,
-        epochs=replace(known.epochs, done=len(done)),
+        epochs=replace(known.epochs, done=epochs_of(done)),
         history=history_from_json(dynamics(done)),
         curve=accuracies(done),
     )
@@ -125,6 +125,11 @@ def _require_same(row: Experiment, folder: Path, machine: TrainConfig) -> None:
 
 def _with_minutes(config: TrainConfig, minutes: float | None) -> TrainConfig:
     return replace(config, study=replace(config.study, fit=replace(config.study.fit, max_minutes=minutes)))
+
+
+def epochs_of(epochs: list[dict[str, Any]]) -> float:
+    """Number of epochs in metrics.jsonl; a short schedule may stop within one."""
+    return round(float(sum(entry.get("share", 1) for entry in epochs)), 1)
 
 
 def accuracies(epochs: list[dict[str, Any]]) -> tuple[float, ...]:

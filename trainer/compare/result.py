@@ -38,10 +38,10 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Epochs:
-    """Epochs of the schedule, and those trained so far; None for a finished file."""
+    """Epochs of the schedule, and those trained so far (the last perhaps in part); None for a file."""
 
     planned: int | None
-    done: int | None
+    done: float | None
 
 
 @final

@@ -124,7 +124,7 @@ def status(result: ExperimentResult) -> str:
     """`trained`, `not trained`, or `in progress, 3 of 50 epochs`; and why."""
     text = result.status.label
     if result.status is Status.IN_PROGRESS:
-        text = f"{text}, {result.epochs.done} of {result.epochs.planned} epochs"
+        text = f"{text}, {result.epochs.done:g} of {result.epochs.planned} epochs"
     return f"{text} ({result.why})" if result.why else text
 
 
@@ -135,13 +135,13 @@ def _has_schedule(result: ExperimentResult) -> bool:
 
 def _epochs(result: ExperimentResult) -> str:
     planned, done = result.epochs.planned, result.epochs.done
-    if planned is None:
+    if planned is None or done is None:
         return EMPTY
     if done == planned:
-        return str(done)
+        return str(planned)
     stopped = result.status in (Status.EVALUATED, Status.TRAINED)
     why = "short schedule" if result.short else "stopped early"
-    return f"{done} of {planned}" + (f", {why}" if stopped else "")
+    return f"{done:g} of {planned}" + (f", {why}" if stopped else "")
 
 
 def _test(result: ExperimentResult) -> str:

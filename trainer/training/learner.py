@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -134,7 +136,9 @@ class Learner:
         """Whole batches in Training; the remaining faces differ from epoch to epoch."""
         return max(1, len(self.views.labels) // self.fit.batch_size)
 
-    def epoch(self, epoch: int, lr_factor: float, on_step: Callable[[int], None]) -> dict[str, float]:
+    def epoch(
+        self, epoch: int, lr_factor: float, on_step: Callable[[int], None], seconds: float = math.inf
+    ) -> dict[str, float]:
         """Train one epoch.
 
         The order and all views follow from seed and epoch, so a resumed run repeats them.
@@ -143,9 +147,10 @@ class Learner:
             epoch: number of epochs before this one.
             lr_factor: by which plateaus have reduced the learning rate.
             on_step: called with the number of faces of each batch.
+            seconds: stop after the step in which they end, within the epoch.
 
         Returns:
-            loss, train_accuracy and lr.
+            loss, train_accuracy, lr, and the share of the epoch that was trained (1 for all of it).
         """
         seed = self.fit.seed * 1_000_003 + epoch
         torch.manual_seed(seed)
@@ -156,6 +161,7 @@ class Learner:
         self.model.train()
         order = self.random.order(len(self.views.labels))
         losses, hits = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        deadline = time.monotonic() + seconds
         for step in range(self.steps_per_epoch):
             index = order[step * self.fit.batch_size : (step + 1) * self.fit.batch_size]
             position = epoch + step / self.steps_per_epoch
@@ -163,9 +169,10 @@ class Learner:
             loss, right = self.step(source.batch(index).share(self.group))
             losses, hits = losses + loss, hits + right
             on_step(len(index))
-        steps = self.steps_per_epoch
-        loss, accuracy = self.group.mean(torch.stack([losses, hits]) / steps).tolist()
-        return {"loss": loss, "train_accuracy": accuracy, "lr": lr}
+            if seconds < math.inf and self.group.first(lambda: time.monotonic() >= deadline):
+                break
+        loss, accuracy = self.group.mean(torch.stack([losses, hits]) / (step + 1)).tolist()
+        return {"loss": loss, "train_accuracy": accuracy, "lr": lr, "share": (step + 1) / self.steps_per_epoch}
 
     def load_answers(self) -> None:
         """Get the answers that the run learns from, if it does, before the first epoch.

@@ -64,9 +64,11 @@ def fit(
     with TrainingProgress(task.title, task.fit.epochs, progress.epoch, faces, task.validation, group.leads) as shown:
         while not _over(progress, task.fit):
             began = time.monotonic()
-            entry: dict[str, Any] = learner.epoch(progress.epoch, progress.lr_factor, shown.step)
+            left_s = _seconds_left(progress, task.fit)
+            entry: dict[str, Any] = learner.epoch(progress.epoch, progress.lr_factor, shown.step, left_s)
             seconds = time.monotonic() - began
-            entry |= learner.score() | {"seconds": round(seconds, 2), "images_per_s": round(faces / seconds, 1)}
+            images_per_s = round(entry["share"] * faces / seconds, 1)
+            entry |= learner.score() | {"seconds": round(seconds, 2), "images_per_s": images_per_s}
             progress.seconds += time.monotonic() - began
             better = _record(progress, task.fit, entry)
             late = group.first(lambda: time.monotonic() >= deadline)
@@ -83,8 +85,12 @@ def fit(
 def _over(progress: Progress, fit: FitConfig) -> bool:
     """Whether all epochs are done, or early stopping or the time limit ends the run."""
     stalled = fit.patience_epochs is not None and progress.stale >= fit.patience_epochs
-    late = fit.max_minutes is not None and progress.epoch > 0 and progress.seconds >= 60 * fit.max_minutes
+    late = progress.epoch > 0 and _seconds_left(progress, fit) <= 0
     return progress.epoch >= fit.epochs or stalled or late
+
+
+def _seconds_left(progress: Progress, fit: FitConfig) -> float:
+    return math.inf if fit.max_minutes is None else 60 * fit.max_minutes - progress.seconds
 
 
 def _record(progress: Progress, fit: FitConfig, entry: dict[str, Any]) -> bool:

@@ -200,11 +200,12 @@ def test_a_run_with_torchs_average_resumes(dataset: Dataset) -> None:
     assert learner.average.state_dict().keys() == theirs.state_dict().keys()
 
 
-def test_a_run_with_a_time_limit_finishes_after_the_epoch_that_reaches_it(tmp_path: Path, dataset: Dataset) -> None:
+def test_a_run_with_a_time_limit_finishes_within_the_epoch_that_reaches_it(tmp_path: Path, dataset: Dataset) -> None:
     run, progress = train(tmp_path / "run", task(dataset, epochs=9, max_minutes=1e-6))
     assert run.finished and progress.epoch == 1 and run.summary()["epochs"] == 1
+    assert run.metrics()[0]["share"] == 0.2  # one of five steps
     again, whole = train(tmp_path / "whole", task(dataset, epochs=2, max_minutes=1000.0))
-    assert again.finished and whole.epoch == 2
+    assert again.finished and whole.epoch == 2 and again.metrics()[1]["share"] == 1
 
 
 def test_a_run_goes_on_from_a_small_checkpoint(tmp_path: Path, dataset: Dataset) -> None:

@@ -48,11 +48,11 @@ class Experiment:
         return changed._noted("epochs", fit.epochs, epochs)
 
     def with_minutes(self, minutes: float) -> Experiment:
-        """The row with as many epochs as fit so many minutes of training, noted in its `note`."""
+        """The row with only so many minutes of training, noted in its `note`."""
         if self.model is not None:
             return self
         changed = self.with_study(fit=replace(self.config.study.fit, max_minutes=minutes))
-        note = f"short schedule: as many of its epochs as fit {minutes:g} minutes"
+        note = f"short schedule: {minutes:g} minutes of training"
         return replace(changed, note=f"{self.note}; {note}".removeprefix("; "))
 
     def with_protocol(self, protocol: str) -> Experiment:
