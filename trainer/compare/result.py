@@ -38,7 +38,7 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Epochs:
-    """Epochs of the schedule, and those trained so far (the last perhaps in part); None for a file."""
+    """Epochs of the schedule, those trained so far (the last maybe in part); None for a file."""
 
     planned: int | None
     done: float | None
