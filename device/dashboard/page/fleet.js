@@ -62,8 +62,11 @@ export function render() {
 }
 
 function headline(known, boards) {
-  const unhealthy = number(known.unhealthy) ?? 0;
-  return `${count(boards.length, "board")}, ${unhealthy === 0 ? "all healthy" : `${unhealthy} unhealthy`}`;
+  const [unhealthy, absent] = [number(known.unhealthy) ?? 0, number(known.absent) ?? 0];
+  const parts = [count(boards.length, "board")];
+  if (absent > 0) parts.push(`${absent} missing`);
+  if (boards.length > 0) parts.push(unhealthy === 0 ? "all healthy" : `${unhealthy} unhealthy`);
+  return parts.join(", ");
 }
 
 function noteOf(known, boards) {

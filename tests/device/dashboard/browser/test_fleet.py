@@ -57,13 +57,14 @@ def test_axe_finds_nothing_in_a_fleet(browser: Browser, broker: Mosquitto, tmp_p
         open_page(browser, f"{url}/fleet", 390, 844, color_scheme="dark") as dark,
     ):
         for page in (light, dark):
-            expect(page, "#fleet-title").to_have_text("0 boards, all healthy")
+            expect(page, "#fleet-title").to_have_text("0 boards, 3 missing")
             assert violations(page) == []
         Hand(listener, "attic").start()
         Hand(listener, "barn").start(camera="failed", camera_error="it was unplugged")
         for page in (light, dark):
             expect(page, "#boards tr[data-healthy=false]").to_contain_text("it was unplugged")
             expect(page, "#boards tr[data-healthy=true]").to_contain_text("attic")
+            expect(page, "#fleet-title").to_have_text("2 boards, 1 missing, 1 unhealthy")
             assert violations(page) == []
         broker.kill()
         for page in (light, dark):
