@@ -27,6 +27,13 @@ SUBCOMMANDS = {
     "compare": "train and evaluate every network of the published studies, beside our own",
     "report": "draw plots and tables of a run, or compare several",
 }
+SAVED = {
+    "teacher": "; every finished epoch is saved; continue with --resume",
+    "distill": "; every finished epoch is saved; continue with --resume",
+    "answers": "; every finished view is saved; continue with the same command",
+    "compare": "; every finished epoch is saved; continue with the same command",
+    "convert": "; no file was written",
+}
 DESCRIPTION = """Makes the network that the device runs.
 
   trainer distill --data fer2013.csv && trainer convert
@@ -98,14 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 2
     except KeyboardInterrupt:
-        hints = {
-            "teacher": "; continue with --resume",
-            "answers": "; continue with the same command",
-            "compare": "; continue with the same command",
-        }
-        hint = (hints | {"distill": hints["teacher"]}).get(command or "", "")
-        finished = "view" if command == "answers" else "epoch"
-        print(f"trainer: stopped; every finished {finished} is saved{hint}.", file=sys.stderr)
+        print(f"trainer: stopped{SAVED.get(command or '', '')}.", file=sys.stderr)
         return 1
 
 

@@ -20,6 +20,8 @@ from device.messages import UNKNOWN
 from device.vision import filters
 from device.vision.filters import Belief, FilterFactory, Scores, Steadying, normalised, uniform
 
+FADED = 1.2  # times the belief before any reading: a face that is no longer read is unknown below that
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -47,7 +49,7 @@ class Smoother:
 
     A belief starts as the filter says. A label is taken at `enter`, becomes unknown below `leave`,
     and is kept for at least `dwell_s`, `unknown` included. The label of a face that is smaller than
-    `min_face_px`, or was not classified for `stale_s`, fades to unknown.
+    `min_face_px`, or was not classified for `stale_s`, fades to unknown, whatever `leave` is.
 
     Args:
         steadying: the filter that updates a belief.
@@ -83,7 +85,7 @@ class Smoother:
             return self.wait(track_id, time_s, face_px)
         face = self._face(track_id, time_s)
         face.classified_s = max(time_s, face.classified_s)
-        return self._advance(face, np.asarray(scores, dtype=np.float64), time_s, min(1.0, weight))
+        return self._advance(face, np.asarray(scores, dtype=np.float64), time_s, min(1.0, weight), True)
 
     def wait(self, track_id: int, time_s: float, face_px: float) -> Reading:
         """A track's reading on a frame on which its face was not classified.
@@ -95,7 +97,7 @@ class Smoother:
         face = self._face(track_id, time_s)
         if self.large_enough(face_px) and time_s - face.classified_s <= self._config.stale_s:
             return self._reading(face, False)
-        return self._advance(face, self._nothing, time_s, 1.0)
+        return self._advance(face, self._nothing, time_s, 1.0, False)
 
     def large_enough(self, face_px: float) -> bool:
         """Whether a face of that size can be classified."""
@@ -109,26 +111,28 @@ class Smoother:
         start = self._steadying.start
         return self._faces.setdefault(track_id, _Face(start, time_s, time_s))
 
-    def _advance(self, face: _Face, seen: Scores, time_s: float, weight: float) -> Reading:
+    def _advance(self, face: _Face, seen: Scores, time_s: float, weight: float, classified: bool) -> Reading:
         belief = self._steadying.filter(face.belief, seen, max(0.0, time_s - face.time_s), weight)
         face.belief = belief._replace(scores=normalised(belief.scores))
         face.time_s = max(time_s, face.time_s)
-        emotion = self._next_emotion(face)
+        emotion = self._next_emotion(face, classified)
         changed = emotion != face.emotion
         if changed:
             face.previous, face.emotion, face.since_s = face.emotion, emotion, face.time_s
         return self._reading(face, changed)
 
-    def _next_emotion(self, face: _Face) -> str:
+    def _next_emotion(self, face: _Face, classified: bool) -> str:
         if face.time_s - face.since_s < self._config.dwell_s:
             return face.emotion
         scores = face.belief.scores
         best = int(scores.argmax())
-        if scores[best] >= self._config.enter:
+        if classified and scores[best] >= self._config.enter:
             return self._labels[best]
-        if face.emotion != UNKNOWN and scores[self._labels.index(face.emotion)] < self._config.leave:
+        if face.emotion == UNKNOWN:
             return UNKNOWN
-        return face.emotion
+        own = self._labels.index(face.emotion)
+        faded = 0.0 if classified else FADED * self._steadying.start.scores[own]
+        return UNKNOWN if scores[own] < max(self._config.leave, faded) else face.emotion
 
     def _reading(self, face: _Face, changed: bool) -> Reading:
         scores, known = face.belief.scores, face.emotion != UNKNOWN

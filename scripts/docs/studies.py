@@ -33,8 +33,7 @@ STORE = ROOT / "docs" / "studies.json"
 PICTURE = """\
 ![Accuracy against multiply-accumulates, with the Pareto front](docs/pictures/pareto-macs.png)
 
-{evaluated} of {rows} rows have a figure. [docs/studies.md](docs/studies.md) has all of them, with split and
-schedule.
+{evaluated} of {rows} rows have a figure, {short} of them of minutes on a CPU ([all of them](docs/studies.md)).
 """
 DRAWN = "![Accuracy against {what}, with the Pareto front](pictures/pareto-{cost}.png)"
 
@@ -108,7 +107,8 @@ def main(argv: Sequence[str]) -> int:
     drawn = draw_pareto(PICTURES, rows) if evaluated > 1 else []  # one point is no comparison
     STUDIES.write_text(replaced(STUDIES.read_text(), "rows", markdown(data, rows, drawn)), encoding="utf-8")
     if "macs" in drawn:
-        text = PICTURE.format(evaluated=evaluated, rows=len(rows))
+        short = sum(row.short for row in rows if row.status is Status.EVALUATED)
+        text = PICTURE.format(evaluated=evaluated, short=short, rows=len(rows))
         README.write_text(replaced(README.read_text(), "pareto", text), encoding="utf-8")
     return 0
 

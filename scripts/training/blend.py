@@ -22,6 +22,7 @@ from torch import Tensor
 from device.errors import EmotionEdgeError, UsageError
 from trainer.artifacts.checkpoint import load_checkpoint, save_checkpoint
 from trainer.artifacts.loading import Network, load_network
+from trainer.artifacts.predictor import CheckpointReader
 from trainer.artifacts.run_dir import new_run, open_run
 from trainer.data.fer2013 import load_dataset
 from trainer.errors import CheckpointError
@@ -57,10 +58,13 @@ def blend(before: Path, after: Path, share: float, out: Path, data: str) -> Path
     """
     if not 0 <= share <= 1:
         raise UsageError(f"SHARE is {share:g}; it must be between 0 and 1.")
-    tuned = load_checkpoint(open_run(after).last)
-    weights = mixed(load_network(before, load_dataset(data)), tuned.model.state_dict(), share)
+    tuned, dataset = load_checkpoint(open_run(after).last), load_dataset(data)
+    weights = mixed(load_network(before, dataset), tuned.model.state_dict(), share)
+    tuned.model.load_state_dict(weights, strict=False)  # without the second head
+    public = dataset["public_test"]
+    right = CheckpointReader(tuned).logits(public.images).argmax(1) == public.labels
     run = new_run(tuned.config, tuned.kind, out)
-    save_checkpoint(run.best, replace(tuned, training={}), weights)
+    save_checkpoint(run.best, replace(tuned, training={}, metrics={"accuracy": float(right.mean())}), weights)
     run.finish({"kind": tuned.kind, "epochs": tuned.epoch, "blended": {"with": str(before), "share": share}})
     return run.path
 

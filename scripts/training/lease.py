@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import math
 import os
 import signal
 import subprocess
@@ -27,7 +28,7 @@ EPILOG = """examples:
   scripts/training/lease 30 --data D --home out       30 minutes; what must come home lies in out/
   scripts/training/lease 30 --data D --from out       on another machine: go on with what came home
   scripts/training/lease 0 --from out                 at home: only unpack it into runs/lease
-  scripts/training/lease 5 --data toy --epochs 1 --views 2 --seeds 1 --models residual-cnn/flat
+  scripts/training/lease 5 --data toy --epochs 1 --views 2 --seeds 1 --models residual/flat
       --set trainer.teacher.width=0.125               a trial on synthetic faces
 
 Killed or out of time: run the same command again. Each training keeps its checkpoints in RUNS, and its
@@ -209,9 +210,9 @@ def main(argv: Sequence[str]) -> int:
 def _work(args: argparse.Namespace, began: float) -> int:
     if args.minutes is None and not args.list:
         raise UsageError("name the MINUTES that the machine is there, or give --list.")
-    if (args.minutes or 0) < 0 or min(args.jobs, args.views, args.seeds, args.teacher_seeds) < 1:
+    if not 0 <= (args.minutes or 0) < math.inf or min(args.jobs, args.views, args.seeds, args.teacher_seeds) < 1:
         raise UsageError(
-            "MINUTES must not be negative; --jobs, --views, --seeds and --teacher-seeds must be at least 1."
+            "MINUTES must be a number of at least 0; --jobs, --views, --seeds and --teacher-seeds must be at least 1."
         )
     if args.minutes and not args.data:
         raise UsageError("--data: name the data set.")

@@ -41,6 +41,7 @@ def pack(runs: Path, home: Path, views: int, again: bool = False) -> list[str]:
         RunError, OSError: the disk is full; the next call writes all of it.
     """
     home.mkdir(parents=True, exist_ok=True)
+    runs.mkdir(parents=True, exist_ok=True)
     known = {} if again else _without(_ledger(runs), home)
     if older := _pieces(home):
         write_text(runs / LEDGER, json.dumps(known))
@@ -138,9 +139,11 @@ def _without(known: dict[str, list[int]], home: Path) -> dict[str, list[int]]:
 
 
 def _ledger(runs: Path) -> dict[str, list[int]]:
-    """Size and time of each file, by its path, when it travelled."""
-    ledger = runs / LEDGER
-    return dict(json.loads(ledger.read_text())) if ledger.is_file() else {}
+    """Size and time of each file, by its path, when it travelled; none if it is damaged."""
+    try:
+        return dict(json.loads((runs / LEDGER).read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
 
 
 def _state(path: Path) -> list[int]:

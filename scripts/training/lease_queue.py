@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from device.errors import UsageError
 from trainer.artifacts.answers_file import views_in
 from trainer.artifacts.checkpoint import save_small
 from trainer.artifacts.run_dir import CONFIG, SUMMARY, RunFolder
@@ -146,6 +147,8 @@ def _rows(plan: Plan) -> Item:
     out, names = plan.runs / "compare", set(plan.models)
     every = [row for study in STUDIES.values() for row in study if row.model is None]
     rows = [row for row in every if not names or names & {row.key, row.name, row.config.study.network}]
+    if not rows:
+        raise UsageError("--models: no row has such a name; `trainer compare --list` names them.")
     chosen = (
         *(("--models", *plan.models) if plan.models else ()),
         *(() if plan.epochs is None else ("--epochs", str(plan.epochs))),

@@ -194,6 +194,13 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
     refused(trainer("distill", "--resume", "--data", "toy", cwd=tmp_path), "no stopped student run here")
 
 
+def test_resume_continues_with_the_teacher_that_distill_was_training(folder: Path, tmp_path: Path) -> None:
+    data, small = str(folder / "fer2013.csv"), [*TINY, *batch(14)]
+    assert trainer("teacher", "--data", data, *small, "--minutes", "0", "--epochs", "2", cwd=tmp_path).returncode == 0
+    done = trainer("distill", "--resume", "--data", data, *small, "--epochs", "1", cwd=tmp_path)
+    assert done.returncode == 0 and "resuming the teacher in runs/teacher-" in done.stderr
+
+
 def test_a_missing_teacher_is_an_error(folder: Path) -> None:
     refused(trainer("distill", "--data", "fer2013.csv", "--teacher", "absent.pt", *TINY, cwd=folder), "absent.pt")
     refused(

@@ -94,15 +94,21 @@ def _with_epochs(known: ExperimentResult, run: RunFolder) -> ExperimentResult:
     )
 
 
-def reopen(row: Experiment, workspace: Workspace) -> None:
-    """Let a finished short row continue, where it has more minutes than it was trained with."""
-    folder = workspace.folder_of(row)
-    minutes, run = row.config.study.fit.max_minutes, RunFolder(folder)
-    if minutes is None or not run.finished:
-        return
-    before = load_config(folder / CONFIG)
-    if minutes > (before.study.fit.max_minutes or minutes):
-        run.write_config(_with_minutes(before, minutes))
+def has_more_minutes(row: Experiment, workspace: Workspace) -> bool:
+    """Whether a finished short row now has more minutes than it was trained with."""
+    folder, minutes = workspace.folder_of(row), row.config.study.fit.max_minutes
+    if minutes is None or not RunFolder(folder).finished:
+        return False
+    return minutes > (load_config(folder / CONFIG).study.fit.max_minutes or minutes)
+
+
+def _take_up(row: Experiment, workspace: Workspace) -> None:
+    """Give a row that was begun the minutes of this call; a finished one that has more goes on."""
+    folder, minutes = workspace.folder_of(row), row.config.study.fit.max_minutes
+    more, run = has_more_minutes(row, workspace), RunFolder(folder)
+    if minutes is not None and (more or not run.finished):
+        run.write_config(_with_minutes(load_config(folder / CONFIG), minutes))
+    if more:
         for outdated in (SUMMARY, RESULT, PREDICTIONS):
             (folder / outdated).unlink(missing_ok=True)
 
@@ -157,9 +163,15 @@ def train(row: Experiment, workspace: Workspace, minutes: float | None, group: P
             fit.
     """
     folder, config = workspace.folder_of(row), _config(row, workspace.machine)
-    run = RunFolder(
-        group.first(lambda: folder if (folder / CONFIG).is_file() else new_run(config, "study", folder).path)
-    )
+
+    def prepare() -> Path:
+        if not (folder / CONFIG).is_file():
+            return new_run(config, "study", folder).path
+        _require_same(row, folder, workspace.machine)
+        _take_up(row, workspace)
+        return folder
+
+    run = RunFolder(group.first(prepare))
     if not run.finished:
         start = None if run.last.is_file() else _start(config)
         fit(Task("study", config, workspace.data, start=start, name=row.key), run, True, minutes, group)

@@ -36,7 +36,7 @@ def markdown(out: Path, results: Sequence[ExperimentResult], source: str) -> str
     parts.append(tables.legend())
     parts += [f"![{path.stem}]({path.name})" for path in sorted(out.glob("*.png"))]
     for result in evaluated:
-        folder = Path(result.study) / f"{result.name}-{result.protocol}"
+        folder = Path(result.study) / f"{result.name}-{result.protocol}{'-short' if result.short else ''}"
         drawn = [f"[{name}]({folder / name}.png)" for name in PICTURES if (out / folder / f"{name}.png").is_file()]
         parts.append(f"- {result.key}: {', '.join(drawn)}")
     return "\n\n".join(parts) + "\n"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainer.compare.experiment_run import Workspace, current_result, is_trained, reopen
+from trainer.compare.experiment_run import Workspace, current_result, has_more_minutes, is_trained
 from trainer.compare.result import ExperimentResult, Status
 from trainer.compare.scheduler import Work
 from trainer.compare.selection import faces_of
@@ -50,13 +50,13 @@ def result_so_far(row: Experiment, workspace: Workspace, limits: Limits) -> Expe
     if row.model is not None and row.config.study.protocol != "original":
         why = "trained or chosen on faces of this test"
         return replace(untrained_result(row), status=Status.NOT_COMPARABLE, why=why)
-    if row.model is None and not limits.no_training:
-        reopen(row, workspace)
     result = current_result(row, workspace)
     above = limits.max_mmac is not None and (result.macs or 0) > 1e6 * limits.max_mmac
-    return (
-        replace(result, why=f"above {limits.max_mmac:g} MMAC") if above and not is_trained(row, workspace) else result
-    )
+    if above and not is_trained(row, workspace):
+        return replace(result, why=f"above {limits.max_mmac:g} MMAC")
+    if not above and not limits.no_training and row.model is None and has_more_minutes(row, workspace):
+        return replace(result, status=Status.IN_PROGRESS)
+    return result
 
 
 def remaining_work(
@@ -67,7 +67,7 @@ def remaining_work(
     for place, (row, workspace, result) in enumerate(zip(rows, places, results, strict=True)):
         if result.status in (Status.EVALUATED, Status.NOT_COMPARABLE) or result.why:
             continue
-        trained = is_trained(row, workspace)
+        trained = is_trained(row, workspace) and result.status is not Status.IN_PROGRESS
         if (limits.train_only and trained) or (limits.no_training and not trained):
             continue
         cost = 0 if trained else _training_cost(result)

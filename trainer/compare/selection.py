@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,10 +26,14 @@ def chosen(args: argparse.Namespace, config: TrainConfig) -> list[Experiment]:
     """
     if config.study != StudyConfig():
         raise UsageError("trainer.study is set by each row itself; choose rows with --models and --studies.")
-    if (args.epochs is not None and args.epochs < 1) or (args.hours is not None and args.hours <= 0) or args.jobs < 1:
+    if (
+        (args.epochs is not None and args.epochs < 1)
+        or (args.hours is not None and not args.hours > 0)
+        or args.jobs < 1
+    ):
         raise UsageError("--epochs and --jobs must be at least 1, and --hours above 0.")
-    if args.minutes <= 0:
-        raise UsageError("--minutes must be above 0.")
+    if not 0 < args.minutes < math.inf:
+        raise UsageError("--minutes must be a number above 0.")
     found = _named(args.studies, args.models)
     if args.epochs is not None:
         found = [row.with_epochs(args.epochs) for row in found]

@@ -7,6 +7,7 @@ same network in float, on the same augmented views. It needs no label, and no fa
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -25,7 +26,7 @@ from trainer.training.losses import distillation, softened
 
 WEIGHTS_LR = 1e-5  # at ten times that, the first steps leave the float network and the rest hardly return
 RANGES_LR = 3e-2  # a range is trained as a factor on what was measured
-REPORTS = 5  # progress lines of one training
+REPORT_S = 15.0  # between two progress lines
 
 
 def fine_tune(
@@ -56,14 +57,17 @@ def fine_tune(
     views = Views(faces, config, device)
     optimizer = _optimizer(net)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    gap = torch.zeros((), device=device)
-    every = max(1, steps // REPORTS)
+    gap, reported = torch.zeros((), device=device), 0
+    began = shown = time.monotonic()
     for step in range(1, steps + 1):
-        gap += _step(net, source, views.draw(), optimizer) / every
+        gap += _step(net, source, views.draw(), optimizer)
         schedule.step()
-        if step % every == 0:
-            report(f"  step {step}/{steps}: int8 is {float(gap):.6f} nats from float on training views")
-            gap.zero_()
+        now = time.monotonic()
+        if step == steps or now - shown >= REPORT_S:
+            left_min = (now - began) / step * (steps - step) / 60
+            nats = float(gap) / (step - reported)
+            report(f"  step {step}/{steps}: int8 is {nats:.6f} nats from float, about {left_min:.1f} minutes left")
+            gap, reported, shown = torch.zeros_like(gap), step, now
     return net.float_tflite(), net.ranges()
 
 

@@ -39,7 +39,7 @@ def train(kind: str, config: TrainConfig, dataset: Dataset, folder: RunFolder | 
     named = config.teacher.teachers if kind == "teacher" else config.distill.teachers
     teachers = tuple(load_teacher(Path(path), dataset, pick_device(config, group)) for path in named)
     answers = _load_answers(config, dataset) if kind == "student" else None
-    start = load_network(Path(fit_config.start), dataset) if fit_config.start and not args.resume else None
+    start = load_network(Path(fit_config.start), dataset) if fit_config.start and folder is None else None
     if folder is None:
         folder = RunFolder(group.first(lambda: new_run(config, kind, args.run).path))
     fit(Task(kind, config, dataset, teachers, start, answers=answers), folder, args.resume, args.minutes, group)
@@ -96,7 +96,7 @@ def begin(kind: str, args: argparse.Namespace, config: TrainConfig) -> tuple[Run
     """The run to resume and the config.
 
     With --resume, the config is the one the run was started with. Without, there is no run yet, and
-    the config is that of the command line.
+    the config is that of the command line; so too if a student's run was stopped before it began.
 
     Raises:
         CheckpointError: there is no run to resume.
@@ -105,6 +105,8 @@ def begin(kind: str, args: argparse.Namespace, config: TrainConfig) -> tuple[Run
     if not args.resume:
         return None, config
     run = open_run(args.run) if args.run else newest_run(Path(config.runs), kind, finished=False)
+    if run is None and kind == "student" and newest_run(Path(config.runs), "teacher", finished=False) is not None:
+        return None, config  # it was stopped in its teacher's training; `newest_teacher` continues that
     if run is None:
         raise CheckpointError(f"{config.runs}: there is no stopped {kind} run here; start a new one without --resume.")
     started_with = load_config(run.path / CONFIG)

@@ -166,7 +166,7 @@ class Learner:
             index = order[step * self.fit.batch_size : (step + 1) * self.fit.batch_size]
             position = epoch + step / self.steps_per_epoch
             lr = set_lr(self.optimizer, self.fit, position, lr_factor)
-            loss, right = self.step(source.batch(index).share(self.group))
+            loss, right = self.step(source.batch(index))
             losses, hits = losses + loss, hits + right
             on_step(len(index))
             if seconds < math.inf and self.group.first(lambda: time.monotonic() >= deadline):
@@ -198,10 +198,15 @@ class Learner:
         return replace(answers, views={number: answers.views[number] for number in range(count)})
 
     def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Take one optimiser step; returns the loss and the batch accuracy, without gradient."""
-        faces = batch.faces
+        """Take one optimiser step; returns the loss and the batch accuracy, without gradient.
+
+        Args:
+            batch: of all processes, who draw the same at random; each trains on its part.
+        """
+        seen = batch.faces
         if self.task.kind == "student":
-            faces = channels_last(degrade(faces, self.task.config.distill.degrade, self.random))
+            seen = channels_last(degrade(seen, self.task.config.distill.degrade, self.random))
+        batch, faces = batch.share(self.group), self.group.share(seen)
         with self.autocast():
             logits, vote_logits = self.heads(faces)
         loss = self.loss(batch, logits, vote_logits)

@@ -62,7 +62,8 @@ def fit(
     deadline = time.monotonic() + 60 * (math.inf if minutes is None else minutes)
     learner.load_answers()
     with TrainingProgress(task.title, task.fit.epochs, progress.epoch, faces, task.validation, group.leads) as shown:
-        while not _over(progress, task.fit):
+        over = group.first(lambda: _over(progress, task.fit))
+        while not over:
             began = time.monotonic()
             left_s = _seconds_left(progress, task.fit)
             entry: dict[str, Any] = learner.epoch(progress.epoch, progress.lr_factor, shown.step, left_s)
@@ -71,11 +72,11 @@ def fit(
             entry |= learner.score() | {"seconds": round(seconds, 2), "images_per_s": images_per_s}
             progress.seconds += time.monotonic() - began
             better = _record(progress, task.fit, entry)
-            late = group.first(lambda: time.monotonic() >= deadline)
+            late, over = group.first(lambda: (time.monotonic() >= deadline, _over(progress, task.fit)))
             if group.leads:
-                writer.epoch(better, late or _over(progress, task.fit))
+                writer.epoch(better, late or over)
             shown.epoch(progress.history[-1], progress.best)
-            if late and not _over(progress, task.fit):
+            if late and not over:
                 return progress
     if group.leads:
         run.finish(_summary(learner, progress))

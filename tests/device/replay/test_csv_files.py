@@ -29,7 +29,7 @@ def test_labels_are_read_by_clip(tmp_path: Path) -> None:
 
 
 def test_columns_may_have_any_order_and_there_may_be_more(tmp_path: Path) -> None:
-    text = "emotion,who,end_s,start_s,clip\nhappy,ada,2,1,a.mp4\n"
+    text = "\ufeffemotion,who,end_s,start_s,clip\nhappy,ada,2,1,a.mp4\n"  # as spreadsheets write it
     assert read_labels(file(tmp_path, text)) == {"a.mp4": [(2, Segment(1.0, 2.0, "happy"))]}
 
 

@@ -163,6 +163,14 @@ def test_a_face_is_stale_only_after_its_time() -> None:
     assert steady.wait(1, 2.75 + 2.0625, LARGE).scores != scores
 
 
+@pytest.mark.parametrize("leave", [0.0, 0.1, 0.16, 0.35])
+@pytest.mark.parametrize("kind", [*KINDS, "none"])
+def test_a_stale_face_becomes_unknown_whatever_leave_is(kind: str, leave: float) -> None:
+    steady = make_smoother(SmootherConfig(kind=kind, leave=leave), SEVEN)
+    assert run(steady, [np.array([0.01] * 6 + [0.94])] * 300)[-1].emotion == "neutral"
+    assert [steady.wait(1, 20 + n / 15, LARGE).emotion for n in range(900)][-1] == UNKNOWN
+
+
 def test_a_belief_without_evidence_decays_as_expressions_change() -> None:
     """States that last two seconds: P(same) = 1/K + (1 - 1/K) exp(-t/stay K/(K-1))."""
     sure_of_one = Belief(np.array([1.0, 0.0, 0.0]))

@@ -76,13 +76,15 @@ def compared(*arguments: str) -> dict[str, dict[str, Any]]:
 def test_a_short_row_continues_with_more_minutes() -> None:
     metrics = Path("runs/compare/first/small-original-short/metrics.jsonl")
 
-    def epochs(minutes: str) -> list[str]:
-        short = ["--models", "small", "--short", "--minutes", minutes, "--train-only"]
+    def epochs(minutes: str, *more: str) -> list[str]:
+        short = ["--models", "small", "--short", "--minutes", minutes, "--train-only", *more]
         assert main(["compare", "--data", "toy", "--set", "trainer.threads=1", *short]) == 0
         return metrics.read_text().splitlines()
 
     first = epochs("1e-6")
     assert len(first) == 1 and epochs("1e-6") == first  # nothing is left to do
+    assert epochs("9", "--max-mmac", "1e-6") == first  # more minutes, but not for this row:
+    assert metrics.with_name("summary.json").is_file()  # what it has is kept
     both = epochs("9")
     assert len(both) == 2 and both[:1] == first and epochs("20") == both
 

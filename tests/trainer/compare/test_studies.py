@@ -72,7 +72,7 @@ def test_every_row_of_a_study_has_its_published_figures() -> None:
 def test_a_short_row_says_so_and_has_a_folder_of_its_own(tmp_path: Path) -> None:
     row = STUDIES["se-resnet"][0]
     short = row.with_minutes(60)
-    assert short.note == "short schedule: 60 minutes of training"
+    assert short.note == "short schedule"
     assert short.config.study.fit.epochs == 50 and short.config.study.fit.max_minutes == 60
     place = Workspace(tmp_path, Dataset({}, "toy"), "PrivateTest", TrainConfig())
     assert place.folder_of(short).name == "vgg11-original-short" and place.folder_of(row).name == "vgg11-original"

@@ -20,13 +20,14 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from dataclasses import replace
-from trainer.config import FitConfig, StudentConfig, TrainConfig
+from trainer.config import DistillConfig, FitConfig, StudentConfig, TrainConfig
 from trainer.data.fer2013 import Dataset, toy_dataset
 from trainer.training.learner import Learner, Task
 from trainer.training.distributed import join_group
 
 fit = FitConfig(epochs=9, batch_size=28, lr=0.002, warmup_epochs=0, mixup=0.2, mixup_share=0.5)
-config = TrainConfig(student=StudentConfig(channels=(8, 8, 8), tail=8, dropout=0.0, fit=fit), threads=1, bf16="false")
+student = StudentConfig(channels=(8, 8, 8), tail=8, dropout=0.0, fit=fit)
+config = TrainConfig(student=student, distill=DistillConfig(degrade=0.5), threads=1, bf16="false")
 faces = {name: split.take(slice(0, 140)) for name, split in toy_dataset().splits.items()}
 group = join_group("cpu")
 learner = Learner(Task("student", config, Dataset(faces, "toy")), group)

@@ -48,12 +48,11 @@ class Experiment:
         return changed._noted("epochs", fit.epochs, epochs)
 
     def with_minutes(self, minutes: float) -> Experiment:
-        """The row with only so many minutes of training, noted in its `note`."""
+        """The row with only so many minutes of training; its `note` says that the schedule is short."""
         if self.model is not None:
             return self
         changed = self.with_study(fit=replace(self.config.study.fit, max_minutes=minutes))
-        note = f"short schedule: {minutes:g} minutes of training"
-        return replace(changed, note=f"{self.note}; {note}".removeprefix("; "))
+        return replace(changed, note=f"{self.note}; short schedule".removeprefix("; "))
 
     def with_protocol(self, protocol: str) -> Experiment:
         """The row with another split, noted in its `note`."""
