@@ -48,7 +48,7 @@ class Experiment:
         return changed._noted("epochs", fit.epochs, epochs)
 
     def with_minutes(self, minutes: float) -> Experiment:
-        """The row with only so many minutes of training; its `note` says that the schedule is short."""
+        """The row with only so many minutes of training; its `note` says so."""
         if self.model is not None:
             return self
         changed = self.with_study(fit=replace(self.config.study.fit, max_minutes=minutes))
