@@ -45,7 +45,7 @@ def prior_of(labels: Sequence[str], neutral_odds: float, leave: float) -> Scores
     """How likely each label is before the face was read, (K,).
 
     `neutral` is so many times likelier than any other, but at most as likely as `leave`: otherwise
-    a face that is no longer read would stay neutral and never become unknown.
+    a new face could be named before it was read.
     """
     highest = max(1.0, leave / (1.0 - leave) * (len(labels) - 1)) if leave < 1.0 else math.inf
     odds = min(neutral_odds, highest)
