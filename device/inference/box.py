@@ -27,6 +27,11 @@ class Box(NamedTuple):
         """Side of the square of the same area, pixels."""
         return float(self.area**0.5)
 
+    def enlarged(self, share: float) -> Box:
+        """The same centre; `share` of the width and height is added on each side."""
+        dx, dy = share * self.width, share * self.height
+        return Box(self.x - dx, self.y - dy, self.width + 2 * dx, self.height + 2 * dy)
+
     def iou(self, other: Box) -> float:
         """Intersection over union, in [0, 1]."""
         return float(iou_matrix([self], [other])[0, 0])

@@ -15,6 +15,8 @@ from device.inference.box import Box, iou_matrix
 from device.vision.detection import Detection
 
 NO_ID = 0  # of a track that is not confirmed, so that false alarms use no ids
+BUFFER = 0.75  # of a box's width and height, added on each side where faces moved too far to overlap
+BUFFER_S = 0.5  # for so long after a face was last seen
 
 Covers = Callable[[Box], bool]  # whether a face in that box would have been found
 Follow = Callable[
@@ -60,6 +62,9 @@ class TrackUpdate(NamedTuple):
 class Tracker:
     """Matches faces by the overlap of their boxes: the IOU tracker (Bochinski et al. 2017).
 
+    What then is left is matched once more with larger boxes, since on a slow board a face moves by
+    its own width from one frame to the next (C-BIoU, Yang et al. 2023, with one buffer).
+
     A lost face is held for `lost_s`. Where a frame was not searched, optical flow moves the box. A
     track ends only after its place was searched. What is no face is followed, so that its place is
     known, but never confirmed. The result does not depend on the order of a frame's detections.
@@ -93,7 +98,7 @@ class Tracker:
         """
         known = {track.id for track in self._tracks}
         refused = self._unconfirm_others()
-        pairs = self._match(detections)
+        pairs = self._match(detections, time_s, covers)
         found = [_found(self._tracks[t], detections[d], time_s) for t, d in pairs.items()]
         taken = set(pairs.values())
         new = sorted(face for d, face in enumerate(detections) if d not in taken)
@@ -120,22 +125,36 @@ class Tracker:
         self._tracks = []
         return ended
 
-    def _match(self, detections: Sequence[Detection]) -> dict[int, int]:
-        """Index of track -> index of detection: confirmed tracks first, then by best overlap."""
-        ious = iou_matrix([track.box for track in self._tracks], [found.box for found in detections])
-        pairs = [(int(t), int(d)) for t, d in np.argwhere(ious >= self._config.min_iou)]
+    def _match(self, detections: Sequence[Detection], time_s: float, covers: Covers) -> dict[int, int]:
+        """Index of track -> index of detection."""
+        matched = self._overlapping(detections, list(range(len(self._tracks))), list(range(len(detections))))
+        missed = [t for t, track in enumerate(self._tracks) if t not in matched and covers(track.box)]
+        jumped = [t for t in missed if self._may_jump(self._tracks[t], time_s)]
+        left = sorted(set(range(len(detections))) - set(matched.values()))
+        return matched | self._overlapping(detections, jumped, left, BUFFER)
+
+    def _may_jump(self, track: Track, time_s: float) -> bool:
+        return time_s - track.last_s <= BUFFER_S and self._is_face(track) is not Verdict.OTHER
+
+    def _overlapping(
+        self, detections: Sequence[Detection], tracks: list[int], found: list[int], buffer: float = 0.0
+    ) -> dict[int, int]:
+        """The same, of some tracks and detections: confirmed tracks first, then by best overlap."""
+        places = [self._tracks[t].box.enlarged(buffer) for t in tracks]
+        ious = iou_matrix(places, [detections[d].box.enlarged(buffer) for d in found])
+        pairs = [(tracks[i], found[j], float(ious[i, j])) for i, j in np.argwhere(ious >= self._config.min_iou)]
         matched: dict[int, int] = {}
         taken: set[int] = set()
-        for t, d in sorted(pairs, key=lambda pair: self._rank(pair, float(ious[pair]), detections)):
+        for t, d, _ in sorted(pairs, key=lambda pair: self._rank(*pair, detections)):
             if t not in matched and d not in taken:
                 matched[t] = d
                 taken.add(d)
         return matched
 
-    def _rank(self, pair: tuple[int, int], iou: float, detections: Sequence[Detection]) -> tuple[object, ...]:
+    def _rank(self, t: int, d: int, iou: float, detections: Sequence[Detection]) -> tuple[object, ...]:
         """Sort key of the matches; it does not depend on the order of the detections."""
-        track, found = self._tracks[pair[0]], detections[pair[1]]
-        return (track.id == NO_ID, -iou, track.id, track.box, found)
+        track = self._tracks[t]
+        return (track.id == NO_ID, -iou, track.id, track.box, detections[d])
 
     def _unconfirm_others(self) -> list[Track]:
         """Take the id of each track that is no face any more; return them as they were."""

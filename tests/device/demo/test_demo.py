@@ -42,7 +42,7 @@ def test_the_demo_with_its_defaults(tmp_path: Path) -> None:
     output = demo(tmp_path)
     assert "published to Mosquitto; a subscriber to emotion/demo/# receives:" in output
     assert re.search(r"events +start +track 1 ", output)
-    assert re.search(r"events +update +track 1 +unknown -> happy ", output)
+    assert re.search(r"events +update +track \d+ +unknown -> happy ", output)  # on a busy machine it may be the second
     assert re.search(r"events +end +track 1 ", output)
     assert re.search(r"availability +offline", output)
     assert output.rstrip().endswith("start, stable label and end were received.")

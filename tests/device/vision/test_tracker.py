@@ -44,6 +44,34 @@ def test_a_moving_face_keeps_its_id() -> None:
     assert updates[-1].live[0].box.x == 290
 
 
+def test_a_face_that_jumps_by_its_own_width_keeps_its_id() -> None:
+    updates = follow(Tracker(CONFIG), [[face()]] * 3 + [[face(x=160)], [face(x=220)]])
+    assert [track.id for update in updates[2:] for track in update.live] == [1, 1, 1]
+
+
+def test_a_face_far_away_is_another_person() -> None:
+    updates = follow(Tracker(CONFIG), [[face()]] * 3 + [[face(x=180)]])
+    assert not updates[-1].live
+
+
+def test_who_sits_beside_a_lost_face_is_another_person_after_half_a_second() -> None:
+    updates = follow(Tracker(CONFIG), [[face()]] * 3 + [[]] * 5 + [[face(x=160)]] * 3)
+    assert [track.id for track in updates[-1].live] == [2]
+
+
+def test_a_neighbour_does_not_take_the_place_of_a_face_that_jumped() -> None:
+    updates = follow(Tracker(CONFIG), [[face(), face(x=160)]] * 3 + [[face(x=220), face(x=160)]])
+    assert {track.box.x: track.id for track in updates[2].live} == {100: 1, 160: 2}
+    assert {track.box.x: track.id for track in updates[3].live} == {160: 2}
+
+
+def test_a_face_whose_place_was_not_searched_did_not_jump() -> None:
+    tracker = Tracker(CONFIG)
+    follow(tracker, [[face()]] * 3)
+    update = tracker.update([face(x=160)], 0.3, covers=lambda box: box.x > 120)
+    assert not update.live and len(update.in_view) == 0
+
+
 def test_a_face_may_be_hidden_for_a_moment() -> None:
     updates = follow(Tracker(CONFIG), [[face()]] * 5 + [[]] * 9 + [[face()]] * 2)
     assert [track.id for track in updates[-1].live] == [1]
@@ -262,6 +290,12 @@ def test_what_is_undecided_waits_and_what_is_refused_uses_no_id() -> None:
     verdicts[1] = Verdict.FACE
     update = tracker.update([face(), face(x=300)], 1.0)
     assert [track.id for track in update.started] == [2]
+
+
+def test_what_is_no_face_does_not_jump_to_a_face() -> None:
+    tracker = Tracker(CONFIG, lambda track: Verdict.OTHER if track.key == 1 else Verdict.FACE)
+    updates = follow(tracker, [[face()]] * 3 + [[face(x=160)]] * 3)
+    assert [track.key for track in updates[-1].live] == [2]
 
 
 def test_a_face_that_is_one_no_more_ends_once_and_may_start_anew() -> None:
