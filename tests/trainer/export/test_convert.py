@@ -16,6 +16,7 @@ from trainer.config import ConvertConfig, StudentConfig, TrainConfig
 from trainer.data.dataset import LABELS, Dataset, FaceSet
 from trainer.data.fer2013 import toy_dataset
 from trainer.errors import DataError, GateError
+from trainer.export import calibration
 from trainer.export.convert import Converted, convert
 from trainer.models import build_student
 
@@ -76,7 +77,10 @@ def test_the_card_names_data_teachers_and_labels(
     )
 
 
-def test_ranges_can_be_searched_instead(checkpoint: Checkpoint, dataset: Dataset) -> None:
+def test_ranges_can_be_searched_instead(
+    checkpoint: Checkpoint, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "SWEEPS", calibration.SWEEPS[:1])
     found = convert(checkpoint, dataset, SEARCH)
     assert {gate.name for gate in found.gates} >= GATES
 
@@ -87,17 +91,17 @@ def test_calibration_on_the_wrong_faces_fails_a_gate(checkpoint: Checkpoint, dat
     black = np.random.default_rng(0).integers(0, 4, training.images.shape, np.uint8)
     dark = Dataset({"training": FaceSet(black, training.labels), "public_test": dataset["public_test"]}, "black faces")
     with pytest.raises(GateError, match=r"no model is written, it fails .*agreement \("):
-        convert(checkpoint, dark, SEARCH)
+        convert(checkpoint, dark, CONFIG)
 
 
 def test_an_experiment_may_fail_gates_and_its_card_says_so(
-    checkpoint: Checkpoint, dataset: Dataset, tmp_path: Path
+    checkpoint: Checkpoint, dataset: Dataset, converted: Converted, tmp_path: Path
 ) -> None:
-    strict = replace(SEARCH, convert=replace(SEARCH.convert, max_parameters=10))
+    strict = replace(CONFIG, convert=replace(EASY, max_parameters=10))
     found = convert(checkpoint, dataset, strict, allow_failed=True)
     (tmp_path / "model.tflite").write_bytes(found.model)
     assert found.card.failed_gates == read_card(tmp_path / "model.tflite").failed_gates == ("parameters",)
-    assert not convert(checkpoint, dataset, SEARCH, allow_failed=True).card.failed_gates
+    assert not converted.card.failed_gates
 
 
 def test_too_many_parameters_fail_before_any_work(checkpoint: Checkpoint, dataset: Dataset) -> None:
