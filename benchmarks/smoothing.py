@@ -1,11 +1,12 @@
 """Compares the smoother's filters, tuned and evaluated on two halves of FER2013's PublicTest.
 
-    python -m benchmarks.smoothing --data ../shared/data/fer2013 [--search] [--keep F] [--json]
+    python -m benchmarks.smoothing --data ../shared/data/fer2013 [--search] [--one-view] [--json]
 
 A clip shows ten expressions of five seconds at 15 frames a second, each with one face, or with
 another face of the same label every second or half second. The expressions are as frequent as in
-PublicTest, or equally frequent. The faces jitter as a detector's crops do. docs/smoothing.md
-explains the objective of the search. Without --keep no file is written.
+PublicTest, or equally frequent. The faces jitter as a detector's crops do, and are shown to the
+network as the device shows them: mirrored, larger and smaller in turn. docs/smoothing.md explains
+the objective of the search. Without --keep no file is written.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ from device.replay.metrics import (
     smoothed_labels,
 )
 from device.replay.replay import format_table
+from device.vision.face_reader import VIEWS as SHOWN
+from device.vision.face_reader import View
 from device.vision.smoother import make_smoother
 from trainer.data.dataset import LABELS
 from trainer.data.fer2013 import load_dataset
@@ -73,10 +76,11 @@ def main() -> int:
     parser.add_argument("--data", required=True, metavar="D", help="FER2013, in any format that the trainer reads")
     parser.add_argument("--clips", type=int, default=20, help="clips of each kind (default: 20)")
     parser.add_argument("--search", action="store_true", help="search for the best thresholds of each filter (minutes)")
+    parser.add_argument("--one-view", action="store_true", help="as with device.reading.views=false")
     parser.add_argument("--keep", type=Path, metavar="F", help="keep the network's scores in this .npy file")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
-    views = scored_views(args.data, args.keep)
+    views = scored_views(args.data, args.keep, SHOWN[:1] if args.one_view else SHOWN)
     settings = {kind: SmootherConfig(kind=kind) for kind in ("hmm", "ema")}
     if args.search:
         settings = search(clips(views.take(slice(0, None, 2)), 8, 1))
@@ -87,13 +91,13 @@ def main() -> int:
     return 0
 
 
-def scored_views(data: str, kept: Path | None) -> Views:
+def scored_views(data: str, kept: Path | None, shown: Sequence[View] = SHOWN) -> Views:
     """Return the bundled network's scores of jittered views of the PublicTest faces."""
     faces = load_dataset(data)["public_test"]
     if kept is not None and kept.is_file():
         return Views(np.load(kept), faces.labels)
     order = progress(range(len(faces)), "faces")
-    views = classify_views(Classifier(), faces, order, VIEWS, VIEWS_SEED)
+    views = classify_views(Classifier(), faces, order, VIEWS, VIEWS_SEED, shown)
     if kept is not None:
         np.save(kept, views.scores)
     return views

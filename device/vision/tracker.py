@@ -145,14 +145,15 @@ class Tracker:
         pairs = [(tracks[i], found[j], float(ious[i, j])) for i, j in np.argwhere(ious >= self._config.min_iou)]
         matched: dict[int, int] = {}
         taken: set[int] = set()
-        for t, d, _ in sorted(pairs, key=lambda pair: self._rank(*pair, detections)):
+        for t, d, _ in sorted(pairs, key=lambda pair: self._rank(pair, detections)):
             if t not in matched and d not in taken:
                 matched[t] = d
                 taken.add(d)
         return matched
 
-    def _rank(self, t: int, d: int, iou: float, detections: Sequence[Detection]) -> tuple[object, ...]:
+    def _rank(self, pair: tuple[int, int, float], detections: Sequence[Detection]) -> tuple[object, ...]:
         """Sort key of the matches; it does not depend on the order of the detections."""
+        t, d, iou = pair
         track = self._tracks[t]
         return (track.id == NO_ID, -iou, track.id, track.box, detections[d])
 

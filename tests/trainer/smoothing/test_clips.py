@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from device.vision.face_reader import VIEWS
 from trainer.data.dataset import LABELS
 from trainer.data.fer2013 import toy_dataset
 from trainer.smoothing.clips import ClipMaker
@@ -40,6 +41,16 @@ def test_views_of_a_face_vary_a_little_and_are_repeatable() -> None:
     assert (first == again).all()
     assert (first[0] != first[1]).any()
     assert np.abs(first.astype(float) - face).mean() < 40
+
+
+def test_the_views_that_the_device_takes_in_turn() -> None:
+    face = toy_dataset()["training"].images[0]
+    plain, turned = (
+        np.stack(list(jittered(face, 5, np.random.default_rng(3), shown))) for shown in ([(1.0, False)], VIEWS)
+    )
+    assert (turned[0] == plain[0]).all() and (turned[4] == plain[4]).all()
+    assert (turned[1] == plain[1, :, ::-1]).all()
+    assert (turned[2] != plain[2]).any() and (turned[3] != plain[3, :, ::-1]).any()  # smaller, larger crops
 
 
 @pytest.mark.parametrize(("view_s", "faces"), [(math.inf, 1), (1.0, 5), (0.5, 10)])
