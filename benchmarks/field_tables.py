@@ -60,13 +60,13 @@ def _detection(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
 
 def _heard(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
     chains = [row["chain"] for row in rows.values()]
-    faces, clear = chains[0]["faces"], chains[0]["clear"]
+    faces, clear, empty = chains[0]["faces"], chains[0]["clear"], chains[0]["empty_photos"]
     lines: dict[str, Callable[[Found], str]] = {
         f"faces followed ({faces})": lambda chain: _of(chain["followed"], chain["faces"]),
         "tracks a person": lambda chain: number(chain["tracks_per_person"]),
         "tracks of no face": lambda chain: str(chain["false_tracks"]),
         "of these, with a label": lambda chain: str(chain["false_labels"]),
-        f"events of {chains[0]['empty_photos']} photos without a face": lambda chain: str(chain["events_on_empty"]),
+        f"events of {empty} photos without a face": lambda chain: str(chain["events_on_empty"]),
         f"right ({clear} clear faces)": lambda chain: percent(chain["right"]),
         "wrong": lambda chain: percent(chain["wrong"]),
         "unknown": lambda chain: percent(chain["unknown"]),
@@ -77,7 +77,8 @@ def _heard(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
         "label changes a minute": lambda chain: number(chain["changes_per_minute"]),
     }
     for name, cell in lines.items():
-        yield name, *(cell(chain) for chain in chains)
+        if empty or not name.startswith("events of"):
+            yield name, *(cell(chain) for chain in chains)
 
 
 def _clips(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:

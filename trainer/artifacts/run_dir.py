@@ -80,20 +80,22 @@ def new_run(config: TrainConfig, kind: str, path: Path | None = None) -> RunFold
     return run
 
 
-def newest_run(runs: Path, kind: str, finished: bool = True) -> RunFolder | None:
-    """The newest run of a kind.
+def runs_of(runs: Path, kind: str, finished: bool = True) -> Iterator[RunFolder]:
+    """The runs of a kind, the newest first.
 
     Args:
         runs: folder that holds the run folders.
         kind: "teacher" or "student".
         finished: take finished runs that have weights; otherwise, runs that were stopped.
-
-    Returns:
-        None where there is no such run.
     """
     folders = sorted(runs.glob(f"{kind}-*/{CONFIG}"), key=lambda f: f.stat().st_mtime, reverse=True)
     found = (RunFolder(f.parent) for f in folders)
-    return next((r for r in found if r.finished == finished and (r.best.is_file() or not finished)), None)
+    return (r for r in found if r.finished == finished and (r.best.is_file() or not finished))
+
+
+def newest_run(runs: Path, kind: str, finished: bool = True) -> RunFolder | None:
+    """The first of `runs_of`; None where there is no such run."""
+    return next(runs_of(runs, kind, finished), None)
 
 
 def open_run(path: Path) -> RunFolder:

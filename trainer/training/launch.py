@@ -12,7 +12,7 @@ from typing import Any
 from trainer.artifacts.answers_file import Answers, read_answers
 from trainer.artifacts.checkpoint import load_checkpoint
 from trainer.artifacts.loading import load_network, load_teacher
-from trainer.artifacts.run_dir import CONFIG, RunFolder, new_run, newest_run, open_run
+from trainer.artifacts.run_dir import CONFIG, RunFolder, new_run, newest_run, open_run, runs_of
 from trainer.config import TrainConfig, load_config
 from trainer.data.dataset import Dataset
 from trainer.errors import CheckpointError
@@ -66,12 +66,13 @@ def newest_teacher(config: TrainConfig, dataset: Dataset) -> RunFolder:
     Where there is none, a run that was stopped is resumed, or a new teacher is trained.
     """
     runs, group = Path(config.runs), join_group(config.accelerator)
-    finished = newest_run(runs, "teacher")
-    if finished is not None and load_checkpoint(finished.best).data_digest == dataset.digest:
-        return finished
-    cut_off = newest_run(runs, "teacher", finished=False)
-    if cut_off is not None and cut_off.last.is_file() and load_checkpoint(cut_off.last).data_digest == dataset.digest:
-        print(f"trainer: resuming the teacher in {cut_off.path}", file=sys.stderr)
+    for finished in runs_of(runs, "teacher"):
+        if load_checkpoint(finished.best).data_digest == dataset.digest:
+            return finished
+    for cut_off in runs_of(runs, "teacher", finished=False):
+        if not cut_off.last.is_file() or load_checkpoint(cut_off.last).data_digest != dataset.digest:
+            continue
+        print(f"trainer: resuming the teacher in {cut_off.path}, with its own settings", file=sys.stderr)
         fit(Task("teacher", load_config(cut_off.path / CONFIG), dataset), cut_off, resume=True, group=group)
         return cut_off
     run = RunFolder(group.first(lambda: new_run(config, "teacher").path))

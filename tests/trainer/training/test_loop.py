@@ -12,13 +12,14 @@ from torch.optim.swa_utils import AveragedModel
 
 from trainer.artifacts.checkpoint import load_checkpoint, save_checkpoint, save_small
 from trainer.artifacts.loading import Network
-from trainer.artifacts.run_dir import RunFolder, new_run, newest_run
+from trainer.artifacts.run_dir import RunFolder, new_run, newest_run, runs_of
 from trainer.augment_config import AugmentConfig
-from trainer.config import DistillConfig, FitConfig, StudentConfig, TrainConfig
+from trainer.config import DistillConfig, FitConfig, StudentConfig, TeacherConfig, TrainConfig
 from trainer.data.dataset import Dataset
 from trainer.data.fer2013 import toy_dataset
 from trainer.errors import CheckpointError, RunError
 from trainer.models import build_student
+from trainer.training.launch import newest_teacher
 from trainer.training.learner import Learner, Task, pick_device
 from trainer.training.loop import Progress, fit
 from trainer.training.optim import set_lr
@@ -139,6 +140,16 @@ def test_newest_run_is_found_by_kind_and_state(tmp_path: Path, dataset: Dataset)
     assert found is not None and found.path == started.path
     with pytest.raises(RunError, match="holds a run already"):
         new_run(config, "student", started.path)
+
+
+def test_an_older_teacher_of_this_data_is_found_behind_one_of_other_data(tmp_path: Path, dataset: Dataset) -> None:
+    small = TeacherConfig(family="resnet18", width=0.125, fit=replace(FitConfig(), epochs=1, batch_size=28))
+    config = replace(TrainConfig(teacher=small, threads=1, bf16="false"), runs=str(tmp_path))
+    own, _ = train(tmp_path / "teacher-own", Task("teacher", config, dataset))
+    other = Dataset({name: split.take(slice(0, 70)) for name, split in dataset.splits.items()}, "toy")
+    train(tmp_path / "teacher-other", Task("teacher", config, other))
+    assert [run.path.name for run in runs_of(tmp_path, "teacher")] == ["teacher-other", "teacher-own"]
+    assert newest_teacher(config, dataset).path == own.path
 
 
 @pytest.mark.parametrize("kind", ["cuda", "mps"])
