@@ -74,7 +74,7 @@ def main() -> int:
     """Search on the even faces if requested, evaluate on the odd ones."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, metavar="D", help="FER2013, in any format that the trainer reads")
-    parser.add_argument("--clips", type=int, default=20, help="clips of each kind (default: 20)")
+    parser.add_argument("--clips", type=int, default=60, help="clips of each kind (default: 60)")
     parser.add_argument("--search", action="store_true", help="search for the best thresholds of each filter (minutes)")
     parser.add_argument("--one-view", action="store_true", help="as with device.reading.views=false")
     parser.add_argument("--keep", type=Path, metavar="F", help="keep the network's scores in this .npy file")

@@ -31,10 +31,11 @@ A weight near 0 leaves the belief as it was, apart from the passing of time; 1 i
 
 
 class Steadying(NamedTuple):
-    """A filter, and what it believes of a new face."""
+    """A filter, what it believes of a new face, and what of one that is no longer read at last."""
 
     filter: Filter
     start: Belief
+    rest: Scores
 
 
 FilterFactory = Callable[[SmootherConfig, Sequence[str]], Steadying]
