@@ -20,7 +20,7 @@ from device.messages import UNKNOWN
 from device.vision import filters
 from device.vision.filters import Belief, FilterFactory, Scores, Steadying, normalised, uniform
 
-FADED = 1.2  # times the belief without readings: a face that is no longer read is unknown below that
+FADED = 1.2  # times the belief before any reading: a face that is no longer read is unknown below that
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Smoother:
         if face.emotion == UNKNOWN:
             return UNKNOWN
         own = self._labels.index(face.emotion)
-        faded = 0.0 if classified else FADED * self._steadying.rest[own]
+        faded = 0.0 if classified else FADED * self._steadying.start.scores[own]
         return UNKNOWN if scores[own] < max(self._config.leave, faded) else face.emotion
 
     def _reading(self, face: _Face, changed: bool) -> Reading:

@@ -31,11 +31,10 @@ A weight near 0 leaves the belief as it was, apart from the passing of time; 1 i
 
 
 class Steadying(NamedTuple):
-    """A filter, what it believes of a new face, and what of one that is no longer read at last."""
+    """A filter, and what it believes of a new face."""
 
     filter: Filter
     start: Belief
-    rest: Scores
 
 
 FilterFactory = Callable[[SmootherConfig, Sequence[str]], Steadying]

@@ -23,7 +23,7 @@ def exponential_filter(time_constant_s: float) -> Filter:
 
 
 def _from_config(config: SmootherConfig, labels: Sequence[str]) -> Steadying:
-    return Steadying(exponential_filter(config.time_constant_s), Belief(uniform(labels)), uniform(labels))
+    return Steadying(exponential_filter(config.time_constant_s), Belief(uniform(labels)))
 
 
 FILTER: FilterFactory = _from_config

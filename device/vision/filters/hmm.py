@@ -13,18 +13,17 @@ from device.vision.filters import Belief, Filter, FilterFactory, Scores, Steadyi
 NEUTRAL = "neutral"
 FLOOR = 1e-3  # added to each score before it multiplies the belief: a zero could never be undone
 CHANGE_S = 0.1  # a change of the scores counts within about this time, so that one odd frame counts less
-NEXT_ODDS = 2.0  # neutral is at most so many times likelier than any other label as the next expression
 
 
 def forward_filter(stay_s: float, time_constant_s: float, prior: Scores, change_weight: float) -> Filter:
     """The forward filter of a hidden Markov model (Rabiner 1989) whose states are the labels.
 
-    An expression lasts about `stay_s`. The one after it is drawn from the prior (K,). Successive
-    frames show almost the same face, and the network errs on them alike, so they are not
-    independent evidence. What is new in a reading is its change from the readings before: its
-    logarithm counts `change_weight` times. What is repeated counts little: the frames of one
-    `time_constant_s` together as one. (Whitening of correlated noise; Bryson & Johansen 1965,
-    "Linear filtering for time-varying systems using measurements containing colored noise".)
+    An expression lasts about `stay_s`. The one after it, and the first one, are drawn from the
+    prior (K,). Successive frames show almost the same face, and the network errs on them alike, so
+    they are not independent evidence. What is new in a reading is its change from the readings
+    before: its logarithm counts `change_weight` times. What is repeated counts little: the frames
+    of one `time_constant_s` together as one. (Whitening of correlated noise; Bryson & Johansen
+    1965, "Linear filtering for time-varying systems using measurements containing colored noise".)
     Time constants also make the result independent of the frame rate. The weight of a reading is an
     exponent of its likelihood.
     """
@@ -43,7 +42,7 @@ def forward_filter(stay_s: float, time_constant_s: float, prior: Scores, change_
 
 
 def prior_of(labels: Sequence[str], neutral_odds: float, leave: float) -> Scores:
-    """How likely each label is where nothing was read, (K,).
+    """How likely each label is before the face was read, (K,).
 
     `neutral` is so many times likelier than any other, but at most as likely as `leave`: otherwise
     a new face could be named before it was read.
@@ -54,10 +53,9 @@ def prior_of(labels: Sequence[str], neutral_odds: float, leave: float) -> Scores
 
 
 def _from_config(config: SmootherConfig, labels: Sequence[str]) -> Steadying:
-    first = prior_of(labels, config.neutral_odds, config.leave)
-    following = prior_of(labels, min(config.neutral_odds, NEXT_ODDS), config.leave)
-    forward = forward_filter(config.stay_s, config.time_constant_s, following, config.change_weight)
-    return Steadying(forward, Belief(first), following)
+    prior = prior_of(labels, config.neutral_odds, config.leave)
+    forward = forward_filter(config.stay_s, config.time_constant_s, prior, config.change_weight)
+    return Steadying(forward, Belief(prior))
 
 
 FILTER: FilterFactory = _from_config

@@ -14,7 +14,7 @@ def no_filter(belief: Belief, scores: Scores, elapsed_s: float, weight: float) -
 
 
 def _from_config(config: SmootherConfig, labels: Sequence[str]) -> Steadying:
-    return Steadying(no_filter, Belief(uniform(labels)), uniform(labels))
+    return Steadying(no_filter, Belief(uniform(labels)))
 
 
 FILTER: FilterFactory = _from_config
