@@ -59,10 +59,10 @@ MAX_FLIPS = 1.58  # a change, on the faces of the search; so that other faces st
 LEAVE, DWELL_S = (0.15, 0.25, 0.3, 0.35), (0.0, 0.2, 0.4)
 GRID: dict[str, dict[str, tuple[float, ...]]] = {
     "hmm": {
-        "change_weight": (0.0, 0.3, 0.6),
-        "time_constant_s": (0.3, 0.5),
-        "stay_s": (4.0, 8.0),
-        "enter": (0.5, 0.55, 0.6, 0.65, 0.7),
+        "change_weight": (0.0, 4.0, 7.4, 12.0),
+        "time_constant_s": (0.4, 0.52),
+        "stay_s": (3.0, 5.0),
+        "enter": (0.45, 0.5, 0.55, 0.6, 0.65),
     },
     "ema": {"time_constant_s": (0.3, 0.5, 0.8), "enter": (0.4, 0.45, 0.5, 0.55)},
     "none": {"enter": (0.65, 0.75, 0.85)},

@@ -189,29 +189,29 @@ class SmootherConfig:
         advanced=True,
     )
     time_constant_s: float = setting(
-        0.5,
+        0.52,
         "predictions within this time count as one (hmm); time constant (ema)",
         gt=0,
         le=60,
         advanced=True,
     )
     change_weight: float = setting(
-        0.3,
-        "hmm: how much a change of the predictions counts beside the predictions themselves; 0 counts repetition alone",
+        7.4,
+        "hmm: how much more a prediction counts while it differs from those before; 0: all count alike",
         ge=0,
-        le=5,
+        le=100,
         advanced=True,
     )
-    stay_s: float = setting(4.0, "hmm: mean time an expression lasts", gt=0, le=600, advanced=True)
+    stay_s: float = setting(3.0, "hmm: mean time an expression lasts", gt=0, le=600, advanced=True)
     neutral_odds: float = setting(
-        3.0,
-        "hmm: before a face was read, neutral is this many times likelier than any other label, `leave` at most",
+        3.5,
+        "hmm: before a face was read, neutral is this many times likelier than any other label",
         ge=1,
         le=100,
         advanced=True,
     )
-    enter: float = setting(0.58, "confidence at which a new label is taken", ge=0, le=1)
-    leave: float = setting(0.35, "confidence below which the label becomes unknown", ge=0, le=1)
+    enter: float = setting(0.5, "confidence at which a new label is taken", ge=0, le=1)
+    leave: float = setting(0.25, "confidence below which the label becomes unknown", ge=0, le=1)
     dwell_s: float = setting(0.0, "a label is kept at least this long", ge=0, le=60, advanced=True)
     stale_s: float = setting(
         3.0, "a face without a prediction for this long becomes unknown", gt=0, le=600, advanced=True

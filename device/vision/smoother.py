@@ -126,7 +126,8 @@ class Smoother:
             return face.emotion
         scores = face.belief.scores
         best = int(scores.argmax())
-        if classified and scores[best] >= self._config.enter:
+        likelier = scores[best] > self._steadying.start.scores[best]  # a face is not named before it was read
+        if classified and likelier and scores[best] >= self._config.enter:
             return self._labels[best]
         if face.emotion == UNKNOWN:
             return UNKNOWN

@@ -20,7 +20,7 @@ class Belief(NamedTuple):
     """What is believed of one face, and what a filter remembers of its last scores."""
 
     scores: Scores
-    recent: NDArray[np.float64] | None = None  # (K,) logarithms of the last scores, averaged; hmm only
+    recent: Scores | None = None  # the last scores, averaged; None before the first; hmm only
 
 
 Filter = Callable[[Belief, Scores, float, float], Belief]

@@ -12,50 +12,55 @@ from device.vision.filters import Belief, Filter, FilterFactory, Scores, Steadyi
 
 NEUTRAL = "neutral"
 FLOOR = 1e-3  # added to each score before it multiplies the belief: a zero could never be undone
-CHANGE_S = 0.1  # a change of the scores counts within about this time, so that one odd frame counts less
+BELOW_ENTER = 0.8  # of `enter`: a new face's belief in neutral, at most; it is not named by that alone
+RECENT_S = 0.25  # time constant of the average with which a reading is compared
+ALIKE = 0.4  # readings are alike whose scores differ by less (total variation distance, 0 to 1)
 
 
-def forward_filter(stay_s: float, time_constant_s: float, prior: Scores, change_weight: float) -> Filter:
+def forward_filter(stay_s: float, time_constant_s: float, change_weight: float) -> Filter:
     """The forward filter of a hidden Markov model (Rabiner 1989) whose states are the labels.
 
-    An expression lasts about `stay_s`. The one after it, and the first one, are drawn from the
-    prior (K,). Successive frames show almost the same face, and the network errs on them alike, so
-    they are not independent evidence. What is new in a reading is its change from the readings
-    before: its logarithm counts `change_weight` times. What is repeated counts little: the frames
-    of one `time_constant_s` together as one. (Whitening of correlated noise; Bryson & Johansen
-    1965, "Linear filtering for time-varying systems using measurements containing colored noise".)
-    Time constants also make the result independent of the frame rate. The weight of a reading is an
-    exponent of its likelihood.
+    An expression lasts about `stay_s`; the one after it may be any, equally likely. Successive
+    frames show almost the same face, and the network errs on them alike, so they are not
+    independent evidence: the frames of one `time_constant_s` together count as one. While the
+    scores differ from those of the last `RECENT_S`, the face shows something new. A frame then
+    counts 1 + `change_weight` (distance - `ALIKE`) times, but never more than one independent
+    reading. Time constants also make the result independent of the frame rate. The weight of a
+    reading is an exponent of its likelihood.
+
+    Args:
+        stay_s: seconds, above 0.
+        time_constant_s: seconds, above 0.
+        change_weight: at least 0.
     """
 
     def filtered(belief: Belief, scores: Scores, elapsed_s: float, weight: float) -> Belief:
-        count = len(prior)
-        kept = math.exp(-elapsed_s / stay_s * count / (count - 1))  # of the part that is not the prior
-        expected = kept * belief.scores + (1.0 - kept) * prior
-        logs = np.log(scores + FLOOR)
-        before = np.full(count, math.log(1.0 / count + FLOOR)) if belief.recent is None else belief.recent
-        change = -weight * math.expm1(-elapsed_s / CHANGE_S) * (logs - before)
-        evidence = weight * min(1.0, elapsed_s / time_constant_s) * logs + change_weight * change
-        return Belief(normalised(expected * np.exp(evidence - evidence.max())), before + change)
+        count = len(scores)
+        kept = math.exp(-elapsed_s / stay_s * count / (count - 1))  # of the part that is not uniform
+        expected = kept * belief.scores + (1.0 - kept) / count
+        recent = np.full(count, 1.0 / count) if belief.recent is None else belief.recent
+        distance = 0.5 * float(np.abs(scores - recent).sum())
+        counts = 1.0 + change_weight * max(0.0, distance - ALIKE)
+        evidence = weight * min(1.0, elapsed_s / time_constant_s * counts) * np.log(scores + FLOOR)
+        followed = recent - weight * math.expm1(-elapsed_s / RECENT_S) * (scores - recent)
+        return Belief(normalised(expected * np.exp(evidence - evidence.max())), followed)
 
     return filtered
 
 
-def prior_of(labels: Sequence[str], neutral_odds: float, leave: float) -> Scores:
+def prior_of(labels: Sequence[str], neutral_odds: float, highest: float) -> Scores:
     """How likely each label is before the face was read, (K,).
 
-    `neutral` is so many times likelier than any other, but at most as likely as `leave`: otherwise
-    a new face could be named before it was read.
+    `neutral` is so many times likelier than any other, but at most as likely as `highest`.
     """
-    highest = max(1.0, leave / (1.0 - leave) * (len(labels) - 1)) if leave < 1.0 else math.inf
-    odds = min(neutral_odds, highest)
+    limit = max(1.0, highest / (1.0 - highest) * (len(labels) - 1)) if highest < 1.0 else math.inf
+    odds = min(neutral_odds, limit)
     return normalised(np.array([odds if label == NEUTRAL else 1.0 for label in labels]))
 
 
 def _from_config(config: SmootherConfig, labels: Sequence[str]) -> Steadying:
-    prior = prior_of(labels, config.neutral_odds, config.leave)
-    forward = forward_filter(config.stay_s, config.time_constant_s, prior, config.change_weight)
-    return Steadying(forward, Belief(prior))
+    forward = forward_filter(config.stay_s, config.time_constant_s, config.change_weight)
+    return Steadying(forward, Belief(prior_of(labels, config.neutral_odds, BELOW_ENTER * config.enter)))
 
 
 FILTER: FilterFactory = _from_config

@@ -19,7 +19,7 @@ OLD = Path(__file__).with_name("config-b1c7e6a.yaml")  # every setting of that c
 NEW_DEFAULTS = {  # since that commit
     "camera.source",
     *("detector.kind", "detector.min_score", "detector.min_face_px"),
-    *("smoother.time_constant_s", "smoother.stay_s", "smoother.enter", "smoother.leave", "smoother.dwell_s"),
+    *("smoother.time_constant_s", "smoother.enter", "smoother.leave", "smoother.dwell_s"),
 }
 DECLARED = ["--set", "device.purpose=test", "--set", "device.jurisdiction=elsewhere"]
 

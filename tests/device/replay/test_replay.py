@@ -108,7 +108,7 @@ def test_recorded_scores_are_replayed_without_images(
     (tmp_path / "labels.csv").write_text("clip,start_s,end_s,emotion\nscores.csv,0,3,happy\nscores.csv,3,8,sad\n")
     assert main(["replay", "--labels", "labels.csv", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)["filters"]
-    assert (report["network"]["flips"], report["hmm"]["flips"], report["hmm"]["changes"]) == (12, 2, 2)
+    assert (report["network"]["flips"], report["hmm"]["flips"], report["hmm"]["changes"]) == (12, 6, 2)
     assert report["network"]["delay_p50_s"] == 0 < report["hmm"]["delay_p50_s"] < 2
     assert main(["replay", "--labels", "labels.csv"]) == 0
     first, head, *rows = capsys.readouterr().out.splitlines()

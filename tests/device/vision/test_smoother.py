@@ -26,7 +26,6 @@ from device.vision.smoother import Reading, Smoother, make_smoother
 LABELS = ("angry", "happy", "neutral")
 KINDS = ("ema", "hmm")  # the filters; "none" has a test of its own
 SEVEN = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-EQUAL = np.full(3, 1 / 3)
 LARGE = 100.0  # a face of that many pixels
 
 
@@ -174,13 +173,13 @@ def test_a_stale_face_becomes_unknown_whatever_leave_is(kind: str, leave: float)
 def test_a_belief_without_evidence_decays_as_expressions_change() -> None:
     """States that last two seconds: P(same) = 1/K + (1 - 1/K) exp(-t/stay K/(K-1))."""
     sure_of_one = Belief(np.array([1.0, 0.0, 0.0]))
-    believed = forward_filter(2.0, 0.7, EQUAL, 0.6)(sure_of_one, np.full(3, 1 / 3), 1.5, 1.0).scores
+    believed = forward_filter(2.0, 0.7, 6.0)(sure_of_one, np.full(3, 1 / 3), 1.5, 1.0).scores
     assert believed[0] == pytest.approx(1 / 3 + 2 / 3 * math.exp(-1.5 / 2 * 3 / 2))
     assert believed[1] == pytest.approx(believed[2])
 
 
 def test_a_prediction_counts_once_however_long_the_wait_was() -> None:
-    filtered = forward_filter(1e9, 0.7, EQUAL, 0.0)
+    filtered = forward_filter(1e9, 0.7, 0.0)
     scores, nothing = np.array([0.6, 0.3, 0.1]), Belief(np.full(3, 1 / 3))
     for waited_s in (0.7, 1.4, 100.0):
         wanted = (scores + FLOOR) / (scores + FLOOR).sum()
@@ -188,21 +187,26 @@ def test_a_prediction_counts_once_however_long_the_wait_was() -> None:
     assert filtered(nothing, scores, 0.35, 1.0).scores[0] < 0.6
 
 
-def test_what_is_new_in_a_reading_counts_more_than_its_repetition() -> None:
-    """A reading that goes on is evidence once; the belief must not grow sure of a doubtful one."""
-    doubtful = np.array([0.25, 0.35, 0.4])
-    once, again = (
-        [reading.scores for reading in run(smoother("hmm", time_constant_s=2.0, change_weight=weight), [doubtful] * 30)]
-        for weight in (1.0, 0.0)
+def test_a_reading_counts_more_while_it_differs_from_those_before() -> None:
+    """A change is heard soon; a doubtful reading that goes on makes the belief no surer."""
+
+    def changed(weight: float) -> float:
+        script = [sure("happy")] * 30 + [sure("angry")] * 4
+        return run(smoother("hmm", change_weight=weight), script)[-1].scores[0]
+
+    assert changed(20.0) > changed(7.0) > 0.4 > 2 * changed(0.0)
+    doubtful = [np.array([0.25, 0.35, 0.4])] * 30
+    alike, more = (
+        [reading.scores for reading in run(smoother("hmm", change_weight=weight), doubtful)] for weight in (0.0, 6.0)
     )
-    assert once[5][2] > again[5][2] + 0.02  # it counts sooner
-    assert once[-1][2] - once[9][2] < 0.06  # and then hardly grows
+    assert more == alike
 
-    def turned(weight: float) -> float:
-        script = [sure("happy")] * 30 + [sure("angry")] * 5
-        return run(smoother("hmm", change_weight=weight, time_constant_s=1.0), script)[-1].scores[0]
 
-    assert turned(1.0) > 0.6 > turned(0.0)
+def test_a_reading_counts_once_however_much_it_differs() -> None:
+    filtered, belief = forward_filter(1e9, 0.5, 1000.0), Belief(np.full(3, 1 / 3))
+    scores = np.array([0.98, 0.01, 0.01])
+    wanted = (scores + FLOOR) / (scores + FLOOR).sum()
+    assert filtered(belief, scores, 0.1, 1.0).scores == pytest.approx(wanted, abs=1e-6)
 
 
 def test_a_face_that_was_not_read_is_rather_neutral() -> None:
@@ -229,7 +233,7 @@ def test_a_neutral_face_that_is_no_longer_read_becomes_unknown(labels: tuple[str
 
 def test_a_weight_is_a_share_of_the_time_or_an_exponent_of_the_likelihood() -> None:
     scores, nothing = np.array([0.6, 0.3, 0.1]), Belief(np.full(3, 1 / 3))
-    forward, exponential = forward_filter(1e9, 0.7, EQUAL, 0.0), exponential_filter(0.7)
+    forward, exponential = forward_filter(1e9, 0.7, 0.0), exponential_filter(0.7)
     half = forward(nothing, scores, 0.35, 1.0).scores
     assert forward(nothing, scores, 0.7, 0.5).scores == pytest.approx(half, abs=1e-6)
     half = exponential(nothing, scores, 0.35, 1.0).scores
