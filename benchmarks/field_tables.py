@@ -66,7 +66,7 @@ def _heard(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
         "tracks a person": lambda chain: number(chain["tracks_per_person"]),
         "tracks of no face": lambda chain: str(chain["false_tracks"]),
         "of these, with a label": lambda chain: str(chain["false_labels"]),
-        f"events of {empty} photos without a face": lambda chain: str(chain["events_on_empty"]),
+        **({f"events of {empty} photos without a face": lambda chain: str(chain["events_on_empty"])} if empty else {}),
         f"right ({clear} clear faces)": lambda chain: percent(chain["right"]),
         "wrong": lambda chain: percent(chain["wrong"]),
         "unknown": lambda chain: percent(chain["unknown"]),
@@ -77,8 +77,7 @@ def _heard(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:
         "label changes a minute": lambda chain: number(chain["changes_per_minute"]),
     }
     for name, cell in lines.items():
-        if empty or not name.startswith("events of"):
-            yield name, *(cell(chain) for chain in chains)
+        yield name, *(cell(chain) for chain in chains)
 
 
 def _clips(rows: dict[str, Found]) -> Iterator[tuple[str, ...]]:

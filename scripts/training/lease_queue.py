@@ -146,9 +146,10 @@ def _answers(plan: Plan, teachers: tuple[str, ...]) -> Item:
 def _rows(plan: Plan) -> Item:
     out, names = plan.runs / "compare", set(plan.models)
     every = [row for study in STUDIES.values() for row in study if row.model is None]
-    rows = [row for row in every if not names or names & {row.key, row.name, row.config.study.network}]
-    if not rows:
-        raise UsageError("--models: no row has such a name; `trainer compare --list` names them.")
+    called = {row: {row.key, row.name, row.config.study.network} for row in every}
+    if unknown := sorted(names.difference(*called.values())):
+        raise UsageError(f"--models: no row is named {unknown[0]!r} here; `trainer compare --list` names them.")
+    rows = [row for row in every if not names or names & called[row]]
     chosen = (
         *(("--models", *plan.models) if plan.models else ()),
         *(() if plan.epochs is None else ("--epochs", str(plan.epochs))),

@@ -193,7 +193,7 @@ def test_small_weights_are_nearly_the_same() -> None:
         ([], "name the MINUTES"),
         (["5"], "name the data set"),
         (["nan", "--data", "toy"], "must be a number"),
-        (["5", "--data", "toy", "--models", "nonsense"], "no row has such a name"),
+        (["5", "--data", "toy", "--models", "residual/flat", "nonsense"], "no row is named 'nonsense' here"),
         (["5", "--data", "toy", "--jobs", "0"], "at least 1"),
         (["5", "--data", "nowhere.csv"], "nowhere.csv: there is no such file"),
         (["0", "--from", "nowhere"], "nowhere: there are no pieces"),
