@@ -20,7 +20,7 @@ from device.messages import UNKNOWN
 from device.vision import filters
 from device.vision.filters import Belief, FilterFactory, Scores, Steadying, normalised, uniform
 
-FADED = 1.2  # times the belief before any reading: a face that is no longer read is unknown below that
+DOUBTFUL = 1.2  # times the score of equally likely labels: a label below that means nothing
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class Smoother:
 
     A belief starts as the filter says. A label is taken at `enter`, becomes unknown below `leave`,
     and is kept for at least `dwell_s`, `unknown` included. The label of a face that is smaller than
-    `min_face_px`, or was not classified for `stale_s`, fades to unknown, whatever `leave` is.
+    `min_face_px`, or was not classified for `stale_s`, fades to unknown, whatever `leave` is. With
+    two labels one of them always has half of the belief: it is taken at 0.6 or more, so that labels
+    do not alternate. An `enter` below that of equally likely labels names every reading.
 
     Args:
         steadying: the filter that updates a belief.
@@ -62,6 +64,9 @@ class Smoother:
         self._config = config
         self._labels = tuple(labels)
         self._nothing = uniform(labels)  # the scores of a face that was not read
+        even = 1.0 / len(self._labels)
+        self._enter = config.enter if config.enter < even else max(config.enter, DOUBTFUL * even)
+        self._leave_unread = max(config.leave, DOUBTFUL * even)
         self._faces: dict[int, _Face] = {}
 
     def update(
@@ -127,13 +132,12 @@ class Smoother:
         scores = face.belief.scores
         best = int(scores.argmax())
         likelier = scores[best] > self._steadying.start.scores[best]  # a face is not named before it was read
-        if classified and likelier and scores[best] >= self._config.enter:
+        if classified and likelier and scores[best] >= self._enter:
             return self._labels[best]
         if face.emotion == UNKNOWN:
             return UNKNOWN
-        own = self._labels.index(face.emotion)
-        faded = 0.0 if classified else FADED * self._steadying.start.scores[own]
-        return UNKNOWN if scores[own] < max(self._config.leave, faded) else face.emotion
+        leave = self._config.leave if classified else self._leave_unread
+        return UNKNOWN if scores[self._labels.index(face.emotion)] < leave else face.emotion
 
     def _reading(self, face: _Face, changed: bool) -> Reading:
         scores, known = face.belief.scores, face.emotion != UNKNOWN

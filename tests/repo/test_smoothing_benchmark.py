@@ -12,12 +12,14 @@ from device.config.schema import SmootherConfig
 from device.replay.metrics import FrameScores, Recording, smoothed_labels
 
 LABELS = ("angry", "happy", "neutral")
-rows = st.lists(st.integers(0, 8), min_size=3, max_size=3).filter(lambda row: row.count(max(row)) == 1)  # no ties
+rows = st.lists(st.integers(0, 8), min_size=3, max_size=3).filter(
+    lambda row: row.count(max(row)) == 1
+)  # no ties, and no threshold below is such a score
 configs = st.builds(
     SmootherConfig,
     kind=st.just("none"),
-    enter=st.sampled_from([0.3, 0.5, 0.7]),
-    leave=st.sampled_from([0.1, 0.3]),
+    enter=st.sampled_from([0.301, 0.501, 0.701]),
+    leave=st.sampled_from([0.101, 0.301]),
     dwell_s=st.sampled_from([0.0, 0.25, 0.5]),
 )
 

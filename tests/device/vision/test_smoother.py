@@ -20,7 +20,7 @@ from device.messages import UNKNOWN
 from device.vision import filters
 from device.vision.filters import Belief
 from device.vision.filters.ema import exponential_filter
-from device.vision.filters.hmm import FLOOR, forward_filter, prior_of
+from device.vision.filters.hmm import FLOOR, MOST, RECENT_S, forward_filter, prior_of
 from device.vision.smoother import Reading, Smoother, make_smoother
 
 LABELS = ("angry", "happy", "neutral")
@@ -202,11 +202,34 @@ def test_a_reading_counts_more_while_it_differs_from_those_before() -> None:
     assert more == alike
 
 
-def test_a_reading_counts_once_however_much_it_differs() -> None:
+def test_a_reading_that_differs_counts_for_less_than_an_independent_one() -> None:
     filtered, belief = forward_filter(1e9, 0.5, 1000.0), Belief(np.full(3, 1 / 3))
     scores = np.array([0.98, 0.01, 0.01])
-    wanted = (scores + FLOOR) / (scores + FLOOR).sum()
-    assert filtered(belief, scores, 0.1, 1.0).scores == pytest.approx(wanted, abs=1e-6)
+    for waited_s, counts in ((0.1, MOST), (0.3, MOST), (0.4, 0.8), (0.5, 1.0)):
+        wanted = (scores + FLOOR) ** counts / ((scores + FLOOR) ** counts).sum()
+        assert filtered(belief, scores, waited_s, 1.0).scores == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize("fps", [5, 7, 10, 15, 30])
+@pytest.mark.parametrize("held", [0.6, 0.8, 0.95, 0.99])
+def test_one_odd_frame_changes_nothing_at_any_frame_rate(fps: float, held: float) -> None:
+    happy, odd = (
+        np.array([score if name == label else (1 - score) / 6 for name in SEVEN])
+        for label, score in (("happy", held), ("sad", 0.995))
+    )
+    script = [happy] * int(5 * fps) + [odd] + [happy] * int(2 * fps)
+    readings = run(make_smoother(SmootherConfig(), SEVEN), script, fps)
+    assert [reading.emotion for reading in readings if reading.changed] == ["happy"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_labels_that_are_almost_equally_likely_do_not_alternate(kind: str) -> None:
+    steady = make_smoother(SmootherConfig(kind=kind, time_constant_s=0.05), ("bored", "engaged"))
+    doubtful = [np.array([0.5 - bias, 0.5 + bias]) for bias in (0.03, -0.03)] * 60
+    assert not any(reading.changed for reading in run(steady, doubtful))
+    script = [np.array([0.1, 0.9])] * 30 + doubtful
+    readings = run(make_smoother(SmootherConfig(kind=kind), ("bored", "engaged")), script)
+    assert [reading.emotion for reading in readings if reading.changed] == ["engaged"]
 
 
 def test_a_face_that_was_not_read_is_rather_neutral() -> None:
@@ -284,6 +307,23 @@ def test_a_face_that_is_not_classified_keeps_its_label_until_it_is_stale(kind: s
     assert run(steady, [sure("angry")] * 45, track=1)[-1].emotion != "happy"
 
 
+@pytest.mark.parametrize("label", ["happy", "neutral"])
+def test_a_label_is_not_dropped_because_one_frame_is_not_classified(label: str) -> None:
+    steady = make_smoother(SmootherConfig(), SEVEN)
+    scores = [0.38 if name == label else 0.62 / 6 for name in SEVEN]
+    run(steady, [np.array([0.94 if name == label else 0.01 for name in SEVEN])] * 30)
+    reading = [steady.update(1, scores, 2 + n / 15, LARGE) for n in range(8)][-1]
+    assert reading.emotion == label
+    assert steady.update(1, scores, 2 + 9 / 15, 20.0).emotion == label  # too small a face
+
+
+@pytest.mark.parametrize("labels", [SEVEN, LABELS, ("bored", "engaged")])
+def test_a_face_is_not_named_by_the_prior_alone(labels: tuple[str, ...]) -> None:
+    steady = make_smoother(SmootherConfig(enter=0.1, leave=0.05), labels)
+    even = [1 / len(labels)] * len(labels)
+    assert not any(steady.update(1, even, n / 15, LARGE).changed for n in range(30))
+
+
 def test_a_face_that_was_never_classified_is_unknown() -> None:
     steady = smoother()
     reading = steady.wait(1, 0.0, LARGE)
@@ -358,12 +398,12 @@ def test_no_label_changes_within_the_dwell(
 def test_the_frame_rate_changes_nothing(config: SmootherConfig, row: list[int], one: int, other: int) -> None:
     """The belief after two seconds of one expression and two of another, at two frame rates.
 
-    (Fewer frames than one a time constant do change the forward filter: a frame counts once.)
+    (Fewer frames than two a time constant do change the forward filter: a frame counts once.)
     """
     first, second = np.array(row) / sum(row), np.array(row[::-1]) / sum(row)
 
     def belief(frames: int) -> NDArray[np.float64]:
-        fps = frames / min(config.time_constant_s, config.stay_s)
+        fps = frames / min(config.time_constant_s, config.stay_s, RECENT_S)
         steady = make_smoother(config, LABELS)
         times = [*np.arange(0, 2, 1 / fps), 2.0, *np.arange(2 + 1 / fps, 4, 1 / fps), 4.0]
         return np.array([steady.update(1, first if t <= 2 else second, float(t), LARGE).scores for t in times][-1])
