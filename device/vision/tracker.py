@@ -15,7 +15,8 @@ from device.inference.box import Box, iou_matrix
 from device.vision.detection import Detection
 
 NO_ID = 0  # of a track that is not confirmed, so that false alarms use no ids
-BUFFER = 0.75  # of a box's width and height, added on each side where faces moved too far to overlap
+BUFFER = 0.75  # of a box's width and height, at most, added on each side where faces moved too far to overlap
+BUFFER_PER_S = 3.75  # a face moves little in a short time: so much of it a second since it was last seen
 BUFFER_S = 0.5  # for so long after a face was last seen
 
 Covers = Callable[[Box], bool]  # whether a face in that box would have been found
@@ -127,22 +128,28 @@ class Tracker:
 
     def _match(self, detections: Sequence[Detection], time_s: float, covers: Covers) -> dict[int, int]:
         """Index of track -> index of detection."""
-        matched = self._overlapping(detections, list(range(len(self._tracks))), list(range(len(detections))))
+        everyone = dict.fromkeys(range(len(self._tracks)), 0.0)
+        matched = self._overlapping(detections, everyone, list(range(len(detections))))
         missed = [t for t, track in enumerate(self._tracks) if t not in matched and covers(track.box)]
-        jumped = [t for t in missed if self._may_jump(self._tracks[t], time_s)]
+        unseen_s = {t: time_s - self._tracks[t].last_s for t in missed if self._may_jump(self._tracks[t], time_s)}
+        jumped = {t: min(BUFFER, BUFFER_PER_S * elapsed_s) for t, elapsed_s in unseen_s.items()}
         left = sorted(set(range(len(detections))) - set(matched.values()))
-        return matched | self._overlapping(detections, jumped, left, BUFFER)
+        return matched | self._overlapping(detections, jumped, left)
 
     def _may_jump(self, track: Track, time_s: float) -> bool:
         return time_s - track.last_s <= BUFFER_S and self._is_face(track) is not Verdict.OTHER
 
     def _overlapping(
-        self, detections: Sequence[Detection], tracks: list[int], found: list[int], buffer: float = 0.0
+        self, detections: Sequence[Detection], buffers: dict[int, float], found: list[int]
     ) -> dict[int, int]:
-        """The same, of some tracks and detections: confirmed tracks first, then by best overlap."""
-        places = [self._tracks[t].box.enlarged(buffer) for t in tracks]
-        ious = iou_matrix(places, [detections[d].box.enlarged(buffer) for d in found])
-        pairs = [(tracks[i], found[j], float(ious[i, j])) for i, j in np.argwhere(ious >= self._config.min_iou)]
+        """The same, of tracks and their buffers: confirmed tracks first, then by best overlap."""
+        pairs: list[tuple[int, int, float]] = []
+        for buffer in set(buffers.values()):
+            tracks = [t for t, its_own in buffers.items() if its_own == buffer]
+            places = [self._tracks[t].box.enlarged(buffer) for t in tracks]
+            ious = iou_matrix(places, [detections[d].box.enlarged(buffer) for d in found])
+            near = np.argwhere(ious >= self._config.min_iou)
+            pairs += [(tracks[i], found[j], float(ious[i, j])) for i, j in near]
         matched: dict[int, int] = {}
         taken: set[int] = set()
         for t, d, _ in sorted(pairs, key=lambda pair: self._rank(pair, detections)):

@@ -45,8 +45,20 @@ def test_a_moving_face_keeps_its_id() -> None:
 
 
 def test_a_face_that_jumps_by_its_own_width_keeps_its_id() -> None:
-    updates = follow(Tracker(CONFIG), [[face()]] * 3 + [[face(x=160)], [face(x=220)]])
-    assert [track.id for update in updates[2:] for track in update.live] == [1, 1, 1]
+    tracker = Tracker(CONFIG)
+    follow(tracker, [[face()]] * 3)
+    updates = [tracker.update([face(x=160)], 0.4), tracker.update([face(x=220)], 0.6)]
+    assert [track.id for update in updates for track in update.live] == [1, 1]
+
+
+def test_a_face_does_not_jump_in_no_time() -> None:
+    """One face is missed on the frame on which another appears beside it."""
+    tracker = Tracker(CONFIG)
+    follow(tracker, [[face()]] * 3)
+    times = [0.2 + (n + 1) / 30 for n in range(4)]
+    frames = [[face(x=160)], *[[face(), face(x=160)]] * 3]
+    updates = [tracker.update(found, time_s) for found, time_s in zip(frames, times, strict=True)]
+    assert {track.box.x: track.id for track in updates[-1].live} == {100: 1, 160: 2}
 
 
 def test_a_face_far_away_is_another_person() -> None:
