@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from device.config.schema import DeviceConfig
 from device.errors import StateError
@@ -18,17 +18,18 @@ from device.standard_streams import discard_output, unwritable
 
 
 class JsonLinesPublisher:
-    """Prints events, one JSON object a line, and nothing else. `seq` counts from 1 in each run.
+    """Prints events, one JSON object a line, and nothing else.
 
     Args:
         device: the device's id, which each event names.
+        seq: numbers of the events; default: from 1.
     """
 
     remote = None
 
-    def __init__(self, device: str | None = None) -> None:
+    def __init__(self, device: str | None = None, seq: Iterator[int] | None = None) -> None:
         self._device = device
-        self._seq = itertools.count(1)
+        self._seq = itertools.count(1) if seq is None else seq
 
     def publish(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
         """Print the events.

@@ -6,7 +6,7 @@ uses the connection. So a slow or absent broker never blocks the main loop.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from device.config import usage_policy
 from device.config.schema import DeviceConfig
@@ -18,7 +18,11 @@ from device.publishing.protocols import Publisher
 
 
 def open_publisher(
-    config: DeviceConfig, model: ModelInfo, update: ModelUpdate | None = None, commands: Collection[str] = ()
+    config: DeviceConfig,
+    model: ModelInfo,
+    update: ModelUpdate | None = None,
+    commands: Collection[str] = (),
+    seq: Iterator[int] | None = None,
 ) -> Publisher:
     """The publisher that the settings ask for.
 
@@ -27,6 +31,7 @@ def open_publisher(
         model: the network, as `status` describes it.
         update: result of the last model installation.
         commands: verbs that are accepted over MQTT, beside `status`.
+        seq: numbers of events that are printed; default: from 1.
 
     Raises:
         BrokerError: there is no broker at device.mqtt.host, or it refuses the connection.
@@ -38,5 +43,5 @@ def open_publisher(
     return (
         SummaryLinesPublisher(config, model)
         if usage_policy.aggregate(config)
-        else JsonLinesPublisher(device_id(config))
+        else JsonLinesPublisher(device_id(config), seq)
     )

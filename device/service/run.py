@@ -20,6 +20,7 @@ from device.mqtt.topics import Topics
 from device.publishing.publisher import open_publisher
 from device.service.command_handler import COMMANDS
 from device.service.config_reload import ConfigReloader
+from device.service.numbering import Numbering
 from device.service.session import Session, Watch
 from device.service.signals import Signals, StoppedError
 from device.service.systemd import Notifier
@@ -52,27 +53,31 @@ def run(config: DeviceConfig, watch: Watch | None = None, reread: Callable[[], D
         log.info("%s.", note)
     notifier = Notifier.from_environment()
     reloader = ConfigReloader(config, reread, _check)
+    numbering = Numbering()
     with Signals(can_reread=reread is not None) as signals:
         while True:
             try:
-                if not _run_session(reloader, signals, notifier, watch):
+                if not _run_session(reloader, signals, notifier, numbering, watch):
                     return 0
             except Exception as error:  # of any kind, if the settings have changed: the old ones did work
                 if signals.stop or not reloader.fall_back(error):
                     raise
 
 
-def _run_session(reloader: ConfigReloader, signals: Signals, notifier: Notifier, watch: Watch | None) -> bool:
+def _run_session(
+    reloader: ConfigReloader, signals: Signals, notifier: Notifier, numbering: Numbering, watch: Watch | None
+) -> bool:
     """Run one session; returns whether another one follows."""
     config = reloader.config
     with Trial(config) as trial:
         try:
             with signals.interruptible():
                 pipeline = from_config(config, trial.path)
-                publisher = open_publisher(config, _model_info(trial.path), trial.update, tuple(COMMANDS))
+                model = _model_info(trial.path)
+                publisher = open_publisher(config, model, trial.update, tuple(COMMANDS), numbering.seq)
         except StoppedError:
             return False
-        session = Session(reloader, pipeline, publisher, trial, notifier, watch)
+        session = Session(reloader, pipeline, publisher, trial, notifier, numbering, watch)
         session.run(signals)
         return session.replaced
 

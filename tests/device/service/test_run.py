@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Memory:
 
     def __init__(self, asked: dict[int, list[Request]] | None = None, connected: bool = True) -> None:
         self.said: list[str] = []  # events by type, camera states, answers by verb
+        self.tracks: set[int] = set()
         self.answers: dict[Request, tuple[dict[str, Any] | None, str | None]] = {}
         self.troubles: list[str | None] = []
         self.updates: list[ModelUpdate | None] = []
@@ -49,6 +50,7 @@ class Memory:
 
     def publish(self, events: Sequence[EmotionEvent], faces: Sequence[TrackState]) -> None:
         self.said += [event.type for event in events]
+        self.tracks |= {event.track for event in events} | {face.track for face in faces}
 
     def report(self, report: Report) -> None:
         match report:
@@ -96,7 +98,13 @@ def memories(monkeypatch: pytest.MonkeyPatch) -> list[Memory]:
     lives: list[Memory] = []
     left: list[Memory] = []
 
-    def opened(config: DeviceConfig, model: ModelInfo, update: ModelUpdate | None, commands: Collection[str]) -> Memory:
+    def opened(
+        config: DeviceConfig,
+        model: ModelInfo,
+        update: ModelUpdate | None,
+        commands: Collection[str],
+        seq: Iterator[int],
+    ) -> Memory:
         left[:] = left or list(lives)
         return left.pop(0)
 
@@ -223,6 +231,34 @@ def test_other_settings_begin_another_life(config: DeviceConfig, memories: list[
     assert run.run(config, signalling(signal.SIGHUP, 20), lambda: other) == 0
     assert memories[0].said[-2:] == ["end", "stopped"] and memories[0].closed
     assert memories[1].said[-2:] == ["end", "ended"] and memories[1].troubles == []
+
+
+@pytest.mark.usefixtures("no_terminal")
+def test_the_track_ids_go_on_with_other_settings(config: DeviceConfig, memories: list[Memory]) -> None:
+    memories += [Memory(), Memory(), Memory()]
+    others = [dataclasses.replace(config, purpose_note=note) for note in ("second", "third")]
+    watched: set[int] = set()
+    hang_up = [signalling(signal.SIGHUP, frame) for frame in (20, 21)]
+
+    def watch(observation: Observation) -> None:
+        watched.update(face.track.id for face in observation.faces)
+        for signal_once in hang_up:
+            signal_once(observation)
+
+    assert run.run(config, watch, lambda: others.pop(0)) == 0
+    assert [memory.tracks for memory in memories] == [{1}, {2}, {3}]
+    assert watched == {1, 2, 3}
+
+
+@pytest.mark.usefixtures("no_terminal")
+def test_the_numbers_of_printed_events_go_on_with_other_settings(
+    config: DeviceConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = dataclasses.replace(config, purpose_note="another")
+    assert run.run(config, signalling(signal.SIGHUP, 20), lambda: other) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
+    assert [line["track"] for line in lines if line["type"] == "start"] == [1, 2]
 
 
 @pytest.mark.usefixtures("no_terminal")
