@@ -13,7 +13,7 @@ class DetectorConfig:
 
     kind: str = setting(
         "yunet",
-        "yunet finds faces from 24 px; blazeface costs a third and needs larger ones; haar is OpenCV's",
+        "yunet finds faces from 24 px; blazeface costs 0.7 times as much and needs larger ones; haar is OpenCV's",
         choices=module_names("vision", "detectors"),
     )
     range: str = setting(
@@ -123,7 +123,7 @@ class ModelConfig:
     )
     bundled: str = setting(
         "accurate",
-        "which bundled one: accurate, or fast, which costs a quarter of the arithmetic and is for a Pi Zero 2 W",
+        "which bundled one: accurate, or fast, which needs 29 % of the arithmetic and is for a Pi Zero 2 W",
         choices=("accurate", "fast"),
     )
     public_keys: tuple[str, ...] = setting(
@@ -211,7 +211,7 @@ class SmootherConfig:
         advanced=True,
     )
     enter: float = setting(0.5, "confidence at which a new label is taken", ge=0, le=1)
-    leave: float = setting(0.25, "confidence below which the label becomes unknown", ge=0, le=1)
+    leave: float = setting(0.25, "confidence below which the label becomes unknown; at most `enter`", ge=0, le=1)
     dwell_s: float = setting(0.0, "a label is kept at least this long", ge=0, le=60, advanced=True)
     stale_s: float = setting(
         3.0, "a face without a prediction for this long becomes unknown", gt=0, le=600, advanced=True

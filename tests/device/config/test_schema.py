@@ -12,6 +12,7 @@ import pytest
 from device.config.loader import keys, load, section, setting
 from device.config.schema import DeviceConfig, TrackerConfig, load_config
 from device.config.yaml_writer import render
+from device.inference import PROFILES, read_card
 from scripts.docs.config_yaml import CONFIG, PAGE, current, current_page
 from scripts.docs.configuration import page
 
@@ -72,6 +73,13 @@ def test_a_new_setting_is_one_line_in_one_dataclass() -> None:
 def test_an_advanced_setting_that_was_changed_is_written() -> None:
     text = render({"device": load_config(overrides=["device.tracker.lost_s=2"])})
     assert "lost_s: 2.0" in text and "min_iou" not in text
+
+
+def test_the_share_of_the_fast_model_is_that_of_the_cards() -> None:
+    accurate, fast = (read_card(PROFILES[name]).macs for name in ("accurate", "fast"))
+    share = f"{100 * fast / accurate:.0f} % of the arithmetic"
+    assert share in page({"device": DeviceConfig})
+    assert share in (CONFIG.parent / "README.md").read_text(encoding="utf-8")
 
 
 def test_config_yaml_shows_the_defaults_of_the_device() -> None:
