@@ -12,6 +12,7 @@ from device.errors import ConfigError
 from device.messages import Answer, EmotionEvent, Health, Request, Status, Summary, TrackState
 
 ONLINE, OFFLINE = "online", "offline"
+SWITCH_VERB, SWITCH_ON, SWITCH_OFF = "camera", "on", "off"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Message:
 class Channel:
     """One topic under `<base>/<device>/`.
 
-    `payload` is the dataclass whose JSON is sent there, or the allowed words.
+    `payload` is the dataclass whose JSON is sent there, or the allowed words; str is any text.
     """
 
     name: str
@@ -77,8 +78,25 @@ REQUEST = Channel(
     "Something to do: pause, resume, selftest or status. A retained one is passed over.",
     subscribed=True,
 )
+SWITCH = Channel(
+    "cameraSwitch",
+    REQUEST.address.format(verb=SWITCH_VERB),
+    (SWITCH_ON, SWITCH_OFF),
+    1,
+    False,
+    "Home Assistant's switch: `on` is resume, `off` is pause, and is answered as such.",
+    subscribed=True,
+)
 RESPONSE = Channel("response", "cmd/response/{verb}", Answer, 1, False, "What came of a request.")
-CHANNELS = (AVAILABILITY, STATUS, EVENTS, TRACK_STATE, SUMMARY, HEALTH, REQUEST, RESPONSE)
+SELFTEST = Channel(
+    "selftest",
+    "selftest",
+    str,
+    1,
+    False,
+    "A random text of the self-test, which subscribes to see whether the broker delivers it.",
+)
+CHANNELS = (AVAILABILITY, STATUS, EVENTS, TRACK_STATE, SUMMARY, HEALTH, REQUEST, SWITCH, RESPONSE, SELFTEST)
 
 
 class Topics:

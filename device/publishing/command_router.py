@@ -12,9 +12,8 @@ from typing import Any
 
 from device.messages import Answer
 from device.mqtt.connection import MessageReceived
-from device.mqtt.topics import RESPONSE, Message, Topics
+from device.mqtt.topics import RESPONSE, SWITCH_OFF, SWITCH_ON, SWITCH_VERB, Message, Topics
 from device.publishing.command_inbox import CommandInbox, Request, response_verb
-from device.publishing.home_assistant_entities import SWITCH_OFF, SWITCH_ON, SWITCH_VERB
 from device.publishing.rate_limit import RateLimit
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,8 @@ from typing import Any, get_args
 from device.config import usage_policy
 from device.config.schema import DeviceConfig
 from device.messages import UNKNOWN, AlertKind
-from device.mqtt.topics import EVENTS, HEALTH, REQUEST, STATUS, SUMMARY, Topics
+from device.mqtt.topics import EVENTS, HEALTH, STATUS, SUMMARY, SWITCH, SWITCH_OFF, SWITCH_ON, Topics
 
-SWITCH_VERB, SWITCH_ON, SWITCH_OFF = "camera", "on", "off"
 NOBODY = "nobody"
 
 # The most frequent emotion; alphabetical order decides a tie.
@@ -81,14 +80,14 @@ def _switch(topics: Topics) -> dict[str, dict[str, Any]]:
             "platform": "switch",
             "name": "Camera",
             "icon": "mdi:cctv",
-            "command_topic": topics.of(REQUEST, verb=SWITCH_VERB),
+            "command_topic": topics.of(SWITCH),
             "payload_on": SWITCH_ON,
             "payload_off": SWITCH_OFF,
             "state_topic": topics.of(STATUS),
             "value_template": "{{ 'OFF' if value_json.camera == 'paused' else 'ON' }}",
             "state_on": "ON",
             "state_off": "OFF",
-            "qos": REQUEST.qos,
+            "qos": SWITCH.qos,
         }
     }
 

@@ -31,7 +31,7 @@ from device.inference.model_card import digest
 from device.messages import Stage
 from device.model_registry.registry import model_path, require_gates
 from device.mqtt.connection import Acknowledged, ConnectionLost, MessageReceived, SubscribeRefused, connect
-from device.mqtt.topics import Message, Topics
+from device.mqtt.topics import SELFTEST, Message, Topics
 from device.selftest.timing import measure
 from device.vision.detector import open_detector
 
@@ -160,7 +160,7 @@ def check_mqtt(context: Context) -> str:
     if mqtt.host is None:
         raise NotApplicableError("device.mqtt.host is null, events are printed")
     topics, nonce = Topics(context.config), uuid.uuid4().hex
-    message = Message(f"{topics.root}/selftest", nonce, qos=1)
+    message = topics.message(SELFTEST, nonce)
     inbox: Inbox = queue.SimpleQueue()
     # Client ids of our own: with the device's id, the broker would disconnect a running device.
     subscriber = connect(mqtt, f"{topics.device}-subscriber-{nonce[:8]}", message, inbox.put)

@@ -161,6 +161,8 @@ def _channel(channel: Channel) -> dict[str, Any]:
 def _message(channel: Channel) -> dict[str, Any]:
     if isinstance(channel.payload, tuple):
         return {"contentType": "text/plain", "payload": {"type": "string", "enum": list(channel.payload)}}
+    if channel.payload is str:
+        return {"contentType": "text/plain", "payload": {"type": "string"}}
     return {"payload": {"$ref": f"#/components/schemas/{channel.payload.__name__}"}}
 
 

@@ -219,7 +219,7 @@ def test_events_md_documents_every_topic_with_a_real_payload(channel: Channel) -
     assert row in EVENTS_MD
     section = EVENTS_MD.partition(f"\n## `{address}`\n")[2].partition("\n## ")[0]
     assert section
-    if isinstance(channel.payload, type):
+    if isinstance(channel.payload, type) and dataclasses.is_dataclass(channel.payload):
         (example,) = re.findall(r"```json\n(.*?)```", section, flags=re.DOTALL)
         check(channel.payload.__name__, json.loads(example))
         assert json.loads(example).keys() == SCHEMA["$defs"][channel.payload.__name__]["properties"].keys()

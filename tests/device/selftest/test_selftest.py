@@ -11,6 +11,7 @@ import pytest
 
 from device.inference.classifier import PROFILES, Classifier
 from device.inference.golden import MAX_STEPS, Golden, measure, path_of
+from device.mqtt.topics import CHANNELS, SELFTEST
 from tests.support.broker import Listener, Mosquitto, needs_mosquitto, retained
 from tests.support.command import device
 from tests.support.tiny_models import write_tiny
@@ -149,7 +150,8 @@ def test_the_round_trip_uses_only_its_own_topic_and_retains_nothing(
         ]
         code, checks, _ = selftest(tmp_path, model, "--no-camera", *where)
         assert code == 0 and "round trip" in checks["mqtt"]["detail"] and not checks["mqtt"].get("skipped")
-        assert {message.topic for message in listener.heard} == {"emotion/pi/selftest"}
+        assert {message.topic for message in listener.heard} == {f"emotion/pi/{SELFTEST.address}"}
+        assert SELFTEST in CHANNELS, "docs/events.md has it"
     assert retained(broker.port, "emotion/#") == {}
 
 
