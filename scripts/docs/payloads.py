@@ -1,6 +1,6 @@
 """Write the payloads of docs/events.md from a real run of the demo.
 
-Run it when there is a new model: .venv/bin/python scripts/docs/payloads.py [MODEL]
+Run it when there is a new model or new defaults: .venv/bin/python scripts/docs/payloads.py [MODEL]
 """
 
 from __future__ import annotations

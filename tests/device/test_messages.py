@@ -11,6 +11,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from device.inference import BUNDLED, digest
 from device.inference.box import Box
 from device.message_json import to_json
 from device.messages import (
@@ -223,3 +224,8 @@ def test_events_md_documents_every_topic_with_a_real_payload(channel: Channel) -
         (example,) = re.findall(r"```json\n(.*?)```", section, flags=re.DOTALL)
         check(channel.payload.__name__, json.loads(example))
         assert json.loads(example).keys() == SCHEMA["$defs"][channel.payload.__name__]["properties"].keys()
+
+
+def test_the_payloads_of_events_md_are_of_the_bundled_model() -> None:
+    (example,) = re.findall(r"\n## `status`\n\n```json\n(.*?)```", EVENTS_MD, flags=re.DOTALL)
+    assert json.loads(example)["model"]["digest"] == digest(BUNDLED), "run: .venv/bin/python scripts/docs/payloads.py"
