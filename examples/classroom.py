@@ -2,6 +2,8 @@
 
     python examples/classroom.py --broker broker.local --topic emotion/classroom-3 > lesson.csv
 
+`--broker` takes HOST[:PORT]. The default port is 1883; 8883 means TLS.
+
 It reads `summary`, which a device publishes also where only groups are allowed. Mood is the
 positive less the negative valence, -1 to 1. Attention is the mean of `facing`, 0 to 1.
 """

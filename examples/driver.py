@@ -2,6 +2,8 @@
 
     python examples/driver.py --broker broker.local --topic emotion/car --webhook http://localhost/alert
 
+`--broker` takes HOST[:PORT]. The default port is 1883; 8883 means TLS.
+
 Eyes and head need `device.attention.enabled: true` on the device. Without it only expressions are
 known; then it says so, and alerts when somebody looks angry or afraid for long. An expression tells
 nothing of drowsiness. This is an example, and no certified safety system.

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
 LOST, END = "lost", "end"  # in place of a channel: the connection is gone; Ctrl-C
 
@@ -68,6 +69,7 @@ def listen(broker: tuple[str, int], topic: str, channels: list[str], tick_s: flo
     The channel is "" if no message came for `tick_s`, LOST when the connection is lost, and END.
     """
     inbox: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+    where = f"{broker[0]}:{broker[1]}"
     filters = [(f"{topic}/{channel}", 1) for channel in channels]
     client = Client(CallbackAPIVersion.VERSION2)
     client.username_pw_set(os.environ.get("MQTT_USER"), os.environ.get("MQTT_PASSWORD"))
@@ -75,12 +77,15 @@ def listen(broker: tuple[str, int], topic: str, channels: list[str], tick_s: flo
         client.tls_set()  # SSL_CERT_FILE names the certificate of a broker's own authority
 
     @client.connect_callback()
-    def connected(client: Client, _data: object, _flags: object, reason: object, _properties: object) -> None:
-        say(f"broker: {reason}")
+    def connected(client: Client, _data: object, _flags: object, reason: ReasonCode, _properties: object) -> None:
+        if reason.is_failure:
+            say(f"broker: {where} refuses the connection: {reason}; trying again")
+            return
+        say(f"connected to {where}")
         client.subscribe(filters)  # again on each connection
 
     client.on_subscribe = lambda *_: say(f"listening to {topic}")
-    client.on_connect_fail = lambda *_: say(f"broker: {broker[0]} cannot be reached; trying again")
+    client.on_connect_fail = lambda *_: say(f"broker: {where} cannot be reached; trying again")
     client.on_disconnect = lambda *_: inbox.put((LOST, b""))
     client.on_message = lambda _, _data, message: inbox.put((message.topic[len(topic) + 1 :], bytes(message.payload)))
     client.connect_async(*broker)

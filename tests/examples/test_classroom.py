@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -75,12 +76,24 @@ def test_without_attention_its_cell_is_empty_and_no_alert_is_raised(mosquitto: M
 
 
 def test_it_comes_back_to_a_broker_that_was_away(mosquitto: Mosquitto) -> None:
-    with Example("classroom.py", "--broker", f"127.0.0.1:{mosquitto.port}") as example:
+    where = f"127.0.0.1:{mosquitto.port}"
+    with Example("classroom.py", "--broker", where) as example:
+        assert example.read_line("") == f"connected to {where}\n"
         example.read_line("listening to")
         mosquitto.stop()
-        example.read_line("cannot be reached; trying again")
+        example.read_line(f"{where} cannot be reached; trying again")
         mosquitto.start()
         example.read_line("listening to")
+
+
+def test_a_broker_that_refuses_is_told(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path, extra="allow_anonymous false").start()
+    try:
+        where = f"127.0.0.1:{broker.port}"
+        with Example("classroom.py", "--broker", where) as example:
+            assert example.read_line("") == f"broker: {where} refuses the connection: Not authorized; trying again\n"
+    finally:
+        broker.stop()
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/no", "nonsense"])
