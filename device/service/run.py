@@ -6,9 +6,11 @@ process. If a session fails with a changed config, the next one uses the old con
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from device.config import usage_policy
 from device.config.schema import DeviceConfig
@@ -20,7 +22,6 @@ from device.mqtt.topics import Topics
 from device.publishing.publisher import open_publisher
 from device.service.command_handler import COMMANDS
 from device.service.config_reload import ConfigReloader
-from device.service.numbering import Numbering
 from device.service.session import Session, Watch
 from device.service.signals import Signals, StoppedError
 from device.service.systemd import Notifier
@@ -28,6 +29,13 @@ from device.standard_streams import log_to_stderr
 from device.vision.pipeline import from_config
 
 log = logging.getLogger(__name__)
+
+
+class Counters(NamedTuple):
+    """What goes on from one session to the next."""
+
+    track_ids: Iterator[int]
+    seq: Iterator[int]  # of events that are printed; over MQTT the outbox numbers them
 
 
 def run(config: DeviceConfig, watch: Watch | None = None, reread: Callable[[], DeviceConfig] | None = None) -> int:
@@ -53,11 +61,11 @@ def run(config: DeviceConfig, watch: Watch | None = None, reread: Callable[[], D
         log.info("%s.", note)
     notifier = Notifier.from_environment()
     reloader = ConfigReloader(config, reread, _check)
-    numbering = Numbering()
+    counters = Counters(itertools.count(1), itertools.count(1))
     with Signals(can_reread=reread is not None) as signals:
         while True:
             try:
-                if not _run_session(reloader, signals, notifier, numbering, watch):
+                if not _run_session(reloader, signals, notifier, counters, watch):
                     return 0
             except Exception as error:  # of any kind, if the settings have changed: the old ones did work
                 if signals.stop or not reloader.fall_back(error):
@@ -65,19 +73,19 @@ def run(config: DeviceConfig, watch: Watch | None = None, reread: Callable[[], D
 
 
 def _run_session(
-    reloader: ConfigReloader, signals: Signals, notifier: Notifier, numbering: Numbering, watch: Watch | None
+    reloader: ConfigReloader, signals: Signals, notifier: Notifier, counters: Counters, watch: Watch | None
 ) -> bool:
     """Run one session; returns whether another one follows."""
     config = reloader.config
     with Trial(config) as trial:
         try:
             with signals.interruptible():
-                pipeline = from_config(config, trial.path)
+                pipeline = from_config(config, trial.path, track_ids=counters.track_ids)
                 model = _model_info(trial.path)
-                publisher = open_publisher(config, model, trial.update, tuple(COMMANDS), numbering.seq)
+                publisher = open_publisher(config, model, trial.update, tuple(COMMANDS), counters.seq)
         except StoppedError:
             return False
-        session = Session(reloader, pipeline, publisher, trial, notifier, numbering, watch)
+        session = Session(reloader, pipeline, publisher, trial, notifier, watch)
         session.run(signals)
         return session.replaced
 

@@ -20,7 +20,6 @@ from device.publishing.reports import CameraReport, ConfigReport, ModelReport, P
 from device.service.command_handler import CommandHandler
 from device.service.config_reload import ConfigReloader
 from device.service.frame_rate import FrameRate
-from device.service.numbering import Numbering
 from device.service.pause import Pause
 from device.service.prometheus import serving
 from device.service.signals import Signals
@@ -54,7 +53,6 @@ class Session:
         publisher: sends the results.
         trial: the model in force; an installation may replace it.
         notifier: systemd.
-        numbering: goes on from the session before.
         watch: called with every observation after it was published.
     """
 
@@ -65,7 +63,6 @@ class Session:
         publisher: Publisher,
         trial: Trial,
         notifier: Notifier,
-        numbering: Numbering,
         watch: Watch | None = None,
     ) -> None:
         self._reloader = reloader
@@ -76,8 +73,6 @@ class Session:
         self._remote = publisher.remote
         self._trial = trial
         self._notifier = notifier
-        self._numbering = numbering
-        numbering.begin_session()
         self._watch = watch
         self._state = SessionState.STARTING
         self._camera_report = CameraReport("starting")  # the last one sent
@@ -173,7 +168,7 @@ class Session:
         timings = self._pipeline.timings
         if self._last_frame_s is not None:
             timings.add("capture", time.monotonic() - self._last_frame_s)
-        observation = self._numbering.observation(self._pipeline.process(frame))
+        observation = self._pipeline.process(frame)
         with timings.measure("publish"):
             self._publisher.publish(observation.events, observation.states())
         self._has_events |= bool(observation.events)
@@ -184,7 +179,7 @@ class Session:
         self._state = SessionState.OBSERVING
 
     def _end_tracks(self) -> None:
-        self._publisher.publish(self._numbering.events(self._pipeline.finish()), [])
+        self._publisher.publish(self._pipeline.finish(), [])
         if self._state is SessionState.OBSERVING:
             self._state = SessionState.NO_TRACKS
 

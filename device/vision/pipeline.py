@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from device.vision.smoother import Reading, Smoother, make_smoother
 from device.vision.tile_scheduler import ScanResult, TileScheduler
 from device.vision.time_budget import Budget, Clock
 from device.vision.timings import StageTimings
-from device.vision.tracker import Track, Tracker
+from device.vision.tracker import Track, Tracker, always_face
 
 
 class Pipeline:
@@ -212,12 +213,18 @@ class Pipeline:
         )
 
 
-def from_config(config: DeviceConfig, model: Path | None = None, clock: Clock = time.perf_counter) -> Pipeline:
+def from_config(
+    config: DeviceConfig,
+    model: Path | None = None,
+    clock: Clock = time.perf_counter,
+    track_ids: Iterator[int] | None = None,
+) -> Pipeline:
     """The pipeline that the settings describe.
 
     Args:
         model: the .tflite; None takes the active one.
         clock: of the time budget.
+        track_ids: of the next tracks; default: from 1.
 
     Raises:
         ModelError: a model cannot be loaded, its card is not supported, or it failed gates.
@@ -231,7 +238,7 @@ def from_config(config: DeviceConfig, model: Path | None = None, clock: Clock = 
     budget = Budget(config.pipeline, clock)
     attention = AttentionReader(config.attention) if config.attention.enabled else None
     checker = _checker(config, budget, attention) if config.face_check.enabled else None
-    tracker = Tracker(config.tracker) if checker is None else Tracker(config.tracker, checker.verdict)
+    tracker = Tracker(config.tracker, always_face if checker is None else checker.verdict, track_ids)
     detector, interval_s = open_detector(config.detector), config.detector.interval_s
     ignore, reading = config.detector.ignore, config.reading
     return Pipeline(detector, tracker, classifier, smoother, budget, interval_s, checker, ignore, reading, attention)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -50,6 +51,11 @@ class Verdict(Enum):
 IsFace = Callable[[Track], Verdict]
 
 
+def always_face(track: Track) -> Verdict:
+    """Every track is a face."""
+    return Verdict.FACE
+
+
 class TrackUpdate(NamedTuple):
     """The changes of one frame."""
 
@@ -73,13 +79,14 @@ class Tracker:
     Args:
         config: thresholds.
         is_face: the judge of every track; default: all are faces.
+        ids: of the tracks to come; default: from 1.
     """
 
-    def __init__(self, config: TrackerConfig, is_face: IsFace = lambda track: Verdict.FACE) -> None:
+    def __init__(self, config: TrackerConfig, is_face: IsFace = always_face, ids: Iterator[int] | None = None) -> None:
         self._config = config
         self._is_face = is_face
         self._tracks: list[Track] = []
-        self._next_id = 1
+        self._ids = itertools.count(1) if ids is None else ids
         self._next_key = 1
 
     def update(
@@ -179,8 +186,7 @@ class Tracker:
             return track
         if self._is_face(track) is not Verdict.FACE:
             return track
-        self._next_id += 1
-        return dataclasses.replace(track, id=self._next_id - 1)
+        return dataclasses.replace(track, id=next(self._ids))
 
 
 def _found(track: Track, face: Detection, time_s: float) -> Track:
