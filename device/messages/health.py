@@ -76,7 +76,11 @@ class Health(JsonMessage):
         ge=0,
         default=None,
     )
-    frames: int = documented("frames processed since the process started", ge=0, counter=True)
+    frames: int = documented(
+        "frames processed since the process started; from 0 again after a change of settings or model",
+        ge=0,
+        counter=True,
+    )
     skipped: int = documented("frames that the device had no time to process", ge=0, counter=True)
     last_frame_age_s: float | None = documented(
         "time since the last frame was processed; null before the first", digits=1, ge=0
