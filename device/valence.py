@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from device.message_json import documented
 
@@ -45,3 +45,11 @@ class Valence:
         for label, score in scores.items():
             shares[SIGNS[label.lower()]] += score
         return cls(**shares)
+
+
+def mean_valence(valences: Sequence[Valence | None], min_faces: int = 1) -> Valence | None:
+    """The mean over the faces that have one; None if these are fewer than `min_faces`."""
+    known = [valence for valence in valences if valence is not None]
+    if len(known) < max(1, min_faces):
+        return None
+    return Valence(**{sign: sum(getattr(each, sign) for each in known) / len(known) for sign in get_args(Sign)})

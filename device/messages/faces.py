@@ -92,7 +92,10 @@ class Summary(JsonMessage):
     mean_scores: dict[str, float] | None = documented(
         "mean score of each label over all faces; null if there is no face", ge=0, le=1
     )
-    valence: Valence | None = documented("mean valence over all faces; null if there is none", default=None)
+    valence: Valence | None = documented(
+        "mean valence over the faces whose emotion is not unknown; null if there are none, or too few of a group",
+        default=None,
+    )
     device: str | None = documented("id of the device, as in the topics; null where it has none", default=None)
     attention: GroupAttention | None = documented(
         "attention of all faces together; null if off, or if of too few faces it is known", default=None

@@ -11,14 +11,14 @@ from device.config import usage_policy
 from device.config.schema import DeviceConfig, ReportConfig
 from device.messages import UNKNOWN, AttentionState, Summary, TrackState
 from device.mqtt.topics import SUMMARY, TRACK_STATE, Message, Topics
-from device.valence import Valence
+from device.valence import mean_valence
 
 
 class FaceStatePublisher:
     """Builds the messages that are due after each frame; knows nothing of connections.
 
     Attributes:
-        min_measured: a mean of attention over fewer faces is not published.
+        min_measured: a mean of attention or valence over fewer faces is not published.
 
     Args:
         topics: where the messages go.
@@ -79,6 +79,7 @@ class FaceStatePublisher:
         """All faces in view, as of the last frame."""
         faces = list(self._faces.values())
         counts = Counter(face.emotion for face in faces)
+        named = [face.valence for face in faces if face.emotion != UNKNOWN]
         mean = (
             {label: sum(face.scores[label] for face in faces) / len(faces) for label in self._labels} if faces else None
         )
@@ -87,7 +88,7 @@ class FaceStatePublisher:
             faces=len(faces),
             counts={label: counts[label] for label in (*self._labels, UNKNOWN)},
             mean_scores=mean,
-            valence=Valence.of(mean or {}),
+            valence=mean_valence(named, self.min_measured),
             attention=group_attention([face.attention for face in faces], self.min_measured),
         )
         return self._topics.message(SUMMARY, summary)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from device.config.schema import ReportConfig, load_config
 from device.messages import TrackState
 from device.mqtt.topics import Message, Topics
-from device.publishing.face_states import FaceStatePublisher
+from device.publishing.face_states import AggregatePublisher, FaceStatePublisher
+from device.valence import Valence
 
 LABELS = ("happy", "sad")
 TOPICS = Topics(load_config(overrides=["device.id=porch"]))
@@ -59,6 +62,24 @@ def test_a_face_that_hides_for_a_moment_is_still_counted() -> None:
     said = json.loads(summary.payload)
     assert (said["faces"], said["counts"]) == (2, {"happy": 1, "sad": 1, "unknown": 0})
     assert said["mean_scores"] == {"happy": 0.75, "sad": 0.25}
+
+
+@pytest.mark.parametrize(("named", "min_group", "wanted"), [(3, 3, 0.75), (2, 3, None), (1, 1, 0.75), (0, 1, None)])
+def test_the_mood_of_a_summary_is_of_faces_with_an_emotion_and_of_no_single_one_of_a_group(
+    named: int, min_group: int, wanted: float | None
+) -> None:
+    """The scores of a face that was not read are spread over all labels, mostly negative ones."""
+    states = (
+        FaceStatePublisher(TOPICS, LABELS, ReportConfig())
+        if min_group == 1
+        else AggregatePublisher(TOPICS, LABELS, ReportConfig(), min_group)
+    )
+    happy, unread = Valence.of({"happy": 0.75, "sad": 0.25}), Valence.of({"happy": 0.5, "sad": 0.5})
+    faces = [dataclasses.replace(face(track), valence=happy) for track in range(named)]
+    faces += [dataclasses.replace(face(9 + track, "unknown"), valence=unread) for track in range(3)]
+    (summary,) = [each for each in states.observe(faces, [], 0.0) if each.topic.endswith("summary")]
+    valence = json.loads(summary.payload)["valence"]
+    assert (valence and valence["positive"]) == wanted
 
 
 @given(st.lists(st.floats(0.01, 0.3), min_size=50, max_size=200))
