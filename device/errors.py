@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 ADDRESS = re.compile(
     r"((?:rtsps?|https?)://)(?:\S*@)?([^\s?]*)(?:\?\S*?(?=[.:;,]?(?:\s|$)))?", re.IGNORECASE
@@ -22,6 +24,28 @@ class EmotionEdgeError(Exception):
     def __str__(self) -> str:
         """The sentence, without the secrets that an address may hold."""
         return without_secrets(super().__str__())
+
+
+@contextmanager
+def unreadable_as(kind: type[EmotionEdgeError], path: object, what: str = "it") -> Iterator[None]:
+    """Raise an error of this kind for any OSError inside, also one of a mere look at the path.
+
+    `Path.exists` and `is_file` raise where a folder may not be entered or a name is too long.
+
+    Args:
+        kind: the error to raise.
+        path: the file or folder, for the sentence.
+        what: the same in words.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{path}: {what} cannot be read: {error.strerror or error}.") from error
+
+
+def os_error_sentence(error: OSError) -> str:
+    """What a command says of an OSError that nothing in it expected: the path and the reason."""
+    return f"{error}." if error.filename is None else f"{error.filename}: {error.strerror}."
 
 
 class UsageError(EmotionEdgeError):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from device.errors import EmotionEdgeError
+from device.errors import EmotionEdgeError, os_error_sentence
 from device.standard_streams import guarded
 from trainer.config import TrainConfig, load_config
 
@@ -95,6 +95,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EmotionEdgeError as error:
         print(f"trainer: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"trainer: {os_error_sentence(error)}", file=sys.stderr)
+        return 1
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("device", "trainer"):  # our own mistake
             raise

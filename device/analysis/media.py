@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from device.camera.sources.media_file import PICTURES
-from device.errors import SourceError
+from device.errors import SourceError, unreadable_as
 
 # A file that is named is tried, whatever its suffix; in a folder only these and PICTURES are.
 FILMS = frozenset(
@@ -51,9 +52,10 @@ def find_media(paths: Iterable[Path]) -> Media:
     others = 0
     named = list(paths)
     for path in named:
-        if not path.exists():
+        kind = _kind(path)
+        if kind is None:
             raise SourceError(f"{path}: there is no such file or folder.")
-        inside = list(_walk(path)) if path.is_dir() else [path]
+        inside = list(_walk(path)) if kind == "folder" else [path]
         chosen = [each for each in inside if each == path or each.suffix.lower() in PICTURES | FILMS]
         files += chosen
         others += len(inside) - len(chosen)
@@ -65,17 +67,28 @@ def find_media(paths: Iterable[Path]) -> Media:
 
 def _walk(folder: Path) -> Iterator[Path]:
     """The files in a folder and in those in it, in the order in which people count."""
-    try:
+    with unreadable_as(SourceError, folder, "the folder"):
         entries = sorted(folder.iterdir(), key=_natural)
-    except OSError as error:
-        raise SourceError(f"{folder}: the folder cannot be read: {error.strerror}.") from error
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir() and not entry.is_symlink():  # a link may lead in a circle
+        kind = _kind(entry)
+        if kind == "folder" and not entry.is_symlink():  # a link may lead in a circle
             yield from _walk(entry)
-        elif entry.is_file():
+        elif kind == "file":
             yield entry
+
+
+def _kind(path: Path) -> Literal["file", "folder", "other"] | None:
+    """What a path names, None for nothing; "file" where that is unknown: reading it says why."""
+    try:
+        if path.is_dir():
+            return "folder"
+        if path.is_file():
+            return "file"
+        return "other" if path.exists() else None
+    except OSError:
+        return "file"
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from device.camera.opencv_logs import silence_opencv_logs
-from device.errors import SourceError
+from device.errors import SourceError, unreadable_as
 
 FileKind = Literal["picture", "animation", "raw", "video"]
 
@@ -29,16 +29,19 @@ def kind_of(path: Path) -> FileKind:
     Raises:
         SourceError: it does not exist, is empty, or cannot be read.
     """
-    _check_file(path)
-    with path.open("rb") as file:
-        head = file.read(32)
-        if path.suffix.lower() in RAW_JPEGS and head.startswith(JPEG):
-            return "raw"
-        if _starts_with_nal_unit(head):
-            return "raw"
-        if _is_animated(file, head):
-            return "animation"
-    return "picture" if is_phone_photo(head) or _is_picture(path) else "video"
+    with unreadable_as(SourceError, path, "the file"):
+        _check_file(path)
+        with path.open("rb") as file:
+            head = file.read(32)
+            if not head:
+                raise SourceError(f"{path}: the file is empty.")
+            if path.suffix.lower() in RAW_JPEGS and head.startswith(JPEG):
+                return "raw"
+            if _starts_with_nal_unit(head):
+                return "raw"
+            if _is_animated(file, head):
+                return "animation"
+        return "picture" if is_phone_photo(head) or _is_picture(path) else "video"
 
 
 def is_phone_photo(head: bytes) -> bool:
@@ -63,13 +66,6 @@ def _check_file(path: Path) -> None:
         raise SourceError(f"{path}: there is no such file or folder.")
     if not path.is_file():
         raise SourceError(f"{path}: this is no file; a camera is written as v4l2://{path}.")
-    try:
-        with path.open("rb") as stream:
-            empty = not stream.read(1)
-    except OSError as error:
-        raise SourceError(f"{path}: the file cannot be read: {error.strerror}.") from error
-    if empty:
-        raise SourceError(f"{path}: the file is empty.")
 
 
 def _is_picture(path: Path) -> bool:

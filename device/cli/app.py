@@ -26,7 +26,7 @@ from device.cli import (
     watch,
 )
 from device.cli.parser import CommandParser
-from device.errors import EmotionEdgeError
+from device.errors import EmotionEdgeError, os_error_sentence
 from device.plain_text import shown
 from device.standard_streams import guarded
 
@@ -79,6 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("device: stopped.", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output is gone
+        return 1
+    except OSError as error:
+        print(f"device: {shown(os_error_sentence(error))}", file=sys.stderr)
         return 1
 
 

@@ -10,7 +10,7 @@ import ssl
 from pathlib import Path
 
 from device.config.schema import MqttConfig
-from device.errors import ConfigError
+from device.errors import ConfigError, unreadable_as
 from device.host.credentials import credential, first_line
 
 
@@ -73,8 +73,11 @@ def _check_together(config: MqttConfig) -> None:
         raise ConfigError("device.mqtt.key_file is set without cert_file; set both, or neither.")
     for key in ("ca_file", "cert_file", "key_file"):
         named = getattr(config, key)
-        if named is not None and Path(named).exists() and not Path(named).is_file():  # a pipe would block
-            raise ConfigError(f"device.mqtt.{key}: {named} cannot be used: it is not a regular file.")
+        if named is None:
+            continue
+        with unreadable_as(ConfigError, f"device.mqtt.{key}: {named}", "the file"):
+            if Path(named).exists() and not Path(named).is_file():  # a pipe would block
+                raise ConfigError(f"device.mqtt.{key}: {named} cannot be used: it is not a regular file.")
     for key in ("ca_file", "cert_file"):
         if getattr(config, key) is not None and not config.tls:
             raise ConfigError(f"device.mqtt.{key} is set, but device.mqtt.tls is false; set it, or remove {key}.")

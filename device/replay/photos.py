@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from device.camera.frame import Frame
 from device.camera.sources.media_file import read_picture
 from device.config.schema import CameraConfig
-from device.errors import SourceError
+from device.errors import SourceError, unreadable_as
 from device.inference.box import Box
 from device.messages import UNKNOWN
 from device.replay.heard import HeardTrack, Subscriber
@@ -68,9 +68,10 @@ def open_photo(folder: Path, truth: PhotoTruth, camera: CameraConfig) -> Photo:
     import cv2
 
     path = folder / truth.image
-    if not path.is_file():
-        raise SourceError(f"{path}: there is no such photo; name the folder of the photos after the options.")
-    image = read_picture(path)
+    with unreadable_as(SourceError, path, "the photo"):
+        if not path.is_file():
+            raise SourceError(f"{path}: there is no such photo; name the folder of the photos after the options.")
+        image = read_picture(path)
     height, width = image.shape[:2]
     factor = min(camera.width / width, camera.height / height)
     size = max(1, round(factor * width)), max(1, round(factor * height))

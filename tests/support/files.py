@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+LONG_NAME = "x" * 300 + ".png"  # even to ask whether there is such a file is an OSError, also for root
+
 
 def bare(path: Path, data: bytes) -> Path:
     path.write_bytes(data)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.files import LONG_NAME
 from tests.support.trainer_command import call_trainer as trainer
 from trainer.artifacts.checkpoint import load_checkpoint
 from trainer.data.fer2013 import toy_dataset
@@ -110,6 +111,18 @@ def test_damaged_data(tmp_path: Path, rows: list[str], kind: str, sentence: str)
 def test_missing_data(tmp_path: Path) -> None:
     refused(trainer("teacher", "--data", "absent.csv", cwd=tmp_path), "absent.csv: there is no such file")
     refused(trainer("teacher", cwd=tmp_path), "no data set is named")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["teacher", "--data", LONG_NAME], "it cannot be read: File name too long"),
+        (["evaluate", "--data", "toy", "--model", LONG_NAME], "the checkpoint cannot be read: File name too long"),
+        (["distill", "--data", "toy", "--teacher", LONG_NAME], r"x\.png: File name too long\.$"),
+    ],
+)
+def test_a_path_that_cannot_be_looked_at(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    refused(trainer(*arguments, *TINY, cwd=tmp_path), sentence)
 
 
 def test_unknown_setting(tmp_path: Path) -> None:

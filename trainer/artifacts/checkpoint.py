@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from device.config.loader import from_dict, to_dict
-from device.errors import ConfigError
+from device.errors import ConfigError, unreadable_as
 from trainer.artifacts.run_dir import replacing
 from trainer.artifacts.small_weights import restore, shrink
 from trainer.config import TrainConfig
@@ -144,12 +144,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    if path.exists() and not path.is_file():  # a pipe would block
-        raise CheckpointError(f"{path}: this is no file; name a checkpoint, or a run folder where one is asked for.")
-    try:
+    with unreadable_as(CheckpointError, path, "the checkpoint"):
+        if path.exists() and not path.is_file():  # a pipe would block
+            raise CheckpointError(
+                f"{path}: this is no file; name a checkpoint, or a run folder where one is asked for."
+            )
         data = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path}: the checkpoint cannot be read: {error.strerror}.") from error
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load of a damaged file raises many types

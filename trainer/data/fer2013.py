@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from device.errors import unreadable_as
 from trainer.data.csv_file import MANUAL, emotion_code, read_csv, rows, usage_split
 from trainer.data.dataset import LABELS, SIDE, SPLITS, VOTES, Dataset, FaceSet, shared_out
 from trainer.data.ferplus import relabelled, with_votes
@@ -50,18 +51,21 @@ def _load(source: str | None) -> Dataset:
         )
     if source == "toy":
         return toy_dataset()
-    path = Path(source)
-    if path.is_file():
-        splits = _with_public_test(path, with_votes(path, read_csv(path)))
-    elif (path / "labels.csv").is_file():
-        splits = _read_sheets(path)
-    elif (path / "train").is_dir():
-        splits = read_folders(path)
-    elif path.is_dir():
-        raise DataError(f"{path}: neither labels.csv nor a folder train/ is in this folder; {MANUAL}.")
-    else:
-        raise DataError(f"{path}: there is no such file or folder; {MANUAL}.")
+    with unreadable_as(DataError, source):
+        splits = _splits(Path(source))
     return Dataset({name: splits[name] for name in SPLITS if name in splits}, source)
+
+
+def _splits(path: Path) -> dict[str, FaceSet]:
+    if path.is_file():
+        return _with_public_test(path, with_votes(path, read_csv(path)))
+    if (path / "labels.csv").is_file():
+        return _read_sheets(path)
+    if (path / "train").is_dir():
+        return read_folders(path)
+    if path.is_dir():
+        raise DataError(f"{path}: neither labels.csv nor a folder train/ is in this folder; {MANUAL}.")
+    raise DataError(f"{path}: there is no such file or folder; {MANUAL}.")
 
 
 def toy_dataset(seed: int = 0) -> Dataset:

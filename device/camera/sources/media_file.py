@@ -14,7 +14,7 @@ from device.camera.frame import RawFrame
 from device.camera.opencv_logs import silence_opencv_logs
 from device.camera.source import Pause, Source
 from device.config.schema import CameraConfig
-from device.errors import SourceError
+from device.errors import SourceError, unreadable_as
 
 __all__ = ["PICTURES", "SOURCE", "is_picture", "play", "read_picture"]
 
@@ -27,12 +27,13 @@ def open_frames(address: str, config: CameraConfig, pause: Pause) -> Generator[R
     """
     path = user_path(address)
     began_s, began = time.monotonic(), time.time()
-    if config.fast:
-        began -= _length_s(path, config)
-    for image, media_s in play(path, config):
-        if not config.fast:
-            pause(max(0.0, began_s + media_s - time.monotonic()))
-        yield RawFrame(image, media_s, min(began + media_s, time.time()))
+    with unreadable_as(SourceError, path):
+        if config.fast:
+            began -= _length_s(path, config)
+        for image, media_s in play(path, config):
+            if not config.fast:
+                pause(max(0.0, began_s + media_s - time.monotonic()))
+            yield RawFrame(image, media_s, min(began + media_s, time.time()))
 
 
 def _length_s(path: Path, config: CameraConfig) -> float:
@@ -101,10 +102,8 @@ def _picture(path: Path, config: CameraConfig) -> Iterator[Still]:
 
 
 def _folder(path: Path, config: CameraConfig) -> Iterator[Still]:
-    try:
+    with unreadable_as(SourceError, path, "the folder"):
         entries = sorted(path.iterdir(), key=_natural)
-    except OSError as error:
-        raise SourceError(f"{path}: the folder cannot be read: {error.strerror}.") from error
     pictures = [p for p in entries if p.suffix.lower() in PICTURES and not p.name.startswith(".")]
     if not pictures:
         raise SourceError(f"{path}: there is no picture in this folder ({', '.join(sorted(PICTURES))}).")
@@ -125,7 +124,9 @@ def _natural(path: Path) -> list[int | str]:
 
 def _note(config: CameraConfig) -> str | None:
     path = user_path(config.source)
-    if path.is_file() and kind_of(path) == "raw":
+    with unreadable_as(SourceError, path):
+        raw = path.is_file() and kind_of(path) == "raw"
+    if raw:
         return f"{path}: this stream has no clock; it is played at device.camera.fps, {config.fps:g} frames a second"
     return None
 

@@ -14,8 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 from device.camera.camera import open_camera
+from device.camera.sources.media_file import SOURCE
+from device.errors import SourceError
 from tests.support.cameras import config, error_of, frames_of
 from tests.support.clips import number_of, numbered, write_clip
+from tests.support.files import LONG_NAME
 
 
 @pytest.fixture
@@ -112,6 +115,14 @@ def test_a_folder_plays_its_pictures_in_natural_order(tmp_path: Path) -> None:
 
 def test_absent_file(tmp_path: Path) -> None:
     assert "there is no such file" in error_of(tmp_path / "absent.mp4")
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_path_that_cannot_be_looked_at(tmp_path: Path, fast: bool) -> None:
+    sentence = f"{tmp_path / LONG_NAME}: it cannot be read: File name too long."
+    assert error_of(tmp_path / LONG_NAME, fast=fast) == sentence
+    with pytest.raises(SourceError, match="File name too long"):
+        SOURCE.note(config(tmp_path / LONG_NAME))
 
 
 @pytest.mark.parametrize("name", ["empty.mp4", "empty.png"])

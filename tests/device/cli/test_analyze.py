@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.clips import PORTRAIT, portrait, write_clip
 from tests.support.command import DECLARED, DEVICE, device, refusal
+from tests.support.files import LONG_NAME
 
 
 def test_a_table_for_a_spreadsheet(tmp_path: Path) -> None:
@@ -51,6 +52,19 @@ def test_a_file_that_cannot_be_read_costs_a_sentence_and_not_the_others(tmp_path
     assert damaged.startswith("device: ") and "a-cut.jpg: the picture cannot be decoded" in damaged
     assert report == "device: 1 row from 2 files, 1 unreadable, 1 of other kinds left out."
     assert all(len(line) <= 80 for line in done.stdout.replace(str(tmp_path), "").splitlines())
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_link_that_cannot_be_followed_costs_a_sentence_and_not_the_others(tmp_path: Path, named: bool) -> None:
+    (tmp_path / "a-link.jpg").symlink_to(LONG_NAME)
+    (tmp_path / "b.jpg").write_bytes(PORTRAIT.read_bytes())
+    paths = ["a-link.jpg", "b.jpg"] if named else ["."]
+    done = device("analyze", *paths, "--csv", "faces.csv", *DECLARED, cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.splitlines() == [
+        "device: a-link.jpg: the file cannot be read: File name too long.",
+        "device: 1 row from 2 files, 1 unreadable; written to faces.csv.",
+    ]
+    assert (tmp_path / "faces.csv").read_text().splitlines()[1].startswith("b.jpg,,1,happy,")
 
 
 @pytest.mark.parametrize(

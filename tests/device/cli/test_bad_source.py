@@ -12,7 +12,7 @@ import pytest
 from tests.support.broker import free_port
 from tests.support.clips import scene
 from tests.support.command import DECLARED, device, refusal
-from tests.support.files import bare, noise, write_picture
+from tests.support.files import LONG_NAME, bare, noise, write_picture
 
 HEIC = b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + b"\0" * 500
 
@@ -27,6 +27,7 @@ def a_folder(path: Path, *names: str) -> Path:
 SOURCES: dict[str, tuple[Callable[[Path], Path | str], str]] = {
     "absent": (lambda f: f / "nowhere.mp4", "there is no such file or folder"),
     "unreadable": (lambda f: Path("/proc/self/mem"), "the file cannot be read"),
+    "with a long name": (lambda f: f / LONG_NAME, "it cannot be read: File name too long."),
     "empty": (lambda f: bare(f / "a.mp4", b""), "the file is empty"),
     "not a video": (lambda f: bare(f / "a.mp4", b"words" * 999), "damaged or cut short"),
     "not a picture": (lambda f: bare(f / "a.png", b"words" * 999), "the picture cannot be decoded"),

@@ -160,6 +160,24 @@ def test_model_json_and_the_model_of_the_config(tmp_path: Path, capsys: pytest.C
     assert output["digest"] == digest(path) and output["card"]["labels"] == list(LABELS)
 
 
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (PermissionError(13, "Permission denied", "a/b.yaml"), "a/b.yaml: Permission denied."),
+        (OSError(12, "Cannot allocate memory"), "[Errno 12] Cannot allocate memory."),
+    ],
+)
+def test_an_error_of_the_system_that_nothing_expected_is_one_sentence(
+    error: OSError, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: object) -> int:
+        raise error
+
+    monkeypatch.setattr("device.cli.check_config.run", fail)
+    assert main(["check-config"]) == 1
+    assert capsys.readouterr().err == f"device: {sentence}\n"
+
+
 def test_a_reader_who_leaves_is_no_traceback() -> None:
     command = f"{sys.executable} -m device check-config --print | head -c 10"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=Path(__file__).parents[3])

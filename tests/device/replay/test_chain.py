@@ -21,6 +21,7 @@ from device.vision.smoother import make_smoother
 from device.vision.time_budget import Budget
 from device.vision.tracker import Tracker
 from tests.support.clips import portrait, scene, write_clip
+from tests.support.files import LONG_NAME
 from tests.support.scripted_detector import ScriptedDetector
 from tests.support.tiny_models import LABELS, tiny_face
 
@@ -109,6 +110,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "photo-1.jpg,170,60,112,120,face,happy\nphoto-1.jpg,1,400,30,30,face,unclear\nphoto-2.jpg,0,0,0,0,none,\n"
     )
     (tmp_path / "clips.csv").write_text("clip,tracks,emotion\nclip.mp4,1,\n")
+    (tmp_path / "long.csv").write_text(f"image,x,y,width,height,kind,emotion\n{LONG_NAME},0,0,0,0,none,\n")
+    (tmp_path / "long-clip.csv").write_text(f"clip,tracks,emotion\n{LONG_NAME},1,\n")
     return tmp_path
 
 
@@ -151,6 +154,8 @@ def test_clips_are_scored(photos: Path, capsys: pytest.CaptureFixture[str]) -> N
         (["--truth", "truth.csv"], "photo-1.jpg: there is no such photo; name the folder of the photos"),
         (["--truth", "none.csv"], "none.csv: the file cannot be read: No such file or directory."),
         (["--truth", "clips.csv"], "clip.mp4: there is no such file or folder."),
+        (["--truth", "long.csv"], "x.png: the photo cannot be read: File name too long."),
+        (["--truth", "long-clip.csv"], "x.png: it cannot be read: File name too long."),
         (["--labels", "truth.csv", "photos"], "FOLDER belongs to --truth"),
     ],
 )
