@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 from device.analysis.media import find_media
-from device.camera.camera import open_camera
+from device.camera.camera import every_frame_of, open_camera
 from device.camera.sources.media_file import is_picture
 from device.config import usage_policy
 from device.config.schema import CameraConfig, DeviceConfig, PipelineConfig, SmootherConfig, TrackerConfig, load_config
@@ -99,9 +99,7 @@ class Analyzer:
     def _camera(self, path: Path) -> CameraConfig:
         """The file as a camera that gives every frame, and a photo as often as it is looked at."""
         shown_s = SHOWN / self._config.camera.fps
-        return dataclasses.replace(
-            self._config.camera, source=str(path), fast=True, loop=False, picture_s=shown_s, fault=None
-        )
+        return dataclasses.replace(every_frame_of(path, self._config.camera), picture_s=shown_s)
 
 
 def analyze(

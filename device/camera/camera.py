@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -95,6 +97,11 @@ class Camera:
                 f"{self._config.source}: the same frame for {limit_s:g} s, pixel for pixel; the camera hangs, or its "
                 "lens is covered."
             )
+
+
+def every_frame_of(path: Path, config: CameraConfig) -> CameraConfig:
+    """The settings with a file or folder as the camera, played once, fast and without a fault."""
+    return dataclasses.replace(config, source=str(path), fast=True, loop=False, fault=None)
 
 
 def open_camera(config: CameraConfig) -> Camera:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.camera.camera import open_camera
+from device.camera.camera import every_frame_of, open_camera
 from device.config.schema import CameraConfig
 from device.replay.heard import HeardTrack, Subscriber
 from device.replay.truth import ClipTruth
@@ -39,13 +39,13 @@ def play_clip(folder: Path, truth: ClipTruth, pipeline: Pipeline, camera: Camera
         folder: where the clip is.
         truth: what it shows.
         pipeline: a new one.
-        camera: frames a second where the clip does not say.
+        camera: frames a second where the clip does not say, and what applies to any file.
 
     Raises:
         SourceError: the clip cannot be read.
     """
     subscriber, last_s = Subscriber(), 0.0
-    with open_camera(CameraConfig(source=str(folder / truth.clip), fast=True, fps=camera.fps)) as frames:
+    with open_camera(every_frame_of(folder / truth.clip, camera)) as frames:
         for frame in frames:
             subscriber.observe(pipeline.process(frame))
             last_s = frame.time_s

@@ -71,7 +71,7 @@ def open_photo(folder: Path, truth: PhotoTruth, camera: CameraConfig) -> Photo:
     with unreadable_as(SourceError, path, "the photo"):
         if not path.is_file():
             raise SourceError(f"{path}: there is no such photo; name the folder of the photos after the options.")
-        image = read_picture(path)
+        image = read_picture(path, camera.max_pixels)
     height, width = image.shape[:2]
     factor = min(camera.width / width, camera.height / height)
     size = max(1, round(factor * width)), max(1, round(factor * height))

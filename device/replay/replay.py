@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.camera.camera import open_camera
+from device.camera.camera import every_frame_of, open_camera
 from device.config.loader import module_names
-from device.config.schema import CameraConfig, DeviceConfig, PipelineConfig, SmootherConfig
+from device.config.schema import DeviceConfig, PipelineConfig, SmootherConfig
 from device.errors import UsageError
 from device.replay.csv_files import read_labels, read_scores
 from device.replay.metrics import (
@@ -105,8 +105,7 @@ def _classify(config: DeviceConfig, clip: Path) -> tuple[tuple[str, ...], list[F
         kind="none", enter=0.0, leave=0.0, dwell_s=0.0, min_face_px=config.smoother.min_face_px
     )
     pipeline = from_config(dataclasses.replace(config, smoother=no_smoothing, pipeline=PipelineConfig(budget_ms=None)))
-    camera = CameraConfig(source=str(clip), fast=True, fps=config.camera.fps, picture_s=config.camera.picture_s)
-    with open_camera(camera) as frames:
+    with open_camera(every_frame_of(clip, config.camera)) as frames:
         return pipeline.labels, list(_main_face(pipeline.process(frame) for frame in frames))
 
 

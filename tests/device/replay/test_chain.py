@@ -167,6 +167,23 @@ def test_an_error_is_one_sentence(
     assert sentence in captured.err and captured.out == "" and "Traceback" not in captured.err
 
 
+@pytest.mark.parametrize("arguments", [["--truth", "truth.csv"], ["--truth", "clips.csv"], ["--labels", "labels.csv"]])
+def test_the_limit_of_pixels_is_that_of_the_settings(
+    photos: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    Path("labels.csv").write_text("clip,start_s,end_s,emotion\nphotos/clip.mp4,0,1,happy\n")
+    folder = ["photos"] if "--truth" in arguments else []
+    assert main(["replay", *arguments, *folder, "--set", "device.camera.max_pixels=4096"]) == 1
+    assert "pixels; at most 4,096 are decoded (device.camera.max_pixels)" in capsys.readouterr().err
+
+
+def test_a_clip_is_played_once_and_turned_as_run_does(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    camera = ["--set", "device.camera.loop=true", "--set", "device.camera.rotate=180"]
+    assert main(["replay", "--truth", "clips.csv", "photos", "--json", *NO_BUDGET, *camera]) == 0
+    (clip,) = json.loads(capsys.readouterr().out)["clips"]
+    assert (clip["frames"], clip["tracks"]) == (35, 0)  # no face: it stands on its head
+
+
 # ---- real photos
 
 
