@@ -11,7 +11,7 @@ from device.replay.chain_report import ClipReport, PhotoReport
 from device.replay.clips import play_clip
 from device.replay.photo_metrics import chain_metrics, detection_metrics
 from device.replay.photos import detect_photo, open_photo, play_photo
-from device.replay.truth import check_emotions, chosen, is_of_clips, read_clips, read_photos
+from device.replay.truth import chosen, find_file, is_of_clips, read_clips, read_photos
 from device.vision.detector import open_detector
 from device.vision.pipeline import Pipeline, from_config
 
@@ -54,7 +54,10 @@ def score_chain(
 def _photos(
     config: DeviceConfig, truth: Path, folder: Path, which: str, detection_only: bool, advance: Advance
 ) -> PhotoReport:
-    photos = chosen(read_photos(truth), which)
+    labels = None if detection_only else new_pipeline(config).labels
+    photos = chosen(read_photos(truth, labels), which)
+    for photo in photos:  # before the first is played: that takes long
+        find_file(folder, photo.image)
     detector, stages, scores = open_detector(config.detector), StageTotals(), []
     for n, photo in enumerate(photos, 1):
         opened = open_photo(folder, photo, config.camera)
@@ -62,7 +65,6 @@ def _photos(
             scores.append(detect_photo(opened, detector))
         else:
             pipeline = new_pipeline(config)
-            check_emotions((face.emotion for face in photo.faces), pipeline.labels)
             scores.append(play_photo(opened, detector, pipeline, config.camera))
             stages.add(pipeline, scores[-1].frames)
         advance(n, len(photos))
@@ -78,10 +80,11 @@ def _photos(
 
 
 def _clips(config: DeviceConfig, truth: Path, folder: Path, advance: Advance) -> ClipReport:
-    clips, stages, scores = read_clips(truth), StageTotals(), []
+    clips, stages, scores = read_clips(truth, new_pipeline(config).labels), StageTotals(), []
+    for clip in clips:  # before the first is played: that takes long
+        find_file(folder, clip.clip)
     for n, clip in enumerate(clips, 1):
         pipeline = new_pipeline(config)
-        check_emotions([clip.emotion], pipeline.labels)
         scores.append(play_clip(folder, clip, pipeline, config.camera))
         stages.add(pipeline, scores[-1].frames)
         advance(n, len(clips))

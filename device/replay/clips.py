@@ -10,7 +10,7 @@ from pathlib import Path
 from device.camera.camera import every_frame_of, open_camera
 from device.config.schema import CameraConfig
 from device.replay.heard import HeardTrack, Subscriber
-from device.replay.truth import ClipTruth
+from device.replay.truth import ClipTruth, find_file
 from device.vision.pipeline import Pipeline
 
 
@@ -45,7 +45,7 @@ def play_clip(folder: Path, truth: ClipTruth, pipeline: Pipeline, camera: Camera
         SourceError: the clip cannot be read.
     """
     subscriber, last_s = Subscriber(), 0.0
-    with open_camera(every_frame_of(folder / truth.clip, camera)) as frames:
+    with open_camera(every_frame_of(find_file(folder, truth.clip), camera)) as frames:
         for frame in frames:
             subscriber.observe(pipeline.process(frame))
             last_s = frame.time_s

@@ -28,7 +28,7 @@ def read_labels(path: Path) -> dict[str, list[tuple[int, Segment]]]:
     for number, row in read_rows(path, LABEL_COLUMNS):
         start_s, end_s = (read_number(path, number, row, key) for key in ("start_s", "end_s"))
         segment = Segment(start_s, end_s, row["emotion"])
-        before = found.setdefault(row["clip"], [])
+        before = found.setdefault(read_name(path, number, row, "clip"), [])
         if segment.end_s <= segment.start_s or (before and segment.start_s < before[-1][1].end_s):
             raise UsageError(
                 f"{path}, line {number}: this segment ends before it starts, or overlaps the segment above it; "
@@ -101,6 +101,17 @@ def _open(path: Path) -> Iterator[TextIO]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a CSV file in UTF-8"
         raise UsageError(f"{path}: the file cannot be read: {reason}.") from error
+
+
+def read_name(path: Path, line: int, row: dict[str, str], key: str) -> str:
+    """A cell that names a file; an empty one would name the folder.
+
+    Raises:
+        UsageError: it names none.
+    """
+    if not Path(row[key]).name:
+        raise UsageError(f"{path}, line {line}: {key} is {row[key]!r}; it must be the name of a file.")
+    return row[key]
 
 
 def read_number(path: Path, line: int, row: dict[str, str], key: str) -> float:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from device.camera.frame import Frame
 from device.camera.sources.media_file import read_picture
 from device.config.schema import CameraConfig
-from device.errors import SourceError, unreadable_as
+from device.errors import SourceError, UsageError, unreadable_as
 from device.inference.box import Box
 from device.messages import UNKNOWN
 from device.replay.heard import HeardTrack, Subscriber
 from device.replay.matching import match
-from device.replay.truth import PhotoTruth
+from device.replay.truth import PhotoTruth, find_file
 from device.vision.detection import Detector
 from device.vision.pipeline import Pipeline
 
@@ -64,15 +64,17 @@ def open_photo(folder: Path, truth: PhotoTruth, camera: CameraConfig) -> Photo:
 
     Raises:
         SourceError: it cannot be read.
+        UsageError: a box of the truth lies outside it.
     """
     import cv2
 
-    path = folder / truth.image
+    path = find_file(folder, truth.image)
     with unreadable_as(SourceError, path, "the photo"):
-        if not path.is_file():
-            raise SourceError(f"{path}: there is no such photo; name the folder of the photos after the options.")
         image = read_picture(path, camera.max_pixels)
     height, width = image.shape[:2]
+    for box, where in truth.lines.items():
+        if box is not None and (box.x >= width or box.y >= height):
+            raise UsageError(f"{where}: this box lies outside {path}, which has {width} x {height} pixels; correct it.")
     factor = min(camera.width / width, camera.height / height)
     size = max(1, round(factor * width)), max(1, round(factor * height))
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from device.errors import UsageError
+from device.errors import SourceError, UsageError, unreadable_as
 from device.inference.box import Box
-from device.replay.csv_files import read_header, read_number, read_rows
+from device.replay.csv_files import read_header, read_name, read_number, read_rows
 
 PHOTO_COLUMNS = ("image", "x", "y", "width", "height", "kind", "emotion")
 CLIP_COLUMNS = ("clip", "tracks", "emotion")
 FACE, IGNORE, NONE = "face", "ignore", "none"  # kinds of a line
 UNCLEAR = ("", "unclear")  # no expression is known
+MAX_PX = 1_000_000  # of a box; no photo is as large
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class PhotoTruth:
     image: str  # file name
     faces: tuple[TrueFace, ...] = ()
     ignored: tuple[Box, ...] = ()  # where a detection counts neither way
+    lines: Mapping[Box | None, str] = field(default_factory=dict, compare=False)  # "FILE, line N"; None: kind none
 
     def scaled(self, factor: float) -> PhotoTruth:
         """The same photo, enlarged by a factor."""
@@ -57,8 +59,12 @@ def is_of_clips(path: Path) -> bool:
     return "clip" in read_header(path)
 
 
-def read_photos(path: Path) -> list[PhotoTruth]:
+def read_photos(path: Path, labels: Collection[str] | None = None) -> list[PhotoTruth]:
     """Read the faces of photos; docs/field.md describes the file.
+
+    Args:
+        path: of the file.
+        labels: the expressions that may occur; None: any.
 
     Returns:
         The photos in the order of the file, boxes in pixels of the photo's file.
@@ -66,43 +72,60 @@ def read_photos(path: Path) -> list[PhotoTruth]:
     Raises:
         UsageError: the file cannot be read, or a line of it is invalid.
     """
-    faces: dict[str, list[TrueFace]] = {}
-    ignored: dict[str, list[Box]] = {}
+    photos: dict[str, PhotoTruth] = {}
     for number, row in read_rows(path, PHOTO_COLUMNS):
-        image, kind = row["image"], row["kind"]
-        of_image = faces.setdefault(image, [])
-        if kind == NONE:
-            continue
-        x, y, width, height = (read_number(path, number, row, key) for key in ("x", "y", "width", "height"))
-        if kind not in (FACE, IGNORE) or min(width, height) <= 0:
-            raise UsageError(
-                f"{path}, line {number}: kind must be {FACE}, {IGNORE} or {NONE}, and a box needs a width and a height."
-            )
-        box = Box(x, y, width, height)
-        if kind == FACE:
-            of_image.append(TrueFace(box, _emotion(row["emotion"])))
-        else:
-            ignored.setdefault(image, []).append(box)
-    if not faces:
+        image, where = read_name(path, number, row, "image"), f"{path}, line {number}"
+        photo, box = photos.get(image, PhotoTruth(image)), _box(path, number, row)
+        if box in photo.lines:
+            raise UsageError(f"{where}: a line above has the same photo and the same box; remove one of them.")
+        photo = replace(photo, lines={**photo.lines, box: where})
+        if box is not None and row["kind"] == FACE:
+            photo = replace(photo, faces=(*photo.faces, TrueFace(box, _emotion(row["emotion"], labels, where))))
+        elif box is not None:
+            photo = replace(photo, ignored=(*photo.ignored, box))
+        if None in photo.lines and photo.faces:
+            raise UsageError(f"{where}: {image} has both a line of kind {NONE} and one of kind {FACE}; remove one.")
+        photos[image] = photo
+    if not photos:
         raise UsageError(f"{path}: the file has no photos; add lines with {','.join(PHOTO_COLUMNS)}.")
-    return [PhotoTruth(image, tuple(found), tuple(ignored.get(image, ()))) for image, found in faces.items()]
+    return list(photos.values())
 
 
-def read_clips(path: Path) -> list[ClipTruth]:
+def read_clips(path: Path, labels: Collection[str] | None = None) -> list[ClipTruth]:
     """Read what clips show; docs/field.md describes the file.
+
+    Args:
+        path: of the file.
+        labels: the expressions that may occur; None: any.
 
     Raises:
         UsageError: the file cannot be read, or a line of it is invalid.
     """
-    clips = []
+    clips: dict[str, ClipTruth] = {}
     for number, row in read_rows(path, CLIP_COLUMNS):
+        clip, where = read_name(path, number, row, "clip"), f"{path}, line {number}"
         tracks = read_number(path, number, row, "tracks")
         if tracks != int(tracks):
-            raise UsageError(f"{path}, line {number}: tracks is {row['tracks']!r}; it must be a whole number.")
-        clips.append(ClipTruth(row["clip"], int(tracks), _emotion(row["emotion"])))
+            raise UsageError(f"{where}: tracks is {row['tracks']!r}; it must be a whole number.")
+        if clip in clips:
+            raise UsageError(f"{where}: a line above has the same clip; remove one of them.")
+        clips[clip] = ClipTruth(clip, int(tracks), _emotion(row["emotion"], labels, where))
     if not clips:
         raise UsageError(f"{path}: the file has no clips; add lines with {','.join(CLIP_COLUMNS)}.")
-    return clips
+    return list(clips.values())
+
+
+def find_file(folder: Path, name: str) -> Path:
+    """The photo or clip that a truth file names.
+
+    Raises:
+        SourceError: it is not there.
+    """
+    path = folder / name
+    with unreadable_as(SourceError, path):
+        if path.is_file() or path.is_dir():
+            return path
+    raise SourceError(f"{path}: there is no such photo or clip; name their folder after the options.")
 
 
 def chosen(photos: Iterable[PhotoTruth], which: str) -> list[PhotoTruth]:
@@ -121,21 +144,6 @@ def chosen(photos: Iterable[PhotoTruth], which: str) -> list[PhotoTruth]:
     return left
 
 
-def check_emotions(emotions: Iterable[str | None], labels: Iterable[str]) -> None:
-    """Check that the model has every expression of a truth file.
-
-    Raises:
-        UsageError: it has not.
-    """
-    known = tuple(labels)
-    for emotion in emotions:
-        if emotion is not None and emotion not in known:
-            raise UsageError(
-                f"the truth file has the expression {emotion!r}, which the model does not have; use one of "
-                f"{', '.join(known)}, or unclear."
-            )
-
-
 def _number(image: str) -> int:
     found = re.findall(r"\d+", Path(image).stem)
     if not found:
@@ -143,8 +151,29 @@ def _number(image: str) -> int:
     return int(found[-1])
 
 
-def _emotion(cell: str) -> str | None:
-    return None if cell in UNCLEAR else cell
+def _box(path: Path, number: int, row: dict[str, str]) -> Box | None:
+    """The box of a line; None of kind `none`."""
+    if row["kind"] == NONE:
+        return None
+    box = Box(*(read_number(path, number, row, key) for key in ("x", "y", "width", "height")))
+    if row["kind"] not in (FACE, IGNORE) or min(box.width, box.height) <= 0:
+        raise UsageError(
+            f"{path}, line {number}: kind must be {FACE}, {IGNORE} or {NONE}, and a box needs a width and a height."
+        )
+    if max(box) > MAX_PX:
+        raise UsageError(f"{path}, line {number}: the box has a number above {MAX_PX:,}; they are pixels of the photo.")
+    return box
+
+
+def _emotion(cell: str, labels: Collection[str] | None, where: str) -> str | None:
+    if cell in UNCLEAR:
+        return None
+    if labels is not None and cell not in labels:
+        raise UsageError(
+            f"{where}: the expression is {cell!r}, which the model does not have; use one of {', '.join(labels)}, "
+            "or unclear."
+        )
+    return cell
 
 
 def _scaled(box: Box, factor: float) -> Box:

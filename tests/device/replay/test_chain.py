@@ -151,10 +151,10 @@ def test_clips_are_scored(photos: Path, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--truth", "truth.csv"], "photo-1.jpg: there is no such photo; name the folder of the photos"),
+        (["--truth", "truth.csv"], "photo-1.jpg: there is no such photo or clip; name their folder after the options."),
         (["--truth", "none.csv"], "none.csv: the file cannot be read: No such file or directory."),
-        (["--truth", "clips.csv"], "clip.mp4: there is no such file or folder."),
-        (["--truth", "long.csv"], "x.png: the photo cannot be read: File name too long."),
+        (["--truth", "clips.csv"], "clip.mp4: there is no such photo or clip; name their folder after the options."),
+        (["--truth", "long.csv"], "x.png: it cannot be read: File name too long."),
         (["--truth", "long-clip.csv"], "x.png: it cannot be read: File name too long."),
         (["--labels", "truth.csv", "photos"], "FOLDER belongs to --truth"),
     ],
@@ -182,6 +182,39 @@ def test_a_clip_is_played_once_and_turned_as_run_does(photos: Path, capsys: pyte
     assert main(["replay", "--truth", "clips.csv", "photos", "--json", *NO_BUDGET, *camera]) == 0
     (clip,) = json.loads(capsys.readouterr().out)["clips"]
     assert (clip["frames"], clip["tracks"]) == (35, 0)  # no face: it stands on its head
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("photo-2.jpg,1,2,30,40,face,joyful", "truth.csv, line 3: the expression is 'joyful', which the model does"),
+        ("photo-3.jpg,1,2,30,40,face,happy", "photos/photo-3.jpg: there is no such photo or clip"),
+        ("clip-2.mp4,1,joyful", "truth.csv, line 3: the expression is 'joyful', which the model does"),
+        ("absent.mp4,1,", "photos/absent.mp4: there is no such photo or clip"),
+    ],
+)
+def test_a_mistake_in_a_later_line_is_found_before_anything_is_played(
+    photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, line: str, sentence: str
+) -> None:
+    clips = line.count(",") == 2
+    head = "clip,tracks,emotion" if clips else "image,x,y,width,height,kind,emotion"
+    good = "clip.mp4,1," if clips else "photo-1.jpg,170,60,112,120,face,happy"
+    for name in ("play_clip", "open_photo"):
+        monkeypatch.setattr(f"device.replay.chain.{name}", lambda *_: pytest.fail("something was played"))
+    (photos / "truth.csv").write_text(f"{head}\n{good}\n{line}\n")
+    assert main(["replay", "--truth", "truth.csv", "photos"]) in (1, 2)
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("box", ["512,0,30,40", "0,512,30,40"])
+def test_a_box_outside_its_photo_is_an_error(photos: Path, capsys: pytest.CaptureFixture[str], box: str) -> None:
+    for kind in ("face", "ignore"):
+        (photos / "truth.csv").write_text(f"image,x,y,width,height,kind,emotion\nphoto-1.jpg,{box},{kind},\n")
+        assert main(["replay", "--truth", "truth.csv", "photos", "--detection-only"]) == 2
+        sentence = (
+            "truth.csv, line 2: this box lies outside photos/photo-1.jpg, which has 512 x 512 pixels; correct it."
+        )
+        assert sentence in capsys.readouterr().err
 
 
 # ---- real photos

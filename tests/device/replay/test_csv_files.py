@@ -52,6 +52,7 @@ def test_scores_are_read(tmp_path: Path) -> None:
         (HEAD + "a,-1,1,happy\n", "line 2: start_s is '-1'; it must be a number of at least 0."),
         (HEAD + "a,2,2,happy\n", "line 2: this segment ends before it starts"),
         (HEAD + "a,0,2,happy\na,1.5,3,sad\n", "line 3: this segment ends before it starts, or overlaps"),
+        (HEAD + ",0,1,happy\n", "line 2: clip is ''; it must be the name of a file."),
         (b"\xff\xfe\x00", "the file cannot be read: it is not a CSV file in UTF-8."),
     ],
 )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from device.errors import UsageError
+from device.errors import SourceError, UsageError
 from device.inference.box import Box
 from device.replay.truth import (
     ClipTruth,
     PhotoTruth,
     TrueFace,
-    check_emotions,
     chosen,
+    find_file,
     is_of_clips,
     read_clips,
     read_photos,
@@ -60,6 +62,14 @@ def test_clips_are_read(tmp_path: Path) -> None:
         (HEAD + "a.jpg,1,2,0,4,face,\n", "line 2: kind must be face, ignore or none, and a box needs"),
         (HEAD + "a.jpg,1,2,wide,4,face,\n", "line 2: width is 'wide'; it must be a number of at least 0."),
         (HEAD + "a.jpg,1,2,3,4,face\n", "line 2: this line must have 7 cells, like the header."),
+        (HEAD + "a.jpg,0,0,1e308,1e308,face,\n", "line 2: the box has a number above 1,000,000; they are pixels of"),
+        (HEAD + "a.jpg,0,0,inf,4,face,\n", "line 2: width is 'inf'; it must be a number of at least 0."),
+        (HEAD + ",1,2,3,4,face,\n", "line 2: image is ''; it must be the name of a file."),
+        (HEAD + 2 * "a.jpg,1,2,3,4,face,\n", "line 3: a line above has the same photo and the same box; remove one"),
+        (HEAD + "a.jpg,1,2,3,4,face,\na.jpg,1,2.0,3,4,ignore,\n", "line 3: a line above has the same photo and the"),
+        (HEAD + 2 * "a.jpg,0,0,0,0,none,\n", "line 3: a line above has the same photo and the same box; remove one"),
+        (HEAD + "a.jpg,0,0,0,0,none,\na.jpg,1,2,3,4,face,\n", "line 3: a.jpg has both a line of kind none and one"),
+        (HEAD + "a.jpg,1,2,3,4,face,\na.jpg,0,0,0,0,none,\n", "line 3: a.jpg has both a line of kind none and one"),
     ],
 )
 def test_an_invalid_truth_of_photos_is_an_error(tmp_path: Path, text: str, sentence: str) -> None:
@@ -74,6 +84,9 @@ def test_an_invalid_truth_of_photos_is_an_error(tmp_path: Path, text: str, sente
         (CLIPS, "the file has no clips; add lines with clip,tracks,emotion."),
         (CLIPS + "a.mp4,1.5,\n", "line 2: tracks is '1.5'; it must be a whole number."),
         (CLIPS + "a.mp4,some,\n", "line 2: tracks is 'some'; it must be a number of at least 0."),
+        (CLIPS + ",1,\n", "line 2: clip is ''; it must be the name of a file."),
+        (CLIPS + ".,1,\n", "line 2: clip is '.'; it must be the name of a file."),
+        (CLIPS + "a.mp4,1,\nb.mp4,1,\na.mp4,2,\n", "line 4: a line above has the same clip; remove one of them."),
     ],
 )
 def test_an_invalid_truth_of_clips_is_an_error(tmp_path: Path, text: str, sentence: str) -> None:
@@ -101,7 +114,29 @@ def test_photos_that_cannot_be_chosen_are_an_error() -> None:
         chosen([PhotoTruth("1.jpg")], "even")
 
 
-def test_an_expression_that_the_model_does_not_have_is_an_error() -> None:
-    check_emotions(["happy", None], ("happy", "sad"))
-    with pytest.raises(UsageError, match=r"'joyful', which the model does not have; use one of happy, sad, or unclear"):
-        check_emotions(["joyful"], ("happy", "sad"))
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (read_photos, HEAD + "a.jpg,1,2,3,4,face,happy\na.jpg,9,9,3,4,face,joyful\n"),
+        (read_clips, CLIPS + "a.mp4,1,\nb.mp4,1,joyful\n"),
+    ],
+)
+def test_an_expression_that_the_model_does_not_have_is_an_error(
+    tmp_path: Path, read: Callable[[Path, tuple[str, ...] | None], object], text: str
+) -> None:
+    path = file(tmp_path, text)
+    read(path, None)
+    read(path, ("joyful", "happy"))
+    with pytest.raises(UsageError) as raised:
+        read(path, ("happy", "sad"))
+    what = "the expression is 'joyful', which the model does not have; use one of happy, sad, or unclear."
+    assert str(raised.value) == f"{path}, line 3: {what}"
+
+
+def test_a_clip_may_be_a_folder_and_is_no_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "clip").mkdir()
+    assert find_file(tmp_path, "clip") == tmp_path / "clip"
+    for name in ("pipe", "absent"):
+        with pytest.raises(SourceError, match=rf"{name}: there is no such photo or clip; name their folder after"):
+            find_file(tmp_path, name)
