@@ -54,8 +54,13 @@ def read_scores(path: Path) -> tuple[tuple[str, ...], list[FrameScores]]:
     names: tuple[str, ...] = ()
     for number, row in read_rows(path, ("time_s",)):
         names = tuple(name for name in row if name != "time_s")
+        if len(names) < 2:
+            raise UsageError(f"{path}, line 1: the header must have a column for each of at least two labels.")
         scores = tuple(read_number(path, number, row, name) for name in names)
-        frames.append(FrameScores(read_number(path, number, row, "time_s"), 1, scores, math.inf))
+        time_s = read_number(path, number, row, "time_s")
+        if frames and time_s <= frames[-1].time_s:
+            raise UsageError(f"{path}, line {number}: time_s is not above that of the line before; sort the lines.")
+        frames.append(FrameScores(time_s, 1, scores, math.inf))
         if not math.isclose(sum(scores), 1.0, abs_tol=0.01):
             raise UsageError(f"{path}, line {number}: the scores sum to {sum(scores):g}; they must sum to 1.")
     if not frames:

@@ -69,6 +69,10 @@ def test_invalid_labels_are_an_error_with_the_line(tmp_path: Path, text: str | b
         ("seconds,happy,sad\n0,1,0\n", "line 1: the header has no column time_s; add it."),
         ("time_s,happy,sad\n", "the file has no scores; add a line for each frame."),
         ("time_s,happy,sad\n0,1,0\n1,0.5,0.4\n", "line 3: the scores sum to 0.9; they must sum to 1."),
+        ("time_s,happy\n0,1\n", "line 1: the header must have a column for each of at least two labels."),
+        ("time_s\n0\n", "line 1: the header must have a column for each of at least two labels."),
+        ("time_s,happy,sad\n1,1,0\n1,1,0\n", "line 3: time_s is not above that of the line before; sort the lines."),
+        ("time_s,happy,sad\n1,1,0\n0.5,1,0\n", "line 3: time_s is not above that of the line before; sort the lines."),
         ("time_s,happy,sad\n0,yes,0\n", "line 2: happy is 'yes'; it must be a number of at least 0."),
     ],
 )
