@@ -100,8 +100,6 @@ def evaluate(recordings: Sequence[Recording], labeller: Labeller) -> Metrics:
         raise UsageError("no clip has frames at the labelled times; check start_s and end_s in the labels file.")
     flips, changes = sum(each.flips for each in stats), sum(each.changed for each in stats)
     delays = [each.delay_s for each in stats if each.delay_s is not None]
-    right = sum(each.right_s for each in stats) / seconds
-    unknown = sum(each.unknown_s for each in stats) / seconds
     return Metrics(
         minutes=seconds / 60,
         changes=changes,
@@ -112,9 +110,9 @@ def evaluate(recordings: Sequence[Recording], labeller: Labeller) -> Metrics:
         named=len(delays) / len(stats),
         delay_p50_s=float(np.percentile(delays, 50)) if delays else None,
         delay_p95_s=float(np.percentile(delays, 95)) if delays else None,
-        right=right,
-        wrong=1 - right - unknown,
-        unknown=unknown,
+        right=sum(each.right_s for each in stats) / seconds,
+        wrong=sum(each.wrong_s for each in stats) / seconds,
+        unknown=sum(each.unknown_s for each in stats) / seconds,
     )
 
 
@@ -127,6 +125,7 @@ class _SegmentStats:
     flips: int = 0
     delay_s: float | None = None
     right_s: float = 0.0
+    wrong_s: float = 0.0
     unknown_s: float = 0.0
 
 
@@ -149,7 +148,10 @@ def _segment_stats(recording: Recording, predicted: list[str]) -> Iterator[_Segm
 
 def _add_label(stats: _SegmentStats, segment: Segment, label: str, held_s: float, after_s: float) -> None:
     stats.seconds += held_s
-    stats.unknown_s += held_s if label == UNKNOWN else 0.0
     if label == segment.emotion:
         stats.right_s += held_s
         stats.delay_s = after_s if stats.delay_s is None else stats.delay_s
+    elif label == UNKNOWN:
+        stats.unknown_s += held_s
+    else:
+        stats.wrong_s += held_s

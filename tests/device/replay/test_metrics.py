@@ -111,6 +111,12 @@ def test_recordings_are_evaluated_together() -> None:
     assert (found.changes, found.right, found.wrong, found.named) == (2, 0.5, 0.5, 0.5)
 
 
+def test_a_share_of_nothing_is_zero_and_not_a_little_less() -> None:
+    found = metrics("-" * 14 + "h" * 61, [(0, 5, "happy")], step_s=1 / 15)
+    assert (found.wrong, f"{found.wrong:.1%}") == (0.0, "0.0%")
+    assert found.right > 0.8 and found.unknown > 0.18
+
+
 @pytest.mark.parametrize("segments", [[], [(10, 20, "angry")]])
 def test_no_frame_in_a_labelled_segment_is_an_error(segments: list[tuple[float, float, str]]) -> None:
     with pytest.raises(UsageError, match=r"check start_s and end_s in the labels file\.$"):
