@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.progress import track
 
 from device.config.schema import SmootherConfig
+from device.errors import EmotionEdgeError
 from device.inference.classifier import Classifier
 from device.messages import UNKNOWN
 from device.replay.metrics import (
@@ -71,7 +72,7 @@ Clips = dict[str, list[Recording]]
 
 
 def main() -> int:
-    """Search on the even faces if requested, evaluate on the odd ones."""
+    """Search on the even faces if requested, evaluate on the odd ones; exit 1 without faces."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, metavar="D", help="FER2013, in any format that the trainer reads")
     parser.add_argument("--clips", type=int, default=60, help="clips of each kind (default: 60)")
@@ -80,7 +81,11 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, metavar="F", help="keep the network's scores in this .npy file")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
-    views = scored_views(args.data, args.keep, SHOWN[:1] if args.one_view else SHOWN)
+    try:
+        views = scored_views(args.data, args.keep, SHOWN[:1] if args.one_view else SHOWN)
+    except EmotionEdgeError as error:
+        print(f"benchmark: {error}", file=sys.stderr)
+        return error.exit_code
     settings = {kind: SmootherConfig(kind=kind) for kind in ("hmm", "ema")}
     if args.search:
         settings = search(clips(views.take(slice(0, None, 2)), 8, 1))
@@ -235,10 +240,8 @@ def evaluated(settings: dict[str, SmootherConfig], views: Views, count: int) -> 
 
 def table(settings: dict[str, SmootherConfig], recordings: list[Recording]) -> dict[str, Metrics]:
     """Return metrics for the network without a smoother, and for each setting."""
-    labellers: dict[str, Labeller] = {"network": raw_labels} | {
-        name: smoothed_labels(config) for name, config in settings.items()
-    }
-    return {name: evaluate(recordings, labeller) for name, labeller in labellers.items()}
+    smoothed = {name: smoothed_labels(config) for name, config in settings.items()}
+    return {name: evaluate(recordings, labeller) for name, labeller in {"network": raw_labels, **smoothed}.items()}
 
 
 def first_labels(settings: dict[str, SmootherConfig], views: Views) -> dict[str, dict[str, float]]:

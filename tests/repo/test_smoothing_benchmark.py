@@ -1,13 +1,14 @@
-"""The search of benchmarks/smoothing.py applies the thresholds exactly as the device does."""
+"""benchmarks/smoothing.py: its search applies the thresholds exactly as the device does."""
 
 from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.smoothing import thresholded
+from benchmarks.smoothing import main, thresholded
 from device.config.schema import SmootherConfig
 from device.replay.metrics import FrameScores, Recording, smoothed_labels
 
@@ -31,3 +32,12 @@ def test_the_thresholds_are_the_smoothers(config: SmootherConfig, script: list[l
     clip = Recording("clip", LABELS, tuple(frames), ())
     settled = dataclasses.replace(config, leave=min(config.leave, config.enter))
     assert thresholded(settled)(clip) == smoothed_labels(settled)(clip)
+
+
+def test_data_that_cannot_be_read_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["smoothing", "--data", "absent.csv", "--search"])
+    assert main() == 1
+    error = capsys.readouterr().err
+    assert error.startswith("benchmark: absent.csv: there is no such file or folder") and error.count("\n") == 1
