@@ -1,4 +1,4 @@
-"""When and where a frame is searched: all tiles in turn, as many on a frame as its time allows."""
+"""When and where a frame is searched: all tiles in turn, some on a frame, as its time allows."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from device.vision.tiling import Tile
 from device.vision.time_budget import Budget
 
 SHARE = 0.5  # of a frame's time; no further tile is started after it
+ROUND = 12  # frames for a search of all tiles where no place is wanted; a faster one costs more and finds no more
 
 
 class ScanResult(NamedTuple):
@@ -65,11 +66,12 @@ class TileScheduler:
         return ScanResult(detections, searched)
 
     def _queue(self, parts: Sequence[Tile], wanted: Sequence[Box]) -> list[Tile]:
-        """Wanted tiles, then the others by age; every other frame starts with the oldest."""
+        """Wanted tiles, then others by age; every other frame starts with the oldest."""
         waiting = sorted(parts, key=lambda part: self._searched_at.get(part, 0))
         first = waiting[: self._frame % 2]
         urgent = [part for part in waiting if any(part.covers(box) for box in wanted)]
-        return list(dict.fromkeys([*first, *urgent, *waiting]))
+        queue = list(dict.fromkeys([*first, *urgent, *waiting]))
+        return queue if self._budget.unlimited else queue[: len(urgent) + math.ceil(len(parts) / ROUND)]
 
     def _in_time(self, queue: Iterable[Tile], searched: list[Tile]) -> Iterator[Tile]:
         """Tiles of the queue until the time is used up; at least one."""

@@ -65,6 +65,11 @@ class Budget:
         self._began_s = 0.0
         self._costs: dict[str, Cost] = {}
 
+    @property
+    def unlimited(self) -> bool:
+        """Whether a frame may take any time."""
+        return self._config.budget_ms is None
+
     def begin(self) -> None:
         """Start the time of a frame."""
         self._began_s = self._clock()

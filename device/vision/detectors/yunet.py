@@ -20,6 +20,7 @@ WIDTH, HEIGHT = 480, 384  # of the network's input, pixels
 STRIDES = (8, 16, 32)
 MIN_SCORE = 0.6
 FOUND_PX = 14  # faces of this side are found in most pictures, pixels of the network's input
+AREA_BELOW = 0.7  # scales at which pixels are averaged; above, interpolation finds the same faces in less time
 SURE_PX = 24  # and of this side in all; smaller ones are searched in smaller tiles too, if there are any
 
 # From its boxes (mean of width and height) to the framing of BlazeFace's near network, for which
@@ -105,7 +106,7 @@ def _input_tensor(bgr: NDArray[np.uint8], area: Box) -> NDArray[np.float32]:
     rows, columns = min(rows, HEIGHT), min(columns, WIDTH)
     left, top = round((x - area.x) * scale), round((y - area.y) * scale)
     left, top = min(left, WIDTH - columns), min(top, HEIGHT - rows)
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    method = cv2.INTER_AREA if scale < AREA_BELOW else cv2.INTER_LINEAR
     canvas = np.zeros((HEIGHT, WIDTH, 3), np.float32)
     canvas[top : top + rows, left : left + columns] = cv2.resize(part, (columns, rows), interpolation=method)
     return canvas

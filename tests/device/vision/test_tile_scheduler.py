@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from device.config.schema import PipelineConfig
 from device.inference.box import Box
 from device.vision.detection import Detection
-from device.vision.tile_scheduler import TileScheduler
+from device.vision.tile_scheduler import ROUND, TileScheduler
 from device.vision.tiling import Tile, tiles
 from device.vision.time_budget import Budget
 from tests.support.clock import Clock
@@ -64,9 +64,18 @@ def test_without_a_budget_all_tiles_are_searched() -> None:
 
 @pytest.mark.parametrize(("budget_ms", "searches"), [(1.0, 1), (45.0, 2), (112.0, 5)])
 def test_the_search_stops_at_its_share_of_the_budget(budget_ms: float, searches: int) -> None:
-    counts = [len(parts) for parts in watch(budget_ms, 60)]
+    everywhere = [Box(part.area.x + 1, part.area.y + 1, part.area.width / 3, part.area.height / 3) for part in ALL]
+    counts = [len(parts) for parts in watch(budget_ms, 60, everywhere)]
     assert counts[-1] == searches
     assert min(counts) >= 1
+
+
+@pytest.mark.parametrize("frames", [1, ROUND, 3 * ROUND])
+def test_a_round_takes_its_frames_where_no_place_is_wanted_however_much_time_there_is(frames: int) -> None:
+    counts = [len(parts) for parts in watch(10_000.0, frames)]
+    assert counts == [-(-len(ALL) // ROUND)] * frames
+    (part, *_) = [part for part in ALL if part.covers(Box(1500, 900, 40, 40))]
+    assert all(part in parts for parts in watch(10_000.0, frames, [Box(1500, 900, 40, 40)]))
 
 
 @pytest.mark.parametrize("budget_ms", [1.0, 45.0, 112.0])
