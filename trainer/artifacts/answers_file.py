@@ -7,71 +7,22 @@ again from the seed. A folder of answers holds several files of at most 16 MiB.
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.augment_config import AugmentConfig
+from trainer.artifacts.answers_header import CHECKSUM_BYTES, AnswersHeader, difference, read_header, reading
 from trainer.errors import CheckpointError, RunError
 
-FORMAT, VERSION = "emotion-edge answers", 1
 MAX_BYTES = 16 * 2**20  # of a file
 LOWEST = 16.0  # nats: log-probabilities below -16 are stored as -16
-SIGNED = 16  # faces whose mean grey levels are a view's signature
-CHECKSUM_BYTES = 4
 
 Bytes = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class AnswersHeader:
-    """To what the answers of a file belong.
-
-    Attributes:
-        faces: sha256 over the pixels and labels of the Training faces, hexadecimal.
-        count: number of these faces.
-        labels: of the answers, in order.
-        augment: every setting of `AugmentConfig` with which the views are drawn.
-        mixup: alpha; 0 where nothing is mixed.
-        mixup_share: share of the chunks that are mixed.
-        seed: of the views.
-        teachers: name of each teacher by the sha256 of its weights.
-        temperature: of the softmax of each teacher; the answers are the logarithm of their mean.
-        mirror: whether the mean is also over the mirror image of each view.
-        first: number of the first view in this file.
-    """
-
-    faces: str
-    count: int
-    labels: tuple[str, ...]
-    augment: dict[str, float]
-    mixup: float
-    mixup_share: float
-    seed: int
-    teachers: dict[str, str]
-    temperature: float
-    mirror: bool
-    first: int = 0
-
-    @property
-    def signed(self) -> int:
-        """Bytes of a view's signature."""
-        return min(SIGNED, self.count)
-
-    @property
-    def block_bytes(self) -> int:
-        """Bytes of one view in a file."""
-        return self.count * len(self.labels) + self.signed + CHECKSUM_BYTES
-
-    def line(self) -> bytes:
-        """The first line of a file."""
-        return json.dumps({"format": FORMAT, "version": VERSION} | asdict(self)).encode() + b"\n"
 
 
 @dataclass(frozen=True)
@@ -160,8 +111,19 @@ class AnswersWriter:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The files of a folder of answers, in order, but not one that a full disk left empty."""
-    return sorted(path for path in folder.glob("answers-*.bin") if path.stat().st_size)
+    """The files of a folder of answers, in order, but not one that a full disk left empty.
+
+    Raises:
+        CheckpointError: the folder cannot be read; one that is missing has no files.
+    """
+    with reading(folder):
+        every = folder.iterdir() if folder.exists() else ()
+        return sorted(path for path in every if path.match("answers-*.bin") and path.stat().st_size)
+
+
+def _files(path: Path) -> list[Path]:
+    with reading(path):
+        return files_in(path) if path.is_dir() else [path]
 
 
 def views_in(folder: Path) -> int:
@@ -175,7 +137,7 @@ def read_answers(paths: Sequence[Path]) -> Answers:
     Raises:
         CheckpointError: there is none, one is damaged, or they do not go together.
     """
-    files = [file for path in paths for file in (files_in(path) if path.is_dir() else [path])]
+    files = [file for path in paths for file in _files(path)]
     if not files:
         raise CheckpointError(f"{paths[0]}: there are no answers here; `trainer answers` writes them.")
     header = read_header(files[0])
@@ -191,54 +153,15 @@ def read_answers(paths: Sequence[Path]) -> Answers:
     return Answers(header, dict(sorted(views.items())))
 
 
-def read_header(path: Path) -> AnswersHeader:
-    """The header of one file.
-
-    Raises:
-        CheckpointError: the file is missing, or holds no answers.
-    """
-    try:
-        with path.open("rb") as file:
-            values = json.loads(file.readline(2**20))
-        found, version = values.pop("format"), values.pop("version")
-        if found != FORMAT or version != VERSION:
-            raise ValueError
-        header = AnswersHeader(**values | {"labels": tuple(values["labels"])})
-        return replace(header, augment=vars(AugmentConfig.only(**header.augment)))  # a newer setting is off
-    except OSError as error:
-        raise CheckpointError(f"{path}: the answers cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path}: this is no file of answers of this version of the trainer.") from error
-
-
-def difference(one: AnswersHeader, other: AnswersHeader) -> str:
-    """What distinguishes two headers, apart from `first`, in words; empty if nothing does."""
-    for name in ("faces", "count"):
-        if getattr(one, name) != getattr(other, name):
-            return f"they are of other faces ({one.count:,} instead of {other.count:,}, or others)"
-    for name in sorted(one.augment.keys() | other.augment.keys()):
-        if one.augment.get(name) != other.augment.get(name):
-            return f"augment.{name} is {one.augment.get(name)} instead of {other.augment.get(name)}"
-    if one.teachers.keys() != other.teachers.keys():
-        return f"the teachers are {_names(one)} instead of {_names(other)}"
-    for name in ("labels", "mixup", "mixup_share", "seed", "temperature", "mirror"):
-        if getattr(one, name) != getattr(other, name):
-            return f"{name} is {getattr(one, name)} instead of {getattr(other, name)}"
-    return ""
-
-
-def _names(header: AnswersHeader) -> str:
-    return ", ".join(f"{name} ({sha256[:8]})" for sha256, name in header.teachers.items()) or "none"
-
-
 def _whole_views(path: Path, header: AnswersHeader) -> int:
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         start = len(file.readline())
-    return (path.stat().st_size - start) // header.block_bytes
+        return (path.stat().st_size - start) // header.block_bytes
 
 
 def _read_views(path: Path, header: AnswersHeader) -> dict[int, Answer]:
-    content = path.read_bytes()
+    with reading(path):
+        content = path.read_bytes()
     start, size, labels = content.index(b"\n") + 1, header.block_bytes, len(header.labels)
     views = {}
     for place in range((len(content) - start) // size):

@@ -17,17 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainer.artifacts.answers_file import (
-    SIGNED,
-    Answer,
-    Answers,
-    AnswersHeader,
-    AnswersWriter,
-    Bytes,
-    decode,
-    difference,
-    encode,
-)
+from trainer.artifacts.answers_file import Answer, Answers, AnswersWriter, Bytes, decode, encode
+from trainer.artifacts.answers_header import SIGNED, AnswersHeader, difference
 from trainer.artifacts.loading import Teacher, fingerprint
 from trainer.config import FitConfig, TrainConfig
 from trainer.data.augment import Random, SeededRandom
