@@ -95,14 +95,15 @@ class AnswersWriter:
         """
         number, place = divmod(self.done, self.views_per_file)
         header = replace(self.header, first=number * self.views_per_file)
-        path, line = self.folder / f"answers-{number:03}.bin", header.line()
+        path = self.folder / f"answers-{number:03}.bin"
         block = codes.tobytes() + signature.tobytes()
         block += zlib.crc32(block).to_bytes(CHECKSUM_BYTES, "little")
         try:
             with path.open("r+b" if place else "wb") as file:
-                if not place:
-                    file.write(line)
-                file.seek(len(line) + place * header.block_bytes)
+                if place:  # behind the header that is there: a teacher may have had another name
+                    file.seek(len(file.readline()) + place * header.block_bytes)
+                else:
+                    file.write(header.line())
                 file.truncate()
                 file.write(block)
         except OSError as error:

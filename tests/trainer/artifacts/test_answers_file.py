@@ -69,6 +69,16 @@ def test_a_view_that_was_cut_off_is_written_again(tmp_path: Path, lost: int) -> 
 
 
 @pytest.mark.usefixtures("small_files")
+def test_views_are_added_behind_a_header_of_another_length(tmp_path: Path) -> None:
+    """As where the same weights were given under a shorter name."""
+    write(tmp_path, range(4))
+    renamed = replace(HEADER, teachers={"bb": "vgg"})
+    write(tmp_path, range(4, 8), renamed)
+    answers = read_answers([tmp_path])
+    assert all(np.array_equal(answers.views[view].codes, codes(view)) for view in range(8))
+
+
+@pytest.mark.usefixtures("small_files")
 def test_a_file_that_a_full_disk_left_empty_is_written_again(tmp_path: Path) -> None:
     write(tmp_path, range(3))
     (tmp_path / "answers-001.bin").touch()
