@@ -42,10 +42,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers from one or several files; `views` has them by the number of the view."""
+    """Answers from one or several files.
+
+    Attributes:
+        header: of all files, apart from `first`.
+        views: by their numbers, in order.
+        missing: what the files lack, a sentence each.
+    """
 
     header: AnswersHeader
     views: dict[int, Answer]
+    missing: tuple[str, ...] = ()
 
 
 def encode(logs: NDArray[np.floating[Any]]) -> Bytes:
@@ -133,7 +140,7 @@ def views_in(folder: Path) -> int:
 
 
 def read_answers(paths: Sequence[Path]) -> Answers:
-    """All whole views of files and folders of files.
+    """All whole views of files and folders of files, and what else should be there.
 
     Raises:
         CheckpointError: there is none, one is damaged, or they do not go together.
@@ -143,15 +150,27 @@ def read_answers(paths: Sequence[Path]) -> Answers:
         raise CheckpointError(f"{paths[0]}: there are no answers here; `trainer answers` writes them.")
     header = read_header(files[0])
     views: dict[int, Answer] = {}
+    missing = []
     for file in files:
         own = read_header(file)
         other = difference(own, header)
         if other:
             raise CheckpointError(f"{file}: its answers do not go with those of {files[0]}: {other}.")
-        views |= _read_views(file, own)
+        found, is_cut = _read_views(file, own)
+        views |= found
+        if is_cut:
+            missing.append(
+                f"{file}: the file ends within view {own.first + len(found)}, which is left out; "
+                "copy the file again, or run the same `trainer answers` again."
+            )
     if not views:
-        raise CheckpointError(f"{files[0]}: no view is answered yet; run the same `trainer answers` again.")
-    return Answers(header, dict(sorted(views.items())))
+        raise CheckpointError(
+            f"{files[0]}: no whole view is here; copy the file again, or run `trainer answers` again."
+        )
+    lost = max(views) - min(views) + 1 - len(views)
+    if lost:
+        missing.append(f"{files[0]}: {lost} views between {min(views)} and {max(views)} are missing; copy all files.")
+    return Answers(header, dict(sorted(views.items())), tuple(missing))
 
 
 def _whole_views(path: Path, header: AnswersHeader) -> int:
@@ -160,12 +179,14 @@ def _whole_views(path: Path, header: AnswersHeader) -> int:
         return (path.stat().st_size - start) // header.block_bytes
 
 
-def _read_views(path: Path, header: AnswersHeader) -> dict[int, Answer]:
+def _read_views(path: Path, header: AnswersHeader) -> tuple[dict[int, Answer], bool]:
+    """The whole views of a file, and whether another begins behind them."""
     with reading(path):
         content = path.read_bytes()
     start, size, labels = content.index(b"\n") + 1, header.block_bytes, len(header.labels)
     views = {}
-    for place in range((len(content) - start) // size):
+    count, left_over = divmod(len(content) - start, size)
+    for place in range(count):
         block = content[start + place * size : start + (place + 1) * size]
         stored = int.from_bytes(block[-CHECKSUM_BYTES:], "little")
         if zlib.crc32(block[:-CHECKSUM_BYTES]) != stored:
@@ -175,4 +196,4 @@ def _read_views(path: Path, header: AnswersHeader) -> dict[int, Answer]:
         values = np.frombuffer(block[:-CHECKSUM_BYTES], np.uint8)
         codes = values[: header.count * labels].reshape(header.count, labels)
         views[header.first + place] = Answer(codes, values[header.count * labels :], path)
-    return views
+    return views, left_over > 0

@@ -17,7 +17,7 @@ from trainer.config import TrainConfig, load_config
 from trainer.data.dataset import Dataset
 from trainer.errors import CheckpointError
 from trainer.training.answered_views import require_fit
-from trainer.training.distributed import join_group
+from trainer.training.distributed import ProcessGroup, join_group
 from trainer.training.learner import Task, pick_device, training_faces
 from trainer.training.loop import fit
 
@@ -38,7 +38,7 @@ def train(kind: str, config: TrainConfig, dataset: Dataset, folder: RunFolder | 
     fit_config = config.teacher.fit if kind == "teacher" else config.student.fit
     named = config.teacher.teachers if kind == "teacher" else config.distill.teachers
     teachers = tuple(load_teacher(Path(path), dataset, pick_device(config, group)) for path in named)
-    answers = _load_answers(config, dataset) if kind == "student" else None
+    answers = _load_answers(config, dataset, group) if kind == "student" else None
     start = load_network(Path(fit_config.start), dataset) if fit_config.start and folder is None else None
     if folder is None:
         folder = RunFolder(group.first(lambda: new_run(config, kind, args.run).path))
@@ -47,8 +47,8 @@ def train(kind: str, config: TrainConfig, dataset: Dataset, folder: RunFolder | 
         print_result(folder, args.json)
 
 
-def _load_answers(config: TrainConfig, dataset: Dataset) -> Answers | None:
-    """The answers that the settings name; None where they name none.
+def _load_answers(config: TrainConfig, dataset: Dataset, group: ProcessGroup) -> Answers | None:
+    """The answers that the settings name, and what they are on stderr; None where they name none.
 
     Raises:
         CheckpointError: they cannot be read, or do not fit the run.
@@ -57,6 +57,10 @@ def _load_answers(config: TrainConfig, dataset: Dataset) -> Answers | None:
         return None
     answers = read_answers([Path(path) for path in config.distill.answers])
     require_fit(answers, training_faces(Task("student", config, dataset)), config, config.student.fit)
+    if group.leads:
+        for sentence in answers.missing:
+            print(f"trainer: {sentence}", file=sys.stderr)
+        print(f"trainer: views in use: {len(answers.views)}, answered by {answers.header.taught_by}", file=sys.stderr)
     return answers
 
 

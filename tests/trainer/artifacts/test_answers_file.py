@@ -49,11 +49,14 @@ def test_views_come_back_from_several_files(tmp_path: Path) -> None:
     assert writer.done == 8 and len(files_in(tmp_path)) == 3
     assert all(file.stat().st_size <= answers_file.MAX_BYTES for file in files_in(tmp_path))
     answers = read_answers([tmp_path])
-    assert list(answers.views) == list(range(8)) and answers.header == HEADER
+    assert list(answers.views) == list(range(8)) and answers.header == HEADER and not answers.missing
     for view, answer in answers.views.items():
         assert np.array_equal(answer.codes, codes(view)) and np.array_equal(answer.signature, signature(view))
     one = read_answers([files_in(tmp_path)[1]])
-    assert list(one.views) == [3, 4, 5]
+    assert list(one.views) == [3, 4, 5] and not one.missing
+    files_in(tmp_path)[1].unlink()
+    (sentence,) = read_answers([tmp_path]).missing
+    assert sentence.endswith("answers-000.bin: 3 views between 0 and 7 are missing; copy all files.")
 
 
 @pytest.mark.usefixtures("small_files")
@@ -62,7 +65,12 @@ def test_a_view_that_was_cut_off_is_written_again(tmp_path: Path, lost: int) -> 
     write(tmp_path, range(5))
     last = files_in(tmp_path)[-1]
     last.write_bytes(last.read_bytes()[:-lost])
-    assert list(read_answers([tmp_path]).views) == [0, 1, 2, 3]
+    cut = read_answers([tmp_path])
+    assert list(cut.views) == [0, 1, 2, 3]
+    assert cut.missing == (
+        f"{last}: the file ends within view 4, which is left out; copy the file again, or run the same `trainer "
+        "answers` again.",
+    )
     assert AnswersWriter(tmp_path, HEADER).done == 4
     write(tmp_path, range(4, 5))
     assert np.array_equal(read_answers([tmp_path]).views[4].codes, codes(4))

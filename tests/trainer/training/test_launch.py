@@ -1,0 +1,38 @@
+"""What is checked and said before a run begins."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.trainer_command import call_trainer as trainer
+from tests.trainer.test_bad_input import TINY, batch, refused
+
+SMALL = ["--data", "toy", *TINY, *batch(128)]
+TEACHER = Path(__file__).parents[3] / "device/models/emotion.tflite"
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A file with the answers of two views."""
+    folder = tmp_path_factory.mktemp("answered")
+    asked = trainer("answers", *SMALL, "--teacher", TEACHER, "--views", "2", cwd=folder)
+    assert asked.returncode == 0, asked.stderr
+    return (folder / "runs/answers/answers-000.bin").read_bytes()
+
+
+def learn(folder: Path, content: bytes, *more: str) -> subprocess.CompletedProcess[str]:
+    """Distil for one epoch from a file of answers."""
+    (folder / "answers.bin").write_bytes(content)
+    return trainer("distill", *SMALL, "--answers", "answers.bin", "--epochs", "1", *more, cwd=folder)
+
+
+def test_the_views_in_use_and_those_that_are_missing_are_said(tmp_path: Path, answered: bytes) -> None:
+    done = learn(tmp_path, answered)
+    assert done.returncode == 0 and "trainer: views in use: 2, answered by emotion-student" in done.stderr
+    assert "left out" not in done.stderr
+    cut = learn(tmp_path, answered[:-1], "--run", "runs/cut")
+    assert cut.returncode == 0 and "trainer: views in use: 1, answered by" in cut.stderr
+    assert "answers.bin: the file ends within view 1, which is left out; copy the file again" in cut.stderr
