@@ -153,6 +153,16 @@ def _require_same_view(answer: Answer, drawn: Bytes, number: int) -> None:
         )
 
 
+def require_first_view(answers: Answers, views: Views) -> None:
+    """Refuse answers to views that this version draws differently, by the first of them.
+
+    Raises:
+        CheckpointError: they are.
+    """
+    number, answer = next(iter(answers.views.items()))
+    _require_same_view(answer, SeededViews(views, answers.header.seed).draw(number).signature(), number)
+
+
 def require_fit(answers: Answers, training: FaceSet, config: TrainConfig, fit: FitConfig) -> None:
     """Refuse answers that belong to other faces or other views than a run has.
 

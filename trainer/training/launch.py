@@ -14,11 +14,12 @@ from trainer.artifacts.checkpoint import load_checkpoint
 from trainer.artifacts.loading import load_network, load_teacher
 from trainer.artifacts.run_dir import CONFIG, RunFolder, new_run, newest_run, open_run, runs_of
 from trainer.config import TrainConfig, load_config
+from trainer.data.augment import Random
 from trainer.data.dataset import Dataset
 from trainer.errors import CheckpointError
-from trainer.training.answered_views import require_fit
+from trainer.training.answered_views import require_first_view, require_fit
 from trainer.training.distributed import ProcessGroup, join_group
-from trainer.training.learner import Task, pick_device, training_faces
+from trainer.training.learner import Task, build_views, pick_device, training_faces
 from trainer.training.loop import fit
 
 
@@ -56,7 +57,10 @@ def _load_answers(config: TrainConfig, dataset: Dataset, group: ProcessGroup) ->
     if not config.distill.answers:
         return None
     answers = read_answers([Path(path) for path in config.distill.answers])
-    require_fit(answers, training_faces(Task("student", config, dataset)), config, config.student.fit)
+    task = Task("student", config, dataset)
+    training = training_faces(task)
+    require_fit(answers, training, config, task.fit)
+    require_first_view(answers, build_views(task, training, Random(pick_device(config, group))))
     if group.leads:
         for sentence in answers.missing:
             print(f"trainer: {sentence}", file=sys.stderr)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
 
 from tests.support.trainer_command import call_trainer as trainer
 from tests.trainer.test_bad_input import TINY, batch, refused
+from trainer.artifacts.answers_header import CHECKSUM_BYTES, SIGNED
 
 SMALL = ["--data", "toy", *TINY, *batch(128)]
 TEACHER = Path(__file__).parents[3] / "device/models/emotion.tflite"
@@ -36,3 +38,17 @@ def test_the_views_in_use_and_those_that_are_missing_are_said(tmp_path: Path, an
     cut = learn(tmp_path, answered[:-1], "--run", "runs/cut")
     assert cut.returncode == 0 and "trainer: views in use: 1, answered by" in cut.stderr
     assert "answers.bin: the file ends within view 1, which is left out; copy the file again" in cut.stderr
+
+
+def test_views_that_are_drawn_differently_are_refused_before_a_run_begins(tmp_path: Path, answered: bytes) -> None:
+    refused(learn(tmp_path, with_another_signature(answered)), "draws view 0 differently from the one that the")
+    assert not (tmp_path / "runs").exists()
+    assert learn(tmp_path, answered).returncode == 0
+
+
+def with_another_signature(content: bytes) -> bytes:
+    """The file with another signature of its first view, and the checksum of that."""
+    start = content.index(b"\n") + 1
+    end = start + (len(content) - start) // 2
+    block = content[start : end - CHECKSUM_BYTES - SIGNED] + bytes(SIGNED)
+    return content[:start] + block + zlib.crc32(block).to_bytes(CHECKSUM_BYTES, "little") + content[end:]
