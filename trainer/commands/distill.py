@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from dataclasses import replace
 
 from device.errors import UsageError
@@ -31,8 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: TrainConfig) -> int:
-    """Train a student, and a teacher first where there is none; prints the student's run folder."""
-    from trainer.training.launch import begin, newest_teacher, train
+    """Train a student, and a teacher first where there is none; prints the student's run folder.
+
+    If the minutes end in the teacher's training, it prints the teacher's.
+    """
+    from trainer.training.distributed import join_group
+    from trainer.training.launch import begin, newest_teacher, print_result, train
 
     folder, config = begin("student", args, config)
     if args.answers:  # also of a run that is resumed: on another machine they lie elsewhere
@@ -41,7 +46,14 @@ def run(args: argparse.Namespace, config: TrainConfig) -> int:
         raise UsageError("--answers: the answers stand for their teachers; leave --teacher and distill.teachers out.")
     dataset = load_dataset(config.data, config.labels)
     if not config.distill.teachers and not config.distill.answers:
-        newest = str(newest_teacher(config, dataset).path)
-        config = replace(config, distill=replace(config.distill, teachers=(newest,)))
+        began, group = time.monotonic(), join_group(config.accelerator)
+        teacher = newest_teacher(config, dataset, args.minutes)
+        if not group.first(lambda: teacher.finished):
+            if group.leads:
+                print_result(teacher, args.json)
+            return 0
+        config = replace(config, distill=replace(config.distill, teachers=(str(teacher.path),)))
+        if args.minutes is not None:  # what the teacher left of them
+            args.minutes -= (time.monotonic() - began) / 60
     train("student", config, dataset, folder, args)
     return 0

@@ -68,10 +68,11 @@ def _load_answers(config: TrainConfig, dataset: Dataset, group: ProcessGroup) ->
     return answers
 
 
-def newest_teacher(config: TrainConfig, dataset: Dataset) -> RunFolder:
+def newest_teacher(config: TrainConfig, dataset: Dataset, minutes: float | None = None) -> RunFolder:
     """The newest finished teacher of this data set.
 
-    Where there is none, a run that was stopped is resumed, or a new teacher is trained.
+    Where there is none, a run that was stopped is resumed, or a new teacher is trained; it is not
+    finished if it takes longer than `minutes`.
     """
     runs, group = Path(config.runs), join_group(config.accelerator)
     for finished in runs_of(runs, "teacher"):
@@ -81,11 +82,12 @@ def newest_teacher(config: TrainConfig, dataset: Dataset) -> RunFolder:
         if not cut_off.last.is_file() or load_checkpoint(cut_off.last).data_digest != dataset.digest:
             continue
         print(f"trainer: resuming the teacher in {cut_off.path}, with its own settings", file=sys.stderr)
-        fit(Task("teacher", load_config(cut_off.path / CONFIG), dataset), cut_off, resume=True, group=group)
+        own = load_config(cut_off.path / CONFIG)
+        fit(Task("teacher", own, dataset), cut_off, resume=True, minutes=minutes, group=group)
         return cut_off
     run = RunFolder(group.first(lambda: new_run(config, "teacher").path))
     print(f"trainer: no teacher of this data under {runs}; training one in {run.path}", file=sys.stderr)
-    fit(Task("teacher", config, dataset), run, group=group)
+    fit(Task("teacher", config, dataset), run, minutes=minutes, group=group)
     return run
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import zlib
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.support.trainer_command import call_trainer as trainer
 from tests.trainer.test_bad_input import TINY, batch, refused
 from trainer.artifacts.answers_header import CHECKSUM_BYTES, SIGNED
+from trainer.artifacts.run_dir import RunFolder
 
 SMALL = ["--data", "toy", *TINY, *batch(128)]
 TEACHER = Path(__file__).parents[3] / "device/models/emotion.tflite"
@@ -52,3 +54,19 @@ def with_another_signature(content: bytes) -> bytes:
     end = start + (len(content) - start) // 2
     block = content[start : end - CHECKSUM_BYTES - SIGNED] + bytes(SIGNED)
     return content[:start] + block + zlib.crc32(block).to_bytes(CHECKSUM_BYTES, "little") + content[end:]
+
+
+def test_the_minutes_are_those_of_teacher_and_student_together(tmp_path: Path) -> None:
+    command = ["distill", *SMALL, "--epochs", "2", "--minutes"]
+    assert re.fullmatch(r"runs/teacher-\S+: 1 epochs done; resume with --resume\n", run(tmp_path, *command, "0"))
+    assert not list((tmp_path / "runs").glob("student-*"))
+    assert re.fullmatch(r"runs/student-\S+: 1 epochs done.*\n", run(tmp_path, *command, "1e-9", "--resume"))
+    (teacher,) = (tmp_path / "runs").glob("teacher-*")
+    assert RunFolder(teacher).finished
+
+
+def run(folder: Path, *arguments: object) -> str:
+    """What a command prints that must succeed."""
+    done = trainer(*arguments, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
