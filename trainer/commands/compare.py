@@ -73,7 +73,8 @@ def _add_short(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=60.0,
         metavar="M",
-        help="of a row, with --short (default: %(default)g); more of them continue it",
+        help="of a row, with --short (default: %(default)g); more of them continue it until its last epoch, and a part "
+        "of an epoch counts as one",
     )
 
 
