@@ -43,7 +43,7 @@ class DetectorConfig:
         advanced=True,
     )
     interval_s: float = setting(
-        0.1,
+        0.15,
         "shortest time between two searches of the frame while every face is followed; optical flow moves the boxes "
         "in between",
         ge=0,
