@@ -45,7 +45,8 @@ def unreadable_as(kind: type[EmotionEdgeError], path: object, what: str = "it") 
 
 def os_error_sentence(error: OSError) -> str:
     """What a command says of an OSError that nothing in it expected: the path and the reason."""
-    return f"{error}." if error.filename is None else f"{error.filename}: {error.strerror}."
+    reason = error.strerror or str(error)
+    return f"{reason}." if error.filename is None else f"{error.filename}: {reason}."
 
 
 class UsageError(EmotionEdgeError):

@@ -77,7 +77,7 @@ class Health(JsonMessage):
         default=None,
     )
     frames: int = documented(
-        "frames processed since the process started; from 0 again after a change of settings or model",
+        "frames processed since the process started or last changed settings or model",
         ge=0,
         counter=True,
     )

@@ -82,7 +82,7 @@ def _photos(
 def _clips(config: DeviceConfig, truth: Path, folder: Path, advance: Advance) -> ClipReport:
     clips, stages, scores = read_clips(truth, new_pipeline(config).labels), StageTotals(), []
     for clip in clips:  # before the first is played: that takes long
-        find_file(folder, clip.clip)
+        find_file(folder, clip.clip, folders=True)
     for n, clip in enumerate(clips, 1):
         pipeline = new_pipeline(config)
         scores.append(play_clip(folder, clip, pipeline, config.camera))

@@ -45,7 +45,7 @@ def play_clip(folder: Path, truth: ClipTruth, pipeline: Pipeline, camera: Camera
         SourceError: the clip cannot be read.
     """
     subscriber, last_s = Subscriber(), 0.0
-    with open_camera(every_frame_of(find_file(folder, truth.clip), camera)) as frames:
+    with open_camera(every_frame_of(find_file(folder, truth.clip, folders=True), camera)) as frames:
         for frame in frames:
             subscriber.observe(pipeline.process(frame))
             last_s = frame.time_s

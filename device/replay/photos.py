@@ -72,7 +72,7 @@ def open_photo(folder: Path, truth: PhotoTruth, camera: CameraConfig) -> Photo:
     with unreadable_as(SourceError, path, "the photo"):
         image = read_picture(path, camera.max_pixels)
     height, width = image.shape[:2]
-    for box, where in truth.lines.items():
+    for box, where in truth.line_of_box.items():
         if box is not None and (box.x >= width or box.y >= height):
             raise UsageError(f"{where}: this box lies outside {path}, which has {width} x {height} pixels; correct it.")
     factor = min(camera.width / width, camera.height / height)

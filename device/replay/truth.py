@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from device.errors import SourceError, UsageError, unreadable_as
@@ -33,7 +33,9 @@ class PhotoTruth:
     image: str  # file name
     faces: tuple[TrueFace, ...] = ()
     ignored: tuple[Box, ...] = ()  # where a detection counts neither way
-    lines: Mapping[Box | None, str] = field(default_factory=dict, compare=False)  # "FILE, line N"; None: kind none
+    line_of_box: Mapping[Box | None, str] = field(
+        default_factory=dict, compare=False
+    )  # "FILE, line N"; None: kind none
 
     def scaled(self, factor: float) -> PhotoTruth:
         """The same photo, enlarged by a factor."""
@@ -72,23 +74,27 @@ def read_photos(path: Path, labels: Collection[str] | None = None) -> list[Photo
     Raises:
         UsageError: the file cannot be read, or a line of it is invalid.
     """
-    photos: dict[str, PhotoTruth] = {}
+    line_of_box: dict[str, dict[Box | None, str]] = {}  # by image
+    faces: dict[str, list[TrueFace]] = {}
+    ignored: dict[str, list[Box]] = {}
     for number, row in read_rows(path, PHOTO_COLUMNS):
         image, where = read_name(path, number, row, "image"), f"{path}, line {number}"
-        photo, box = photos.get(image, PhotoTruth(image)), _box(path, number, row)
-        if box in photo.lines:
+        box, of_image = _box(path, number, row), line_of_box.setdefault(image, {})
+        if box in of_image:
             raise UsageError(f"{where}: a line above has the same photo and the same box; remove one of them.")
-        photo = replace(photo, lines={**photo.lines, box: where})
+        of_image[box] = where
         if box is not None and row["kind"] == FACE:
-            photo = replace(photo, faces=(*photo.faces, TrueFace(box, _emotion(row["emotion"], labels, where))))
+            faces.setdefault(image, []).append(TrueFace(box, _emotion(row["emotion"], labels, where)))
         elif box is not None:
-            photo = replace(photo, ignored=(*photo.ignored, box))
-        if None in photo.lines and photo.faces:
+            ignored.setdefault(image, []).append(box)
+        if None in of_image and image in faces:
             raise UsageError(f"{where}: {image} has both a line of kind {NONE} and one of kind {FACE}; remove one.")
-        photos[image] = photo
-    if not photos:
+    if not line_of_box:
         raise UsageError(f"{path}: the file has no photos; add lines with {','.join(PHOTO_COLUMNS)}.")
-    return list(photos.values())
+    return [
+        PhotoTruth(image, tuple(faces.get(image, ())), tuple(ignored.get(image, ())), of_image)
+        for image, of_image in line_of_box.items()
+    ]
 
 
 def read_clips(path: Path, labels: Collection[str] | None = None) -> list[ClipTruth]:
@@ -115,15 +121,20 @@ def read_clips(path: Path, labels: Collection[str] | None = None) -> list[ClipTr
     return list(clips.values())
 
 
-def find_file(folder: Path, name: str) -> Path:
+def find_file(folder: Path, name: str, folders: bool = False) -> Path:
     """The photo or clip that a truth file names.
+
+    Args:
+        folder: where it is.
+        name: in the truth file.
+        folders: whether it may be a folder of pictures.
 
     Raises:
         SourceError: it is not there.
     """
     path = folder / name
     with unreadable_as(SourceError, path):
-        if path.is_file() or path.is_dir():
+        if path.is_file() or (folders and path.is_dir()):
             return path
     raise SourceError(f"{path}: there is no such photo or clip; name their folder after the options.")
 

@@ -15,7 +15,7 @@ from device.vision.tiling import Tile
 from device.vision.time_budget import Budget
 
 SHARE = 0.5  # of a frame's time; no further tile is started after it
-ROUND = 12  # frames for a search of all tiles where no place is wanted; a faster one costs more and finds no more
+ROUND = 12  # a search of all tiles takes at most so many frames, if time allows; a faster one finds no more
 
 
 class ScanResult(NamedTuple):

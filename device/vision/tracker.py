@@ -17,7 +17,7 @@ from device.vision.detection import Detection
 
 NO_ID = 0  # of a track that is not confirmed, so that false alarms use no ids
 BUFFER = 0.75  # of a box's width and height, at most, added on each side where faces moved too far to overlap
-BUFFER_PER_S = 3.75  # a face moves little in a short time: so much of it a second since it was last seen
+BUFFER_PER_S = 3.75  # the same for each second since the face was last seen; BUFFER is reached after 0.2 s
 BUFFER_S = 0.5  # for so long after a face was last seen
 
 Covers = Callable[[Box], bool]  # whether a face in that box would have been found
@@ -70,7 +70,8 @@ class Tracker:
     """Matches faces by the overlap of their boxes: the IOU tracker (Bochinski et al. 2017).
 
     What then is left is matched once more with larger boxes, since on a slow board a face moves by
-    its own width from one frame to the next (C-BIoU, Yang et al. 2023, with one buffer).
+    its own width from one frame to the next (C-BIoU, Yang et al. 2023, with one buffer that grows
+    with the time unseen).
 
     A lost face is held for `lost_s`. Where a frame was not searched, optical flow moves the box. A
     track ends only after its place was searched. What is no face is followed, so that its place is

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.artifacts.answers_header import CHECKSUM_BYTES, AnswersHeader, difference, read_header, reading
+from device.errors import unreadable_as
+from trainer.artifacts.answers_header import CHECKSUM_BYTES, AnswersHeader, difference, read_header
 from trainer.errors import CheckpointError, RunError
 
 MAX_BYTES = 16 * 2**20  # of a file
@@ -124,13 +125,13 @@ def files_in(folder: Path) -> list[Path]:
     Raises:
         CheckpointError: the folder cannot be read; one that is missing has no files.
     """
-    with reading(folder):
+    with unreadable_as(CheckpointError, folder, "the answers"):
         every = folder.iterdir() if folder.exists() else ()
         return sorted(path for path in every if path.match("answers-*.bin") and path.stat().st_size)
 
 
 def _files(path: Path) -> list[Path]:
-    with reading(path):
+    with unreadable_as(CheckpointError, path, "the answers"):
         return files_in(path) if path.is_dir() else [path]
 
 
@@ -174,14 +175,14 @@ def read_answers(paths: Sequence[Path]) -> Answers:
 
 
 def _whole_views(path: Path, header: AnswersHeader) -> int:
-    with reading(path), path.open("rb") as file:
+    with unreadable_as(CheckpointError, path, "the answers"), path.open("rb") as file:
         start = len(file.readline())
         return (path.stat().st_size - start) // header.block_bytes
 
 
 def _read_views(path: Path, header: AnswersHeader) -> tuple[dict[int, Answer], bool]:
     """The whole views of a file, and whether another begins behind them."""
-    with reading(path):
+    with unreadable_as(CheckpointError, path, "the answers"):
         content = path.read_bytes()
     start, size, labels = content.index(b"\n") + 1, header.block_bytes, len(header.labels)
     views = {}

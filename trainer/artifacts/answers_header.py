@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from device.config.loader import from_dict
-from device.errors import ConfigError
+from device.errors import ConfigError, unreadable_as
 from device.plain_text import quoted, shown
 from trainer.augment_config import AugmentConfig
 from trainer.errors import CheckpointError
@@ -62,7 +61,7 @@ class AnswersHeader:
         return self.count * len(self.labels) + self.signed + CHECKSUM_BYTES
 
     @property
-    def taught_by(self) -> str:
+    def teacher_names(self) -> str:
         """The teachers in words: `vgg16 (3cb9c437)`."""
         return ", ".join(f"{shown(name)} ({shown(sha256[:8])})" for sha256, name in self.teachers.items()) or "none"
 
@@ -102,22 +101,13 @@ RULES: dict[str, Rule] = {
 """What each field of a header must be: in words, and whether a value is."""
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """While a file or folder of answers is read, an error of the system is a `CheckpointError`."""
-    try:
-        yield
-    except OSError as error:
-        raise CheckpointError(f"{path}: the answers cannot be read: {error.strerror}.") from error
-
-
 def read_header(path: Path) -> AnswersHeader:
     """The header of one file.
 
     Raises:
         CheckpointError: the file is missing, or holds no answers, or a field is not as it must be.
     """
-    with reading(path), path.open("rb") as file:
+    with unreadable_as(CheckpointError, path, "the answers"), path.open("rb") as file:
         line = file.readline(MAX_HEADER_BYTES)
     try:
         values = json.loads(line)
@@ -126,8 +116,10 @@ def read_header(path: Path) -> AnswersHeader:
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:  # or nested a thousand times
         raise CheckpointError(f"{path}: this is no file of answers of this version of the trainer.") from error
-    for problem in _problems(values):
-        raise CheckpointError(f"{path}: the header of these answers cannot be used: {problem}; copy the file again.")
+    if problems := _problems(values):
+        raise CheckpointError(
+            f"{path}: the header of these answers cannot be used: {problems[0]}; copy the file again."
+        )
     return AnswersHeader(**values | {"labels": tuple(values["labels"]), "augment": _augment(values["augment"], path)})
 
 
@@ -138,9 +130,9 @@ def _augment(values: dict[str, float], path: Path) -> dict[str, float]:
         CheckpointError: one is unknown, or not a number within its bounds.
     """
     every = vars(AugmentConfig.only())
-    for name in values.keys() - every.keys():
+    if unknown := sorted(values.keys() - every.keys()):
         raise CheckpointError(
-            f"{path}: these answers have augment.{shown(name)}, which this version of the trainer does not know."
+            f"{path}: these answers have augment.{shown(unknown[0])}, which this version of the trainer does not know."
         )
     try:
         return vars(from_dict(AugmentConfig, every | values, "augment", "their header"))
@@ -172,7 +164,7 @@ def difference(one: AnswersHeader, other: AnswersHeader) -> str:
         if one.augment.get(name) != other.augment.get(name):
             return f"augment.{name} is {one.augment.get(name)} instead of {other.augment.get(name)}"
     if one.teachers.keys() != other.teachers.keys():
-        return f"the teachers are {one.taught_by} instead of {other.taught_by}"
+        return f"the teachers are {one.teacher_names} instead of {other.teacher_names}"
     for name in ("labels", "mixup", "mixup_share", "seed", "temperature", "mirror"):
         if getattr(one, name) != getattr(other, name):
             return f"{name} is {getattr(one, name)} instead of {getattr(other, name)}"

@@ -73,8 +73,8 @@ def _add_short(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=60.0,
         metavar="M",
-        help="of a row, with --short (default: %(default)g); more of them continue it until its last epoch, and a part "
-        "of an epoch counts as one",
+        help="minutes for each row, with --short (default: %(default)g); a later run with more minutes continues a "
+        "row; an epoch that the time cuts off counts as a whole one",
     )
 
 

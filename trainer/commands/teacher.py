@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--minutes", type=float, metavar="M",
-        help="stop after the epoch in which M minutes end, counting those of a teacher that is trained first "
-        "(exit code 0); --resume continues",
+        help="stop after the epoch in which M minutes end, for `distill` including a teacher that is trained "
+        "first (exit code 0); --resume continues",
     )  # fmt: skip
     parser.add_argument(
         "--teacher", action="append", metavar="NET", default=[], dest="teachers",

@@ -64,7 +64,9 @@ def _load_answers(config: TrainConfig, dataset: Dataset, group: ProcessGroup) ->
     if group.leads:
         for sentence in answers.missing:
             print(f"trainer: {sentence}", file=sys.stderr)
-        print(f"trainer: views in use: {len(answers.views)}, answered by {answers.header.taught_by}", file=sys.stderr)
+        print(
+            f"trainer: views in use: {len(answers.views)}, answered by {answers.header.teacher_names}", file=sys.stderr
+        )
     return answers
 
 

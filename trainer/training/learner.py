@@ -58,7 +58,7 @@ class Task:
     answers: Answers | None = None
 
     @property
-    def taught_by(self) -> tuple[str, ...]:
+    def teacher_names(self) -> tuple[str, ...]:
         """The names of the teachers, also of those that are known by their answers only."""
         known = self.answers.header.teachers.values() if self.answers else ()
         return (*(teacher.name for teacher in self.teachers), *known)

@@ -155,7 +155,7 @@ def _checkpoint(learner: Learner, progress: Progress, training: dict[str, Any]) 
         epoch=progress.epoch,
         metrics=progress.history[-1],
         data_digest=task.dataset.digest,
-        teachers=task.taught_by,
+        teachers=task.teacher_names,
         training=training,
     )
 
@@ -194,5 +194,5 @@ def _summary(learner: Learner, progress: Progress) -> dict[str, Any]:
         if learner.device.type == "cuda"
         else f"CPU, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
-        "teachers": list(learner.task.taught_by),
+        "teachers": list(learner.task.teacher_names),
     }

@@ -81,7 +81,7 @@ const MAX_UNCERTAIN = 0.5; // share of faces without a label, from which on noth
 /**
  * The valence of a summary or a row of the history; an empty object if it says nothing.
  *
- * Scores that are not certain yet are spread over all labels, and most labels are negative.
+ * With half of the faces not certain, the others do not stand for the group.
  */
 export function moodOf({ faces, counts, valence }) {
   const uncertain = number(object(counts).unknown) ?? 0;

@@ -14,7 +14,9 @@ NEUTRAL = "neutral"
 FLOOR = 1e-3  # added to each score before it multiplies the belief: a zero could never be undone
 BELOW_ENTER = 0.8  # of `enter`: a new face's belief in neutral, at most; it is not named by that alone
 RECENT_S = 0.25  # time constant of the average with which a reading is compared
-MOST = 0.6  # of an independent reading: what one frame counts because it differs, so that it changes no firm belief
+MAX_EVIDENCE = (
+    0.6  # of an independent reading: what one frame counts because it differs, so that it changes no firm belief
+)
 ALIKE = 0.4  # readings are alike whose scores differ by less (total variation distance, 0 to 1)
 
 
@@ -25,9 +27,9 @@ def forward_filter(stay_s: float, time_constant_s: float, change_weight: float) 
     frames show almost the same face, and the network errs on them alike, so they are not
     independent evidence: the frames of one `time_constant_s` together count as one. While the
     scores differ from those of the last `RECENT_S`, the face shows something new. A frame then
-    counts 1 + `change_weight` (distance - `ALIKE`) times, but at most as `MOST` of an independent
-    reading, so that one odd frame changes no firm belief. The weight of a reading is an exponent of
-    its likelihood.
+    counts 1 + `change_weight` (distance - `ALIKE`) times, but at most as `MAX_EVIDENCE` of an
+    independent reading unless more time has passed, so that one odd frame changes no firm belief.
+    The weight of a reading is an exponent of its likelihood.
 
     Args:
         stay_s: seconds, above 0.
@@ -43,7 +45,7 @@ def forward_filter(stay_s: float, time_constant_s: float, change_weight: float) 
         distance = 0.5 * float(np.abs(scores - recent).sum())
         counts = 1.0 + change_weight * max(0.0, distance - ALIKE)
         alone = min(1.0, elapsed_s / time_constant_s)  # what a frame counts that is like those before
-        evidence = weight * max(alone, min(MOST, alone * counts)) * np.log(scores + FLOOR)
+        evidence = weight * max(alone, min(MAX_EVIDENCE, alone * counts)) * np.log(scores + FLOOR)
         followed = recent - weight * math.expm1(-elapsed_s / RECENT_S) * (scores - recent)
         return Belief(normalised(expected * np.exp(evidence - evidence.max())), followed)
 

@@ -164,7 +164,7 @@ def test_model_json_and_the_model_of_the_config(tmp_path: Path, capsys: pytest.C
     ("error", "sentence"),
     [
         (PermissionError(13, "Permission denied", "a/b.yaml"), "a/b.yaml: Permission denied."),
-        (OSError(12, "Cannot allocate memory"), "[Errno 12] Cannot allocate memory."),
+        (OSError(12, "Cannot allocate memory"), "Cannot allocate memory."),
     ],
 )
 def test_an_error_of_the_system_that_nothing_expected_is_one_sentence(

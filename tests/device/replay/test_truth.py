@@ -136,7 +136,7 @@ def test_an_expression_that_the_model_does_not_have_is_an_error(
 def test_a_clip_may_be_a_folder_and_is_no_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "clip").mkdir()
-    assert find_file(tmp_path, "clip") == tmp_path / "clip"
-    for name in ("pipe", "absent"):
+    assert find_file(tmp_path, "clip", folders=True) == tmp_path / "clip"
+    for name, folders in (("pipe", True), ("absent", True), ("clip", False)):
         with pytest.raises(SourceError, match=rf"{name}: there is no such photo or clip; name their folder after"):
-            find_file(tmp_path, name)
+            find_file(tmp_path, name, folders)

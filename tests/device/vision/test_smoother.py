@@ -20,7 +20,7 @@ from device.messages import UNKNOWN
 from device.vision import filters
 from device.vision.filters import Belief
 from device.vision.filters.ema import exponential_filter
-from device.vision.filters.hmm import FLOOR, MOST, RECENT_S, forward_filter, prior_of
+from device.vision.filters.hmm import FLOOR, MAX_EVIDENCE, RECENT_S, forward_filter, prior_of
 from device.vision.smoother import Reading, Smoother, make_smoother
 
 LABELS = ("angry", "happy", "neutral")
@@ -205,7 +205,7 @@ def test_a_reading_counts_more_while_it_differs_from_those_before() -> None:
 def test_a_reading_that_differs_counts_for_less_than_an_independent_one() -> None:
     filtered, belief = forward_filter(1e9, 0.5, 1000.0), Belief(np.full(3, 1 / 3))
     scores = np.array([0.98, 0.01, 0.01])
-    for waited_s, counts in ((0.1, MOST), (0.3, MOST), (0.4, 0.8), (0.5, 1.0)):
+    for waited_s, counts in ((0.1, MAX_EVIDENCE), (0.3, MAX_EVIDENCE), (0.4, 0.8), (0.5, 1.0)):
         wanted = (scores + FLOOR) ** counts / ((scores + FLOOR) ** counts).sum()
         assert filtered(belief, scores, waited_s, 1.0).scores == pytest.approx(wanted, abs=1e-6)
 

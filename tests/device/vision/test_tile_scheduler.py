@@ -74,6 +74,7 @@ def test_the_search_stops_at_its_share_of_the_budget(budget_ms: float, searches:
 def test_a_round_takes_its_frames_where_no_place_is_wanted_however_much_time_there_is(frames: int) -> None:
     counts = [len(parts) for parts in watch(10_000.0, frames)]
     assert counts == [-(-len(ALL) // ROUND)] * frames
+    assert {part for parts in watch(10_000.0, ROUND) for part in parts} == set(ALL)
     (part, *_) = [part for part in ALL if part.covers(Box(1500, 900, 40, 40))]
     assert all(part in parts for parts in watch(10_000.0, frames, [Box(1500, 900, 40, 40)]))
 
