@@ -234,8 +234,7 @@ class FleetTest:
         return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def _expect(self, ok: bool, message: str) -> None:
-        if not ok:
-            self.failures.append(message)
+        self.failures += [] if ok else [message]
 
 
 def main() -> int:
@@ -245,7 +244,7 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=100, help="boards a process (%(default)d)")
     parser.add_argument("--steady", type=float, default=95.0, help="seconds without a fault (%(default)g)")
     parser.add_argument(
-        "--broker", choices=tuple(BROKERS), default="mosquitto", help="nats: Mosquitto first, then NATS (%(default)s)"
+        "--broker", choices=tuple(BROKERS), default="mosquitto", help="nats: both in turn (%(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
