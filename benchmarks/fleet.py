@@ -243,9 +243,7 @@ def main() -> int:
     parser.add_argument("--boards", type=int, default=1000, help="number of boards (%(default)d)")
     parser.add_argument("--each", type=int, default=100, help="boards a process (%(default)d)")
     parser.add_argument("--steady", type=float, default=95.0, help="seconds without a fault (%(default)g)")
-    parser.add_argument(
-        "--broker", choices=tuple(BROKERS), default="mosquitto", help="nats: both in turn (%(default)s)"
-    )
+    parser.add_argument("--broker", choices=tuple(BROKERS), default="mosquitto", help="nats: both (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
     brokers = ["mosquitto"] if args.broker == "mosquitto" else ["mosquitto", args.broker]

@@ -55,7 +55,7 @@ def read(payload: bytes) -> dict[str, float | None]:
     with suppress(ValueError, TypeError, KeyError, RecursionError, OverflowError):
         summary = json.loads(payload)
         values["faces"] = float(summary["faces"])
-        if summary["valence"] is not None:  # of too few faces
+        if summary.get("valence") is not None:  # of too few faces
             values["mood"] = float(summary["valence"]["positive"]) - float(summary["valence"]["negative"])
         values["attention"] = float(summary["attention"]["facing"])  # null where it is not measured
     return {name: value if value is not None and math.isfinite(value) else None for name, value in values.items()}

@@ -17,7 +17,7 @@ from device.vision.detection import Detection
 
 NO_ID = 0  # of a track that is not confirmed, so that false alarms use no ids
 BUFFER = 0.75  # of a box's width and height, at most, added on each side where faces moved too far to overlap
-BUFFER_PER_S = 3.75  # the same for each second since the face was last seen; BUFFER is reached after 0.2 s
+BUFFER_PER_S = 6.0  # the same for each second since the face was last seen; BUFFER is reached after 0.125 s
 BUFFER_S = 0.5  # for so long after a face was last seen
 
 Covers = Callable[[Box], bool]  # whether a face in that box would have been found

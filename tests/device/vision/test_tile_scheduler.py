@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from device.config.schema import PipelineConfig
 from device.inference.box import Box
 from device.vision.detection import Detection
-from device.vision.tile_scheduler import ROUND, TileScheduler
-from device.vision.tiling import Tile, tiles
+from device.vision.tile_scheduler import ROUND_S, TileScheduler
+from device.vision.tiling import Tile, tiles, whole_and_tiles
 from device.vision.time_budget import Budget
 from tests.support.clock import Clock
 
@@ -24,11 +25,12 @@ FRAME = np.zeros((1080, 1920), np.uint8)
 class Slow:
     """Searches the tiles of a room; each takes its time."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, parts: list[Tile]) -> None:
         self._clock = clock
+        self._parts = parts
 
     def tiles(self, width: int, height: int) -> list[Tile]:
-        return tiles(width, height, "tiles", 270)
+        return self._parts
 
     def look(self, image: NDArray[np.uint8], parts: Iterable[Tile]) -> list[Detection]:
         found = []
@@ -41,21 +43,24 @@ class Slow:
         return self.look(image, self.tiles(1920, 1080))
 
 
-def watch(budget_ms: float | None, frames: int, wanted: list[Box] | None = None) -> list[list[Tile]]:
+ALL = tiles(1920, 1080, "tiles", 270)
+WHOLE_AND_TILES = whole_and_tiles(1920, 1080, 1.25, 686, 0.05)
+
+
+def watch(
+    budget_ms: float | None, frames: int, wanted: list[Box] | None = None, parts: list[Tile] = ALL, fps: float = 15.0
+) -> list[list[Tile]]:
     """The tiles that were searched on each frame."""
     clock = Clock()
     budget = Budget(PipelineConfig(budget_ms=budget_ms), clock, lambda: False)
-    tile_scheduler = TileScheduler(Slow(clock), budget)
+    tile_scheduler = TileScheduler(Slow(clock, parts), budget)
     seen = []
-    for _ in range(frames):
+    for n in range(frames):
         budget.begin()
-        scan = tile_scheduler.look(FRAME, wanted or [])
+        scan = tile_scheduler.look(FRAME, wanted or [], n / fps)
         assert [found.box for found in scan.detections] == [part.area for part in scan.parts]
         seen.append(scan.parts)
     return seen
-
-
-ALL = tiles(1920, 1080, "tiles", 270)
 
 
 def test_without_a_budget_all_tiles_are_searched() -> None:
@@ -70,13 +75,31 @@ def test_the_search_stops_at_its_share_of_the_budget(budget_ms: float, searches:
     assert min(counts) >= 1
 
 
-@pytest.mark.parametrize("frames", [1, ROUND, 3 * ROUND])
-def test_a_round_takes_its_frames_where_no_place_is_wanted_however_much_time_there_is(frames: int) -> None:
-    counts = [len(parts) for parts in watch(10_000.0, frames)]
-    assert counts == [-(-len(ALL) // ROUND)] * frames
-    assert {part for parts in watch(10_000.0, ROUND) for part in parts} == set(ALL)
-    (part, *_) = [part for part in ALL if part.covers(Box(1500, 900, 40, 40))]
-    assert all(part in parts for parts in watch(10_000.0, frames, [Box(1500, 900, 40, 40)]))
+@pytest.mark.parametrize("fps", [1.0, 5.0, 15.0, 30.0])
+def test_a_round_takes_its_time_where_no_place_is_wanted_however_much_a_frame_has(fps: float) -> None:
+    first, *others = watch(10_000.0, 40, fps=fps)
+    assert first == ALL  # at the start nothing is known
+    most = len(ALL) if fps < 1 / ROUND_S else math.ceil(len(ALL) / ROUND_S / fps)
+    assert {len(parts) for parts in others} == {most}
+    frames = math.ceil(ROUND_S * fps)
+    assert {part for parts in others[:frames] for part in parts} == set(ALL)
+
+
+@pytest.mark.parametrize(("budget_ms", "fps"), [(1.0, 15.0), (45.0, 15.0), (10_000.0, 30.0), (10_000.0, 5.0)])
+def test_the_whole_frame_is_searched_every_other_time_and_no_tile_is_forgotten(budget_ms: float, fps: float) -> None:
+    frames = watch(budget_ms, 60, parts=WHOLE_AND_TILES, fps=fps)
+    whole = WHOLE_AND_TILES[0]
+    assert all(whole in [*before, *after] for before, after in pairwise(frames))
+    assert {part for parts in frames[-2 * len(WHOLE_AND_TILES) :] for part in parts} == set(WHOLE_AND_TILES)
+
+
+def test_tiles_around_a_wanted_place_are_searched_too_because_the_face_moves() -> None:
+    part = next(part for part in ALL if part.from_px > 0 and 0 < part.cell.x + part.cell.width < 1920)
+    side = part.from_px + 1
+    box = Box(part.cell.x + part.cell.width - side / 2 - 1, part.cell.y + part.cell.height - side, side, side)
+    near = {part for part in ALL for x in (-side, 0, side) if part.covers(box._replace(x=box.x + x))}
+    assert part in near and len(near) > 1
+    assert all(near <= set(parts) for parts in watch(10_000.0, 10, [box]))
 
 
 @pytest.mark.parametrize("budget_ms", [1.0, 45.0, 112.0])
@@ -87,8 +110,8 @@ def test_a_round_searches_every_tile_once(budget_ms: float) -> None:
 
 
 def test_a_wanted_tile_is_searched_on_every_other_frame_and_the_round_goes_on() -> None:
-    box = Box(1500, 900, 40, 40)
-    (part,) = [part for part in ALL if part.covers(box)]
+    box = Box(1380, 700, 40, 40)  # in the middle of a tile
+    (part,) = [part for part in ALL if part.covers(box) and part.covers(box._replace(x=1420))]
     order = [parts[0] for parts in watch(1.0, 4 * len(ALL), [box])]
     times = [n for n, searched in enumerate(order) if searched == part]
     assert all(after - before <= 2 for before, after in pairwise([0, *times]))
@@ -98,7 +121,7 @@ def test_a_wanted_tile_is_searched_on_every_other_frame_and_the_round_goes_on() 
 def test_a_scan_result_covers_the_searched_tiles() -> None:
     (parts,) = watch(1.0, 1)
     clock = Clock()
-    scan = TileScheduler(Slow(clock), Budget(PipelineConfig(budget_ms=1.0), clock, lambda: False)).look(FRAME, [])
+    scan = TileScheduler(Slow(clock, ALL), Budget(PipelineConfig(budget_ms=1.0), clock, lambda: False)).look(FRAME, [])
     assert scan.parts == parts == ALL[:1]
     assert scan.covers(Box(100, 100, 500, 500))
     assert not scan.covers(Box(100, 100, 50, 50))  # too small for the large square
