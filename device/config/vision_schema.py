@@ -45,7 +45,7 @@ class DetectorConfig:
     interval_s: float = setting(
         0.15,
         "shortest time between two searches of the frame while every face is followed; optical flow moves the boxes "
-        "in between",
+        "in between; less in large frames, which are searched in many tiles",
         ge=0,
         le=10,
         advanced=True,

@@ -16,6 +16,7 @@ from device.vision.time_budget import Budget
 
 SHARE = 0.5  # of a frame's time; no further tile is started after it
 ROUND_S = 0.8  # a search of all tiles takes at most so long, if time allows; a faster one would cost more
+FEW = 5  # tiles that one search in `interval_s` is enough for; of more the searches follow sooner
 
 
 class ScanResult(NamedTuple):
@@ -35,8 +36,8 @@ class TileScheduler:
     Args:
         detector: finds faces in a tile.
         budget: the time of a frame.
-        interval_s: shortest time between two searches while no place is wanted; with many tiles it
-            is shorter, so that a round ends in time.
+        interval_s: shortest time between two searches while no place is wanted; with more than
+            `FEW` tiles it is shorter in proportion.
     """
 
     def __init__(self, detector: Detector, budget: Budget, interval_s: float = 0.0) -> None:
@@ -59,7 +60,7 @@ class TileScheduler:
         height, width = image.shape[:2]
         parts = self._detector.tiles(width, height)
         elapsed_s = time_s - self._searched_s
-        if not wanted and 0 <= elapsed_s < min(self._interval_s, ROUND_S / len(parts)):
+        if not wanted and 0 <= elapsed_s < self._interval_s * min(1.0, FEW / len(parts)):
             return ScanResult([], [])
         self._searched_s = time_s
         self._frame += 1

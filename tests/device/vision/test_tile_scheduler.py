@@ -126,3 +126,17 @@ def test_a_scan_result_covers_the_searched_tiles() -> None:
     assert scan.covers(Box(100, 100, 500, 500))
     assert not scan.covers(Box(100, 100, 50, 50))  # too small for the large square
     assert not scan.covers(Box(1700, 100, 200, 500))
+
+
+@pytest.mark.parametrize(("parts", "pause_s"), [(WHOLE_AND_TILES[:1], 3.0), (WHOLE_AND_TILES, 3.0 * 5 / 13)])
+def test_nothing_is_searched_for_the_interval_or_with_many_tiles_a_part_of_it(
+    parts: list[Tile], pause_s: float
+) -> None:
+    clock = Clock()
+    tile_scheduler = TileScheduler(
+        Slow(clock, parts), Budget(PipelineConfig(budget_ms=1.0), clock, lambda: False), interval_s=3.0
+    )
+    times = [n / 10 for n in range(80)]
+    searched = [time_s for time_s in times if tile_scheduler.look(FRAME, [], time_s).parts]
+    assert searched[0] == 0.0
+    assert all(pause_s <= after - before + 1e-9 < pause_s + 0.2 for before, after in pairwise(searched))
