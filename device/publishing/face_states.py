@@ -18,7 +18,7 @@ class FaceStatePublisher:
     """Builds the messages that are due after each frame; knows nothing of connections.
 
     Attributes:
-        min_measured: a mean of attention or valence over fewer faces is not published.
+        min_measured: with fewer faces that have the value, a mean is not published.
 
     Args:
         topics: where the messages go.
@@ -26,7 +26,7 @@ class FaceStatePublisher:
         config: how often messages are sent.
     """
 
-    min_measured = 1
+    min_measured = 0
 
     def __init__(self, topics: Topics, labels: Sequence[str], config: ReportConfig) -> None:
         self._topics = topics
@@ -81,7 +81,9 @@ class FaceStatePublisher:
         counts = Counter(face.emotion for face in faces)
         named = [face.valence for face in faces if face.emotion != UNKNOWN]
         mean = (
-            {label: sum(face.scores[label] for face in faces) / len(faces) for label in self._labels} if faces else None
+            {label: sum(face.scores[label] for face in faces) / len(faces) for label in self._labels}
+            if faces and len(named) >= self.min_measured  # the scores of faces without an emotion can be guessed
+            else None
         )
         summary = Summary(
             ts=time.time(),

@@ -78,8 +78,10 @@ def test_the_mood_of_a_summary_is_of_faces_with_an_emotion_and_of_no_single_one_
     faces = [dataclasses.replace(face(track), valence=happy) for track in range(named)]
     faces += [dataclasses.replace(face(9 + track, "unknown"), valence=unread) for track in range(3)]
     (summary,) = [each for each in states.observe(faces, [], 0.0) if each.topic.endswith("summary")]
-    valence = json.loads(summary.payload)["valence"]
-    assert (valence and valence["positive"]) == wanted
+    values = json.loads(summary.payload)
+    assert (values["valence"] and values["valence"]["positive"]) == wanted
+    too_few_of_a_group = min_group > 1 and named < min_group
+    assert (values["mean_scores"] is None) == too_few_of_a_group
 
 
 @given(st.lists(st.floats(0.01, 0.3), min_size=50, max_size=200))
