@@ -43,9 +43,9 @@ class DetectorConfig:
         advanced=True,
     )
     interval_s: float = setting(
-        0.15,
+        0.1,
         "shortest time between two searches of the frame while every face is followed; optical flow moves the boxes "
-        "in between; less in large frames, which are searched in many tiles",
+        "in between",
         ge=0,
         le=10,
         advanced=True,

@@ -90,7 +90,8 @@ class Summary(JsonMessage):
     faces: int = documented("number of tracked faces", ge=0)
     counts: dict[str, int] = documented("number of faces per label: each of the model's labels, and unknown", ge=0)
     mean_scores: dict[str, float] | None = documented(
-        "mean score of each label over all faces; null if there is no face, or if too few of a group have an emotion",
+        "mean score of each label over all faces, of a group over those whose emotion is not unknown; null if there is "
+        "no face, or too few of a group",
         ge=0,
         le=1,
     )

@@ -82,6 +82,7 @@ def test_the_mood_of_a_summary_is_of_faces_with_an_emotion_and_of_no_single_one_
     assert (values["valence"] and values["valence"]["positive"]) == wanted
     too_few_of_a_group = min_group > 1 and named < min_group
     assert (values["mean_scores"] is None) == too_few_of_a_group
+    assert min_group == 1 or too_few_of_a_group or values["mean_scores"]["happy"] == 0.75
 
 
 @given(st.lists(st.floats(0.01, 0.3), min_size=50, max_size=200))
