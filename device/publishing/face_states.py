@@ -18,7 +18,7 @@ class FaceStatePublisher:
     """Builds the messages that are due after each frame; knows nothing of connections.
 
     Attributes:
-        min_measured: with fewer faces that have the value, a mean is not published.
+        min_measured: with fewer faces that have the value, a mean is not published; 0: any will do.
 
     Args:
         topics: where the messages go.
@@ -80,18 +80,16 @@ class FaceStatePublisher:
         faces = list(self._faces.values())
         counts = Counter(face.emotion for face in faces)
         named = [face for face in faces if face.emotion != UNKNOWN]
+        averaged = named if self.min_measured else faces  # of a group: two means would tell of who is in only one
         summary = Summary(
             ts=time.time(),
             faces=len(faces),
             counts={label: counts[label] for label in (*self._labels, UNKNOWN)},
-            mean_scores=self._mean_scores(faces, named),
+            mean_scores=_mean_scores(averaged, self._labels) if len(averaged) >= self.min_measured else None,
             valence=mean_valence([face.valence for face in named], self.min_measured),
             attention=group_attention([face.attention for face in faces], self.min_measured),
         )
         return self._topics.message(SUMMARY, summary)
-
-    def _mean_scores(self, faces: Sequence[TrackState], named: Sequence[TrackState]) -> dict[str, float] | None:
-        return _mean(faces, self._labels)
 
     def _next_summary_s(self, now_s: float) -> float:
         """In step with the last one if it was late by part of a frame, else from now."""
@@ -148,17 +146,13 @@ class AggregatePublisher(FaceStatePublisher):
         track = self._topics.track_of(topic)
         return self._cleared(track) if track is not None and payload else None
 
-    def _mean_scores(self, faces: Sequence[TrackState], named: Sequence[TrackState]) -> dict[str, float] | None:
-        """Of the same faces as the valence: means of two groups tell of who is in only one."""
-        return _mean(named, self._labels) if len(named) >= self._min_group else None
-
     def _permitted(self, messages: list[Message]) -> list[Message]:
         if self.below_min_group:
             return []
         return [message for message in messages if message.topic == self._summary_topic]
 
 
-def _mean(faces: Sequence[TrackState], labels: Sequence[str]) -> dict[str, float] | None:
+def _mean_scores(faces: Sequence[TrackState], labels: Sequence[str]) -> dict[str, float] | None:
     return {label: sum(face.scores[label] for face in faces) / len(faces) for label in labels} if faces else None
 
 

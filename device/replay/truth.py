@@ -33,9 +33,8 @@ class PhotoTruth:
     image: str  # file name
     faces: tuple[TrueFace, ...] = ()
     ignored: tuple[Box, ...] = ()  # where a detection counts neither way
-    line_of_box: Mapping[Box | None, str] = field(
-        default_factory=dict, compare=False
-    )  # "FILE, line N"; None: kind none
+    # "FILE, line N" of each box; of None: a line of kind none
+    line_of_box: Mapping[Box | None, str] = field(default_factory=dict, compare=False)
 
     def scaled(self, factor: float) -> PhotoTruth:
         """The same photo, enlarged by a factor."""

@@ -16,6 +16,7 @@ from device.vision.time_budget import Budget
 
 SHARE = 0.5  # of a frame's time; no further tile is started after it
 ROUND_S = 0.8  # a search of all tiles takes at most so long, if time allows; a faster one would cost more
+WHOLE_SHARE = 1 / 3  # of a round, after which the whole frame is searched again
 FEW = 3  # tiles of one size that hold the frame between them, and are searched together
 
 
@@ -74,14 +75,14 @@ class TileScheduler:
         """
         waiting = sorted(parts, key=lambda part: self._searched_at.get(part, 0))
         whole = _whole_frame(parts)
-        if whole is not None and self._searches - self._searched_at.get(whole, -math.inf) >= len(parts) / 3:
+        if whole is not None and self._searches - self._searched_at.get(whole, -math.inf) >= WHOLE_SHARE * len(parts):
             waiting = [whole, *(part for part in waiting if part != whole)]
         first = waiting[: self._frame % 2]
         urgent = [part for part in waiting if any(part.covers(box) for box in wanted)]
         queue = list(dict.fromkeys([*first, *urgent, *waiting]))
         if self._budget.unlimited or not 0 <= elapsed_s < ROUND_S:
             return queue
-        in_turn = math.ceil(len(parts) * elapsed_s / ROUND_S - 1e-9)
+        in_turn = math.ceil(len(parts) * elapsed_s / ROUND_S - 1e-9)  # not one more by rounding
         return queue[: len(urgent) + max(FEW if whole is None else 1, in_turn)]
 
     def _in_time(self, queue: Iterable[Tile], searched: list[Tile]) -> Iterator[Tile]:

@@ -14,9 +14,7 @@ NEUTRAL = "neutral"
 FLOOR = 1e-3  # added to each score before it multiplies the belief: a zero could never be undone
 BELOW_ENTER = 0.8  # of `enter`: a new face's belief in neutral, at most; it is not named by that alone
 RECENT_S = 0.25  # time constant of the average with which a reading is compared
-MAX_EVIDENCE = (
-    0.6  # of an independent reading: what one frame counts because it differs, so that it changes no firm belief
-)
+MAX_EVIDENCE = 0.6  # of an independent reading, for a frame that differs: one alone changes no firm belief
 ALIKE = 0.4  # readings are alike whose scores differ by less (total variation distance, 0 to 1)
 
 
